@@ -1,0 +1,138 @@
+"""Formats: each is one module that writes and opens shards; a shard is one file of it.
+
+A format's module satisfies the Protocol `Format`. To add one, write the module and add its row to
+`FORMATS`; nothing else knows the list.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from imnet_data.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imnet_data.record import Record
+
+# name -> extra that it needs, None for none
+FORMATS: dict[str, str | None] = {
+    "webdataset": None,
+    "lmdb": None,
+    "caffe": None,
+    "beton": None,
+    "tfrecord": None,
+    "folder": None,
+}
+
+
+class Sample(NamedTuple):
+    """What a format is given to write: a record, and what is known of it."""
+
+    record: Record
+    label: int  # position in the dataset's class list; -1 where there is no label
+    width: int  # pixels, as the JPEG's header has them
+    height: int
+    pixels: NDArray[np.uint8] | None = None  # uint8[height, width, 3]: to be stored instead
+
+
+class Samples(Protocol):
+    """The samples of one shard; may be iterated more than once."""
+
+    def __len__(self) -> int:
+        """Give the planned count; fewer may come where bad images are skipped."""
+
+    def __iter__(self) -> Iterator[Sample]: ...
+
+
+class Place(NamedTuple):
+    """Where one record lies in a shard."""
+
+    key: str
+    wnid: str
+    offset: int  # as `Format.write` gave it
+    nbytes: int
+
+
+class Stored(NamedTuple):
+    """One record as a shard tells it by itself; None for what the format does not hold."""
+
+    key: str | None
+    wnid: str | None
+    label: int | None
+    offset: int
+    image: bytes  # the JPEG; raw pixels where the format holds those
+
+
+class Shard(Protocol):
+    """One open shard; every fault in its bytes is a FormatError that names the file."""
+
+    def read(self, place: Place) -> bytes:
+        """Give the bytes of the JPEG at `place`, checked to be there in full."""
+
+    def __iter__(self) -> Iterator[Stored]:
+        """Walk the records in stored order, checking the container's own structure."""
+
+    def close(self) -> None:
+        """Give back the file."""
+
+
+class ShardSummary(NamedTuple):
+    """What side files of a split need to know of a shard."""
+
+    name: str
+    record_count: int
+    nbytes: int
+
+
+class Format(Protocol):
+    """What the module of a format has."""
+
+    @property
+    def EXTENTS(self) -> bool:
+        """Whether an offset is a position in the shard's file, to be read with pread."""
+
+    @property
+    def ONE_SHARD(self) -> bool:
+        """Whether its tools want one file a split, so that this is the default."""
+
+    def shard_name(self, split: str, index: int, count: int) -> str:
+        """Name shard `index` of `count`."""
+
+    def write(self, path: Path, samples: Samples) -> NDArray[np.int64]:
+        """Write one shard to `path`; give the offset of each image, int64[written]."""
+
+    def open(self, path: Path) -> Shard:
+        """Open the shard at `path`, cheaply: for a folder, `path` is the split's directory."""
+
+    def shard_side_files(self, path: Path, name: str) -> Mapping[str, bytes]:
+        """Give the files that go beside the shard `name`, whose bytes lie at `path`."""
+
+    def split_side_files(self, split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
+        """Give the files that go beside all shards of a split."""
+
+
+def get(name: str) -> Format:
+    """Give the module of the format `name`.
+
+    Raises:
+        ValueError: if there is no such format.
+        MissingExtra: if a package that it needs is not installed.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
+    try:
+        return cast("Format", importlib.import_module(f"imnet_data.formats.{name}"))
+    except ImportError as error:
+        extra = FORMATS[name]
+        if extra is None:
+            raise
+        raise MissingExtra(
+            f"format {name} needs a package that is missing ({error}); "
+            f"install it: pip install 'imnet-data[{extra}]'"
+        ) from error

@@ -1,0 +1,1 @@
+"""What can be done to a JPEG without its pixels."""

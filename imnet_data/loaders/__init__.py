@@ -1,0 +1,1 @@
+"""Loaders: batches from a dataset."""

@@ -1,0 +1,113 @@
+"""The manifest of one split: order, identity, size, hash and place of every record.
+
+`manifest.jsonl.zst` has one JSON object a line, in order, keys as in `Entry`; empty `fix` and
+`boxes` are left out. Its *digest* covers what the records are and their order, not where they lie,
+so that all formats of the same records share it: the sha256 of one line a record,
+
+    key TAB wnid TAB width TAB height TAB sha256 TAB boxes LF
+
+where boxes are `xmin,ymin,xmax,ymax` joined with `;`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import zstandard
+
+from imnet_data.errors import ManifestError
+from imnet_data.record import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+FILE_NAME = "manifest.jsonl.zst"
+
+
+class Entry(NamedTuple):
+    """One line of the manifest."""
+
+    key: str
+    wnid: str  # "" where there is no label
+    width: int  # pixels
+    height: int
+    nbytes: int
+    sha256: str  # of the JPEG
+    shard: int  # number of the shard in its split
+    offset: int  # in the shard, as its format counts
+    fix: str = ""  # what was done to the published bytes
+    boxes: tuple[Box, ...] = ()
+    pixels_sha256: str = ""  # of the pixels, where these are stored instead of the JPEG
+
+
+class Digest:
+    """The digest of a manifest, taken entry by entry."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def update(self, entry: Entry) -> None:
+        """Take the next entry."""
+        boxes = ";".join(",".join(map(str, box)) for box in entry.boxes)
+        self._hash.update(
+            f"{entry.key}\t{entry.wnid}\t{entry.width}\t{entry.height}"
+            f"\t{entry.sha256}\t{boxes}\n".encode()
+        )
+
+    def hexdigest(self) -> str:
+        """Give the digest of all entries so far."""
+        return self._hash.hexdigest()
+
+
+def to_line(entry: Entry) -> str:
+    """Give the entry as one JSON line, without the line feed."""
+    fields = entry._asdict()
+    for optional in ("fix", "boxes", "pixels_sha256"):
+        if not fields[optional]:
+            del fields[optional]
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def from_line(line: str) -> Entry:
+    """Give the entry of one JSON line; ValueError, KeyError or TypeError if it is none."""
+    fields = json.loads(line)
+    fields["boxes"] = tuple(Box(*box) for box in fields.get("boxes", ()))
+    return Entry(**fields)
+
+
+def write(path: Path, entries: Iterable[Entry]) -> str:
+    """Write the manifest to `path`; give its digest. The same entries give the same bytes."""
+    digest = Digest()
+    compressor = zstandard.ZstdCompressor(level=6)
+    with path.open("wb") as file, compressor.stream_writer(file) as stream:
+        for entry in entries:
+            digest.update(entry)
+            stream.write(f"{to_line(entry)}\n".encode())
+    return digest.hexdigest()
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """Give the entries in order.
+
+    Raises:
+        ManifestError: if the file is missing, cut short or not a manifest.
+    """
+    number = 0
+    try:
+        with path.open("rb") as file:
+            stream = zstandard.ZstdDecompressor().stream_reader(file)
+            for number, line in enumerate(io.TextIOWrapper(stream, "utf-8"), 1):
+                if not line.endswith("\n"):
+                    raise ManifestError(f"{path}: ends within line {number}; {_REMEDY}")
+                yield from_line(line)
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+        raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
+
+
+_REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"

@@ -1,0 +1,1 @@
+"""Sources: where Records come from."""
