@@ -4,6 +4,8 @@ ImnetError
 ├── SourceError      an input (tarball, tree, devkit) is not what it should be
 ├── LabelError       a wnid or a label table does not belong here
 ├── ImageError       the bytes of one image are not what a JPEG should be
+│   ├── UnsupportedJpeg  a JPEG that the native decoder does not take
+│   └── NotSeekable      a JPEG that can not be made seekable, and back, without loss
 ├── FormatError      a shard is damaged, or of another format
 ├── ManifestError    a manifest, index or dataset.json is damaged
 ├── ConvertError     a conversion can not start, or not go on
@@ -27,6 +29,14 @@ class LabelError(ImnetError):
 
 class ImageError(ImnetError):
     """The bytes of one image are not what a JPEG should be."""
+
+
+class UnsupportedJpeg(ImageError):
+    """A JPEG that the native decoder does not take: progressive, CMYK, 12 bits, ..."""
+
+
+class NotSeekable(ImageError):
+    """A JPEG that can not be made seekable so that the original bytes can be had back."""
 
 
 class FormatError(ImnetError):

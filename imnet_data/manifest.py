@@ -1,8 +1,9 @@
 """The manifest of one split: order, identity, size, hash and place of every record.
 
-`manifest.jsonl.zst` has one JSON object a line, in order, keys as in `Entry`; empty `fix` and
-`boxes` are left out. Its *digest* covers what the records are and their order, not where they lie,
-so that all formats of the same records share it: the sha256 of one line a record,
+`manifest.jsonl.zst` has one JSON object a line, in order, keys as in `Entry`; those that have a
+default are left out where they have it. Its *digest* covers what the records are and their order,
+not where they lie, so that all formats of the same records share it: the sha256 of one line a
+record,
 
     key TAB wnid TAB width TAB height TAB sha256 TAB boxes LF
 
@@ -39,6 +40,7 @@ class Entry(NamedTuple):
     sha256: str  # of the JPEG
     shard: int  # number of the shard in its split
     offset: int  # in the shard, as its format counts
+    published_nbytes: int = 0  # of the file as published; 0 where it is `nbytes`
     fix: str = ""  # what was done to the published bytes
     boxes: tuple[Box, ...] = ()
     pixels_sha256: str = ""  # of the pixels, where these are stored instead of the JPEG
@@ -66,23 +68,30 @@ class Digest:
 def to_line(entry: Entry) -> str:
     """Give the entry as one JSON line, without the line feed."""
     fields = entry._asdict()
-    for optional in ("fix", "boxes", "pixels_sha256"):
+    for optional in ("published_nbytes", "fix", "boxes", "pixels_sha256"):
         if not fields[optional]:
             del fields[optional]
     return json.dumps(fields, separators=(",", ":"))
 
 
 def from_line(line: str) -> Entry:
-    """Give the entry of one JSON line; ValueError, KeyError or TypeError if it is none."""
+    """Give the entry of one JSON line; ValueError or TypeError if it is none."""
     fields = json.loads(line)
     fields["boxes"] = tuple(Box(*box) for box in fields.get("boxes", ()))
-    return Entry(**fields)
+    entry = Entry(**fields)
+    numbers = (entry.width, entry.height, entry.nbytes, entry.shard, entry.offset)
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise ValueError(f"{entry.key}: a number is none")
+    for digest in filter(None, (entry.sha256, entry.pixels_sha256)):
+        if len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
+            raise ValueError(f"{entry.key}: a sha256 is none")
+    return entry
 
 
 def write(path: Path, entries: Iterable[Entry]) -> str:
     """Write the manifest to `path`; give its digest. The same entries give the same bytes."""
     digest = Digest()
-    compressor = zstandard.ZstdCompressor(level=6)
+    compressor = zstandard.ZstdCompressor(level=6, write_checksum=True)
     with path.open("wb") as file, compressor.stream_writer(file) as stream:
         for entry in entries:
             digest.update(entry)
@@ -106,7 +115,9 @@ def read(path: Path) -> Iterator[Entry]:
                 yield from_line(line)
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ManifestError(f"{path}: can not be read ({error.strerror}); {_REMEDY}") from error
+    except (zstandard.ZstdError, ValueError, TypeError) as error:
         raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
 
 

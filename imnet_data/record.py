@@ -16,12 +16,13 @@ class Box(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One image as published, not decoded."""
+    """One image, not decoded: as published, unless `fix` says what was done."""
 
     key: str  # unique in its split, no dot and no slash: "n01440764_10026"
     wnid: str  # "" where the label was never published (the test split)
     jpeg: bytes
     boxes: tuple[Box, ...] = ()  # empty where there are none, or none were asked for
+    fix: str = ""  # what was done to the published bytes, in the words of the manifest
 
 
 class Listing(NamedTuple):
@@ -29,7 +30,7 @@ class Listing(NamedTuple):
 
     keys: NDArray[np.bytes_]  # S[count], ASCII
     wnids: NDArray[np.bytes_]  # S[count], ASCII; b"" where there is no label
-    nbytes: NDArray[np.int64]  # size of each image's file
+    nbytes: NDArray[np.int64]  # size of each image's file as published, whatever was done to it
 
 
 class Records(Protocol):

@@ -1,1 +1,42 @@
-"""The command line: one file a command."""
+"""The command line: one file a command, imported when it is called.
+
+An ImnetError is one line on stderr and exit status 1; wrong usage is 2; a stop by Ctrl-C is 130.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, cast
+
+import click
+
+from imnet_data.errors import ImnetError
+
+_COMMANDS = ("convert", "verify", "inspect", "synth", "demo")
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        return cast("click.Command", importlib.import_module(f"imnet_data.cli.{name}").command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ImnetError as error:
+            raise click.ClickException(str(error)) from error
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nstopped; run the same command again: it goes on", err=True)
+            sys.exit(_INTERRUPTED)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="imnet-data")
+def main() -> None:
+    """From the official ImageNet tarballs to a verified dataset in your trainer's format."""

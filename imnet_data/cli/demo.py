@@ -1,0 +1,56 @@
+"""`imnet-data demo`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imnet_data import demo
+from imnet_data.cli.progress import Progress
+from imnet_data.cli.values import out_path, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command(name="demo")
+@click.argument("directory", metavar="[DIR]", type=out_path, default=Path("imnet-demo"))
+@workers
+def command(directory: Path, workers: int | None) -> None:
+    """Go the whole way in DIR (default: imnet-demo), with synthetic tarballs.
+
+    Makes tarballs of the shape of ILSVRC2012, converts them to every format, verifies each dataset,
+    decodes its images, reads its records back, and says where everything is.
+    """
+    with Progress() as progress:
+        rows = demo.demo(directory, workers=workers or os.cpu_count() or 1, progress=progress)
+    click.echo(_table(rows))
+    click.echo(
+        f"\ntarballs: {directory / demo.TARBALLS}\nlook in:  imnet-data inspect {rows[0].path}"
+    )
+
+
+def _table(rows: Sequence[demo.Row]) -> str:
+    lines = [
+        ("format", "records", "MB", "convert", "verify", "digest of train", "where"),
+        *(
+            (
+                row.about.format,
+                f"{row.records_read:,}",
+                f"{row.nbytes / 1e6:.1f}",
+                f"{row.convert_seconds:.1f} s",
+                f"{row.verify_seconds:.1f} s",
+                row.about.splits["train"].digest[:16],
+                str(row.path),
+            )
+            for row in rows
+        ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,84 @@
+"""Progress of long work on stderr: a changing line on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from imnet_data.pool import Step
+
+_TERMINAL_SECONDS = 0.1  # between changes of the line
+_PLAIN_SECONDS = 10.0  # between plain lines
+
+
+class Progress:
+    """A progress callback, to be used as a context."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._task = ""
+        self._began = self._shown = 0.0
+        self._open = False
+
+    def __call__(self, step: Step) -> None:
+        """Show how far the work has come."""
+        now = time.monotonic()
+        if step.task != self._task:
+            self._end_line()
+            self._task, self._began, self._shown = step.task, now, now - _PLAIN_SECONDS
+            if not self._terminal:
+                self._shown = now  # short tasks leave no line behind
+                return
+        every = _TERMINAL_SECONDS if self._terminal else _PLAIN_SECONDS
+        if now - self._shown >= every:
+            self._shown = now
+            self._show(_line(step, now - self._began))
+
+    def _show(self, line: str) -> None:
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            self._open = True
+        else:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    def _end_line(self) -> None:
+        if self._open:
+            sys.stderr.write("\r\x1b[K")
+            self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_line()
+
+
+def _line(step: Step, seconds: float) -> str:
+    parts = [step.task]
+    if step.total:
+        parts.append(f"{step.done:,} of {step.total:,} ({100 * step.done // step.total} %)")
+    if seconds > 1 and step.done:
+        parts.append(f"{step.done / seconds:,.0f}/s")
+        if step.done_nbytes:
+            parts.append(f"{step.done_nbytes / seconds / 1e6:,.0f} MB/s")
+        if step.total:
+            parts.append(f"{duration((step.total - step.done) * seconds / step.done)} left")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a person says them: 40 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

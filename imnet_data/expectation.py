@@ -1,0 +1,66 @@
+"""What the manifest of a split says its shards must hold, as arrays that workers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data import index, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.index import Index
+
+_SHA256_NBYTES = 32
+
+
+class Expectation(NamedTuple):
+    """The columns of a manifest, with what the index leaves out."""
+
+    table: NDArray[np.void]  # of index.npy
+    sha256: NDArray[np.uint8]  # uint8[records, 32], of the bytes that are stored
+    as_pixels: NDArray[np.bool_]  # whether pixels are stored, not the JPEG
+    fixes: dict[str, int]
+
+    @property
+    def columns(self) -> Index:
+        """The columns that index.npy must have."""
+        return index.columns(self.table)
+
+    def rows_of(self, shard: int) -> range:
+        """Give the records of one shard; a manifest has them together, in shard order."""
+        start, stop = np.searchsorted(self.columns.shard, [shard, shard + 1])
+        return range(int(start), int(stop))
+
+
+def expect(directory: Path, classes: Sequence[str]) -> Expectation:
+    """Read the manifest of the split at `directory`, twice, so that little memory is taken.
+
+    Raises:
+        ManifestError: if it is damaged.
+    """
+    path = directory / manifest.FILE_NAME
+    tally, digest = index.Tally(), manifest.Digest()
+    hashes, as_pixels = bytearray(), bytearray()
+    for entry in tally.watch(manifest.read(path)):
+        digest.update(entry)
+        hashes += bytes.fromhex(entry.pixels_sha256 or entry.sha256)
+        as_pixels.append(bool(entry.pixels_sha256))
+    table = index.build(
+        manifest.read(path),
+        tally.extent,
+        digest=digest.hexdigest(),
+        labels={wnid: label for label, wnid in enumerate(classes)},
+        fixes=sorted(tally.fixes),
+    )
+    return Expectation(
+        table=table,
+        sha256=np.frombuffer(hashes, np.uint8).reshape(-1, _SHA256_NBYTES),
+        as_pixels=np.frombuffer(as_pixels, np.bool_),
+        fixes=dict(sorted(tally.fixes.items())),
+    )

@@ -1,0 +1,233 @@
+"""A dataset as one HTML page, to be looked at: facts, contact sheets, charts, classes.
+
+The page is one file that loads nothing (its own policy forbids it to), and the same dataset gives
+the same page: nothing in it tells when or where it was made.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from imnet_data import inspect, inspect_charts, inspect_text, labels
+from imnet_data.dataset import Dataset
+from imnet_data.errors import ImnetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.inspect import SplitSummary, Summary
+    from imnet_data.manifest import Entry
+
+_SHEET = 60  # images of all contact sheets together
+_FIXED = 48  # fixed records of a split that are shown
+_SIDE = 160  # pixels; of a thumbnail
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def page(root: Path) -> str:
+    """Give the page of the dataset at `root`.
+
+    An image that can not be read or decoded is shown as the error that it gave.
+
+    Raises:
+        ManifestError: if it is no dataset, or is damaged.
+    """
+    told = inspect.summary(root)
+    opened = [Dataset.open(root, split) for split in told.splits]
+    try:
+        sections = [_split(one, told.splits[one.split], _SHEET // len(opened)) for one in opened]
+        return _page(told, [*sections, _classes(opened)])
+    finally:
+        for one in opened:
+            one.close()
+
+
+def _page(told: Summary, sections: Iterable[str]) -> str:
+    style = resources.files("imnet_data").joinpath("data", "inspect_page.css").read_text()
+    links = [f'<a href="#split-{escape(split)}">{escape(split)}</a>' for split in told.splits]
+    headline = inspect_text.headline(told)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{escape(headline)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{escape(headline[0].upper() + headline[1:])}</h1>
+<nav aria-label="parts of the page">{"".join(links)}<a href="#classes">classes</a></nav>
+{_facts(told)}
+</header>
+<main>
+{"".join(sections)}</main>
+</body>
+</html>
+"""
+
+
+def _facts(told: Summary) -> str:
+    rows = [(row.name, *row.values) for row in inspect_text.split_rows(told)]
+    made = [
+        *((f"digest of {split}", one.digest or "") for split, one in told.splits.items()),
+        *(
+            ("source", f"{name}, {inspect_text.nbytes_text(nbytes)}")
+            for name, nbytes in told.sources.items()
+        ),
+        *inspect_text.options_rows(told),
+    ]
+    facts = _table("What is in it: median (least to most)", ("", *told.splits), rows)
+    return f'<div class="facts">{facts}{_table("What made it", (), made)}</div>'
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Give a table of text; the first cell of a row is its name."""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
+        for row in rows
+    )
+    header = f"<thead><tr>{names}</tr></thead>" if head else ""
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption>{header}'
+        f"<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
+    name = escape(opened.split)
+    sampled = _evenly(opened.labels, count)
+    fixed = np.flatnonzero(opened.index.fix)
+    shown = fixed[:_FIXED]
+    pixels = _stored_as_pixels(opened, {*sampled.tolist(), *shown.tolist()})
+    over = "the classes" if told.class_count else "the split"
+    parts = [
+        f'<section aria-labelledby="split-{name}">\n<h2 id="split-{name}">{name}</h2>\n',
+        f'<div class="charts">{"".join(_charts(opened, told))}</div>\n',
+        f"<h3>{len(sampled):,} of {len(opened):,} images, evenly over {over}</h3>\n",
+        _sheet(opened, sampled, pixels),
+    ]
+    if len(fixed):
+        which = "all" if len(shown) == len(fixed) else f"the first {len(shown)}"
+        parts.append(f"<h3>Fixed images: {which} of {len(fixed):,}</h3>\n")
+        parts.append(_sheet(opened, shown, pixels))
+    return "".join([*parts, "</section>\n"])
+
+
+def _evenly(label: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Choose records at even distances in the order of the classes."""
+    count = min(count, len(label))
+    by_class = np.argsort(label, kind="stable")
+    return by_class[(2 * np.arange(count) + 1) * len(label) // (2 * count)]
+
+
+def _charts(opened: Dataset, told: SplitSummary) -> Iterator[str]:
+    index = opened.index
+    charts = [
+        inspect_charts.density(
+            index.width, index.height, titles=("width, pixels", "height, pixels")
+        ),
+        inspect_charts.histogram(
+            index.nbytes, title="bytes of an image", counted="images", tell=inspect_text.nbytes_text
+        ),
+    ]
+    if told.class_count:
+        class_counts = np.bincount(index.label[index.label >= 0])
+        charts.append(
+            inspect_charts.histogram(
+                class_counts[class_counts > 0],
+                title="images of a class",
+                counted="classes",
+                tell="{:,}".format,
+            )
+        )
+    return (f"<figure>{chart}</figure>\n" for chart in charts)
+
+
+def _stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
+    """Find which of the rows have no JPEG; only the manifest tells."""
+    if not opened.about.options.raw:
+        return {}
+    entries = enumerate(opened.entries())
+    return {row: entry for row, entry in entries if row in rows and entry.pixels_sha256}
+
+
+def _sheet(opened: Dataset, rows: NDArray[np.int64], pixels: Mapping[int, Entry]) -> str:
+    figures = (_figure(opened, row, pixels.get(row)) for row in rows.tolist())
+    return f'<div class="sheet">\n{"".join(figures)}</div>\n'
+
+
+def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
+    index = opened.index
+    key, label = index.key[row].decode(), int(index.label[row])
+    wnid = opened.classes[label] if label >= 0 else ""
+    words = labels.words_of().get(wnid, wnid) or "no label"
+    fix = tuple(opened.split_description.fixes)[index.fix[row] - 1] if index.fix[row] else ""
+    lines = [
+        ("words", words),
+        ("quiet", f"{label} \N{MIDDLE DOT} {wnid}" if wnid else ""),
+        ("key", key),
+        ("fix", f"fixed: {fix}" if fix else ""),
+    ]
+    caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
+    picture = _picture(opened, row, pixels, alt=f"{words}, {key}")
+    style = ' class="fixed"' if fix else ""
+    return f"<figure{style}>{picture}<figcaption>{caption}</figcaption></figure>\n"
+
+
+def _picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
+    try:
+        thumbnail = _thumbnail(opened, row, pixels)
+    except (ImnetError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        return f'<div class="missing">can not be shown: {escape(str(error))}</div>'
+    content = base64.b64encode(thumbnail).decode()
+    return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{content}">'
+
+
+def _thumbnail(opened: Dataset, row: int, pixels: Entry | None) -> bytes:
+    if pixels is None:
+        jpeg = Image.open(io.BytesIO(opened[row].jpeg))
+        jpeg.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # decoded at a fraction of its size
+        image = jpeg.convert("RGB")
+    else:
+        size = pixels.width, pixels.height
+        image = Image.frombytes("RGB", size, inspect.stored_bytes(opened, pixels))
+    image.thumbnail((_SIDE, _SIDE))
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=75)
+    return content.getvalue()
+
+
+def _classes(opened: Sequence[Dataset]) -> str:
+    classes = opened[0].classes
+    counts = [
+        np.bincount(one.labels[one.labels >= 0], minlength=len(classes)).tolist() for one in opened
+    ]
+    rows = [
+        (str(label), wnid, labels.words_of().get(wnid, ""), *(f"{one[label]:,}" for one in counts))
+        for label, wnid in enumerate(classes)
+    ]
+    table = _table(
+        "Labels are positions among the sorted wnids",
+        ("label", "wnid", "words", *(one.split for one in opened)),
+        rows,
+    )
+    return (
+        f'<section aria-labelledby="classes">\n<h2 id="classes">Classes</h2>\n'
+        f"<details><summary>All {len(classes):,} classes</summary>{table}</details>\n</section>\n"
+    )

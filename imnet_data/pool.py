@@ -1,0 +1,119 @@
+"""A pool of processes for work that is cut into jobs, with progress and a clean stop.
+
+Workers are forked: they share what the parent has prepared, and die with it, so that a killed
+command leaves nobody behind who still writes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
+
+from imnet_data.errors import ImnetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.synchronize import Event
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_POLL_SECONDS = 0.2
+
+
+class Step(NamedTuple):
+    """How far a task has come; what a progress callback is given."""
+
+    task: str
+    done: int
+    total: int
+    done_nbytes: int
+    total_nbytes: int
+
+
+class Stopped(ImnetError):
+    """The work was stopped before its end."""
+
+
+class Counter:
+    """Records and bytes done by all workers together, and whether they shall stop."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("fork")
+        self._records: Synchronized[int] = context.Value("q", 0)
+        self._nbytes: Synchronized[int] = context.Value("q", 0)
+        self._stop: Event = context.Event()
+
+    def add(self, records: int, nbytes: int) -> None:
+        """Count work done.
+
+        Raises:
+            Stopped: if the work shall stop.
+        """
+        with self._records.get_lock():
+            self._records.value += records
+            self._nbytes.value += nbytes
+        if self._stop.is_set():
+            raise Stopped("stopped")
+
+    def stop(self) -> None:
+        """Make every worker stop at its next record."""
+        self._stop.set()
+
+    @property
+    def done(self) -> tuple[int, int]:
+        """Records and bytes so far."""
+        return self._records.value, self._nbytes.value
+
+
+class Pool(Generic[Job, Result]):
+    """Runs `task(job)` for each job in `workers` processes."""
+
+    def __init__(self, task: Callable[[Job], Result], *, workers: int, counter: Counter) -> None:
+        self._task = task
+        self._workers = workers
+        self._counter = counter
+
+    def run(self, jobs: Sequence[Job], poll: Callable[[], None]) -> Iterator[tuple[Job, Result]]:
+        """Give each job with its result as it ends; `poll` is called several times a second."""
+        global _task  # noqa: PLW0603: reaches the workers through the fork, never pickled
+        _task = self._task
+        context = multiprocessing.get_context("fork")
+        count = max(1, min(self._workers, len(jobs)))
+        with ProcessPoolExecutor(count, context, _start_worker, (os.getpid(),)) as executor:
+            try:
+                waiting = {executor.submit(_run_task, job): job for job in jobs}
+                while waiting:
+                    ended, _ = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
+                    poll()
+                    for future in ended:
+                        yield waiting.pop(future), cast("Result", future.result())
+            except BrokenProcessPool as error:
+                raise ImnetError(
+                    "a worker process was killed (by the system, short of memory?); "
+                    "run the same command again, with fewer --workers"
+                ) from error
+            finally:
+                self._counter.stop()
+                executor.shutdown(cancel_futures=True)
+
+
+_task: Callable[..., object]
+
+
+def _run_task(job: object) -> object:
+    return _task(job)
+
+
+def _start_worker(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

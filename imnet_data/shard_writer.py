@@ -1,0 +1,296 @@
+"""Writes one shard of a plan: a pure function of its records and the options.
+
+A shard is written under a name of its own, hashed, synced and renamed; then its *journal* appears,
+which has a head (name, count, size, hash) and the shard's lines of the manifest. A shard whose
+journal exists is done, and is never looked at again by a conversion that goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data import fixups, manifest, reencode, rng
+from imnet_data.errors import ConvertError
+from imnet_data.formats import Sample
+from imnet_data.manifest import Entry
+from imnet_data.record import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.description import Options
+    from imnet_data.formats import Format
+    from imnet_data.plan import SplitPlan
+    from imnet_data.pool import Counter
+    from imnet_data.record import Record
+
+
+class ShardJob(NamedTuple):
+    """One shard to be written."""
+
+    split: str
+    number: int
+
+
+class Writing(NamedTuple):
+    """All that shards are written from; shared by the workers."""
+
+    format: Format
+    options: Options
+    labels: Mapping[str, int]  # wnid -> label
+    plans: Mapping[str, SplitPlan]
+    stage: Path  # holds one folder a split
+    journals: Path
+    counter: Counter
+
+    def jobs(self) -> list[ShardJob]:
+        """Give all shards, split by split."""
+        return [
+            ShardJob(split, number)
+            for split, planned in self.plans.items()
+            for number in range(planned.shard_count)
+        ]
+
+    def entries(self, split: str, numbers: Iterable[int]) -> Iterator[Entry]:
+        """Give the manifest lines of shards that are done."""
+        for number in numbers:
+            yield from read_journal(self.journal(ShardJob(split, number)))
+
+    def shard_name(self, job: ShardJob) -> str:
+        """Name the shard of `job`."""
+        return self.format.shard_name(job.split, job.number, self.plans[job.split].shard_count)
+
+    def journal(self, job: ShardJob) -> Path:
+        """Say where the journal of `job` is, once the shard is done."""
+        return self.journals / f"{job.split}-{job.number:06d}.jsonl"
+
+
+class JournalHead(NamedTuple):
+    """The first line of a journal."""
+
+    name: str  # "" where records are files of their own
+    record_count: int
+    nbytes: int
+    sha256: str
+    side_files: dict[str, str]  # name -> sha256
+    skipped: dict[str, int]  # why -> count
+
+
+def write_shard(writing: Writing, job: ShardJob) -> None:
+    """Write one shard, its side files and its journal.
+
+    Raises:
+        ConvertError: if the disk is full or can not be written.
+        ImageError: if an image is bad and the policy refuses it.
+    """
+    directory = writing.stage / job.split
+    name = writing.shard_name(job)
+    part = directory / f"{name}.part"
+    rows = writing.journal(job).with_suffix(".part")
+    try:
+        _remove(part)
+        samples = _Samples(writing, job, rows)
+        offsets = writing.format.write(part, samples)
+        head = _place(writing, part, directory / name, samples)
+        _write_journal(writing.journal(job), head, rows, offsets)
+        rows.unlink()
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
+            raise
+        raise ConvertError(
+            f"{part}: can not be written ({error.strerror}); make room there, "
+            "then run the same command: it goes on where it stopped"
+        ) from error
+
+
+class _Samples:
+    """The samples of one shard; a line of the manifest is written for each as it is taken."""
+
+    def __init__(self, writing: Writing, job: ShardJob, rows: Path) -> None:
+        self._writing = writing
+        self._job = job
+        self._rows = rows
+        plan = writing.plans[job.split]
+        self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
+        self.skipped: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[Sample]:
+        self.skipped = {}
+        records = self._writing.plans[self._job.split].records
+        with self._rows.open("w") as rows:
+            for index in self._indices:
+                record = records[int(index)]
+                outcome = _prepare(record, self._writing.options)
+                self._writing.counter.add(1, len(record.jpeg))
+                if outcome.record is None:
+                    self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
+                    continue
+                published_nbytes = int(records.listing.nbytes[index])
+                sample, entry = self._describe(outcome, published_nbytes)
+                rows.write(f"{manifest.to_line(entry)}\n")
+                yield sample
+
+    def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
+        record = outcome.record
+        assert record is not None
+        pixels = self._pixels(record)
+        nbytes = len(record.jpeg)
+        entry = Entry(
+            key=record.key,
+            wnid=record.wnid,
+            width=outcome.width,
+            height=outcome.height,
+            nbytes=nbytes,
+            sha256=hashlib.sha256(record.jpeg).hexdigest(),
+            shard=self._job.number,
+            offset=0,
+            published_nbytes=published_nbytes if published_nbytes != nbytes else 0,
+            fix=outcome.fix,
+            boxes=record.boxes,
+            pixels_sha256="" if pixels is None else hashlib.sha256(pixels.data).hexdigest(),
+        )
+        label = self._writing.labels[record.wnid] if record.wnid else -1
+        return Sample(record, label, outcome.width, outcome.height, pixels), entry
+
+    def _pixels(self, record: Record) -> NDArray[np.uint8] | None:
+        """Decode the share of images that is stored as pixels, chosen by key, not by place."""
+        share = self._writing.options.raw
+        if not share:
+            return None
+        number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
+        seed = self._writing.options.seed or 0
+        chosen = rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share
+        return reencode.to_pixels(record.jpeg) if chosen else None
+
+
+def _prepare(record: Record, options: Options) -> fixups.Outcome:
+    """Fix a bad image, then bring it to the size asked for; boxes are scaled along."""
+    assert options.bad is not None
+    outcome = fixups.apply(record, options.bad)
+    outcome = outcome._replace(fix=_joined(record.fix, outcome.fix))
+    fixed = outcome.record
+    if fixed is None or (options.max_side is None and options.short_side is None):
+        return outcome
+    assert options.quality is not None
+    jpeg = reencode.resize_to(
+        fixed.jpeg,
+        max_side=options.max_side,
+        short_side=options.short_side,
+        quality=options.quality,
+    )
+    if jpeg is fixed.jpeg:
+        return outcome
+    found = fixups.examine(jpeg)
+    scale = found.width / outcome.width, found.height / outcome.height
+    boxes = tuple(_scaled(box, *scale) for box in fixed.boxes)
+    resized = fixed._replace(jpeg=jpeg, boxes=boxes)
+    return fixups.Outcome(resized, found.width, found.height, _joined(outcome.fix, "resized"))
+
+
+def _joined(before: str, now: str) -> str:
+    """Add what is done now to what an earlier conversion has done."""
+    return "+".join(dict.fromkeys(filter(None, (*before.split("+"), now))))
+
+
+def _scaled(box: Box, x: float, y: float) -> Box:
+    return Box(round(box.xmin * x), round(box.ymin * y), round(box.xmax * x), round(box.ymax * y))
+
+
+def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> JournalHead:
+    """Bring a written shard and its side files under their names in the stage."""
+    if part.is_dir():  # records are files of their own: each goes to its place in the tree
+        os.sync()  # one for all files: a sync of each would take longer than writing them
+        count, nbytes = _merge(part, path.parent)
+        return JournalHead("", count, nbytes, "", {}, samples.skipped)
+    sides = writing.format.shard_side_files(part, path.name)
+    sums = {name: write_whole(path.parent / name, content) for name, content in sides.items()}
+    sha256 = file_sha256(part)
+    nbytes = part.stat().st_size
+    sync(part)
+    part.rename(path)
+    sync(path.parent)
+    return JournalHead(path.name, len(samples), nbytes, sha256, sums, samples.skipped)
+
+
+def _merge(part: Path, directory: Path) -> tuple[int, int]:
+    count = nbytes = 0
+    for file in sorted(part.rglob("*")):
+        if file.is_file():
+            target = directory / file.relative_to(part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            nbytes += file.stat().st_size
+            count += 1
+            file.rename(target)
+    shutil.rmtree(part)
+    return count, nbytes
+
+
+def _write_journal(path: Path, head: JournalHead, rows: Path, offsets: NDArray[np.int64]) -> None:
+    part = path.with_suffix(".jsonl.part")
+    with rows.open() as lines, part.open("w") as file:
+        file.write(json.dumps(head._replace(record_count=len(offsets))._asdict()) + "\n")
+        for line, offset in zip(lines, offsets.tolist(), strict=True):
+            file.write(f"{manifest.to_line(manifest.from_line(line)._replace(offset=offset))}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+
+
+def read_journal_head(path: Path) -> JournalHead:
+    """Give the first line of a journal."""
+    with path.open() as file:
+        return JournalHead(**json.loads(file.readline()))
+
+
+def read_journal(path: Path) -> Iterator[Entry]:
+    """Give the manifest lines of a journal."""
+    with path.open() as file:
+        file.readline()
+        for line in file:
+            yield manifest.from_line(line)
+
+
+def file_sha256(path: Path) -> str:
+    """Give the sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> str:
+    """Write a file so that it appears when it is whole; give its sha256."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from imnet_data import convert
+from imnet_data.dataset import Dataset
+
+
+def sums(root: Path) -> bytes:
+    return (root / "SHA256SUMS").read_bytes()
+
+
+def test_every_record_is_there_with_its_published_bytes_and_wnid(
+    tarballs: Path, made: dict[str, Path], format_name: str
+) -> None:
+    source = convert.open_any([tarballs])
+    for split, records in source.splits.items():
+        published = {record.key: record for record in map(records.__getitem__, range(len(records)))}
+        with Dataset.open(made[format_name], split) as converted:
+            assert len(converted) == len(published)
+            for record, label in zip(converted, converted.labels.tolist(), strict=True):
+                want = published[record.key]
+                assert record.wnid == want.wnid == (converted.classes[label] if label >= 0 else "")
+                assert bool(record.fix) == (record.jpeg != want.jpeg)
+    source.close()
+
+
+def test_every_format_has_the_same_digests(made: dict[str, Path]) -> None:
+    digests = [
+        [split.digest for split in Dataset.open(root).about.splits.values()]
+        for root in made.values()
+    ]
+    assert all(digest == digests[0] for digest in digests)
+
+
+def test_sha256sum_agrees_and_every_file_is_named(made: dict[str, Path], format_name: str) -> None:
+    root = made[format_name]
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=root, check=True)
+    named = {line.split("  ", 1)[1] for line in sums(root).decode().splitlines()}
+    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert named | {"SHA256SUMS"} == found
+
+
+def test_bytes_do_not_depend_on_workers_folder_locale_or_time_zone(
+    tarballs: Path,
+    made: dict[str, Path],
+    tmp_path: Path,
+    format_name: str,
+    command: Callable[..., list[str]],
+) -> None:
+    (tmp_path / "elsewhere").symlink_to(tarballs)
+    subprocess.run(
+        command("elsewhere", "out", format_name, "--workers", "1"),
+        cwd=tmp_path,
+        env={**os.environ, "LC_ALL": "C", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "7"},
+        check=True,
+    )
+    assert sums(tmp_path / "out") == sums(made[format_name])
+
+
+def test_converting_there_and_back_gives_the_same_bytes(
+    made: dict[str, Path], tmp_path: Path, format_name: str
+) -> None:
+    other = "webdataset" if format_name == "lmdb" else "lmdb"
+    convert.convert([made[format_name]], tmp_path / "there", format=other)
+    convert.convert([tmp_path / "there"], tmp_path / "back", format=format_name)
+    assert sums(tmp_path / "there") == sums(made[other])
+    assert sums(tmp_path / "back") == sums(made[format_name])

@@ -1,0 +1,205 @@
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imnet_data import convert, staging, verify
+from imnet_data.description import Options
+from imnet_data.errors import ConvertError
+
+SHARDS = Options(shard_nbytes=64_000)
+Command = Callable[..., list[str]]
+
+
+def sums(root: Path) -> bytes:
+    return (root / "SHA256SUMS").read_bytes()
+
+
+def assert_nothing_final(out: Path) -> None:
+    assert not out.exists() or {path.name for path in out.iterdir()} <= {staging.NAME}
+
+
+@pytest.mark.parametrize("name", ["webdataset", "folder", "lmdb"])
+def test_killed_at_twenty_moments_and_gone_on_ends_in_the_same_bytes(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str, command: Command
+) -> None:
+    seed = 20121
+    chosen, out = random.Random(seed), tmp_path / "out"
+    interrupted = 0
+    for _ in range(20):
+        process = subprocess.Popen(command(tarballs, out, name), stdout=subprocess.DEVNULL)
+        while not (out / ".part" / "plan.json").exists() and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(chosen.uniform(0, 0.08))
+        process.send_signal(signal.SIGKILL)
+        interrupted += process.wait() == -signal.SIGKILL
+        if (out / "dataset.json").exists():
+            assert sums(out) == sums(made[name]), f"seed {seed}"
+            shutil.rmtree(out)
+        else:
+            assert_nothing_final_but_moved(out)
+    subprocess.run(command(tarballs, out, name), check=True)
+    assert sums(out) == sums(made[name]), f"seed {seed}"
+    assert interrupted >= 10
+    assert not (out / staging.NAME).exists()
+
+
+def assert_nothing_final_but_moved(out: Path) -> None:
+    """What has a final name is whole: moving into place had begun, or nothing has one."""
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if names - {staging.NAME}:
+        assert (out / staging.NAME / "dataset.json").exists()
+
+
+def test_killed_while_files_are_moved_into_place_goes_on(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(made["webdataset"], tmp_path / "out"))
+    stage = root / staging.NAME
+    stage.mkdir()
+    for name in ("val", "labels.tsv", "SHA256SUMS", "dataset.json"):  # train was moved before
+        (root / name).rename(stage / name)
+    staging.move_into_place(stage, root)
+    stage.rmdir()
+    assert verify.verify(root) == []
+
+
+def test_workers_die_with_a_killed_command(
+    tarballs: Path, tmp_path: Path, command: Command
+) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(tarballs, out, "webdataset", "--workers", "2"))
+    while not (out / ".part" / "journals").exists() and process.poll() is None:
+        time.sleep(0.001)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = children.read_text().split() if children.exists() else []
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}/fd").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlives its command"
+        time.sleep(0.01)
+
+
+def test_an_interrupt_is_one_line_and_the_command_goes_on(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, command: Command
+) -> None:
+    out = tmp_path / "out"
+    words = command(tarballs, out, "webdataset", "--workers", "1")
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob(".part/journals/*.jsonl")) and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert (process.returncode, message.strip()) in {
+        (130, "stopped; run the same command again: it goes on"),
+        (0, ""),  # it was done before the signal came
+    }
+    subprocess.run(words, check=True)
+    assert sums(out) == sums(made["webdataset"])
+
+
+@pytest.mark.parametrize("name", ["webdataset", "lmdb", "caffe", "beton", "tfrecord"])
+def test_a_disk_that_fills_is_one_line_and_the_command_goes_on(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str, command: Command
+) -> None:
+    out = tmp_path / "out"
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    words = command(tarballs, out, name, "--workers", "1")
+    done = subprocess.run(
+        words, preexec_fn=small_disk, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "can not be written" in done.stderr
+    assert_nothing_final(out)
+    with pytest.raises(ConvertError, match="unfinished conversion with other options"):
+        convert.convert([tarballs], out, format=name, options=Options(seed=3))
+    subprocess.run(words, check=True)
+    assert sums(out) == sums(made[name])
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 128 KiB."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a tmpfs can not be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_too_little_space_is_seen_before_anything_is_written(
+    tarballs: Path, tiny_disk: Path
+) -> None:
+    with pytest.raises(ConvertError, match=r"GB are needed and .* GB are free"):
+        convert.convert([tarballs], tiny_disk / "out")
+    assert_nothing_final(tiny_disk / "out")
+
+
+def test_the_same_command_again_changes_nothing(tarballs: Path, tmp_path: Path) -> None:
+    convert.convert([tarballs], tmp_path, options=SHARDS)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    convert.convert([tarballs], tmp_path, options=SHARDS)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_another_command_on_a_dataset_is_refused_unless_forced(
+    tarballs: Path, tmp_path: Path
+) -> None:
+    convert.convert([tarballs], tmp_path, options=SHARDS)
+    with pytest.raises(ConvertError, match="holds a dataset made with other format and options"):
+        convert.convert([tarballs], tmp_path, format="lmdb")
+    about = convert.convert([tarballs], tmp_path, format="lmdb", force=True)
+    assert about.format == "lmdb"
+    assert not list(tmp_path.rglob("*.tar"))
+
+
+def test_two_conversions_to_one_folder_are_refused(
+    tarballs: Path, tmp_path: Path, command: Command
+) -> None:
+    with staging.held(tmp_path / "out", force=False):
+        words = command(tarballs, tmp_path / "out", "webdataset")
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "another conversion is writing there" in done.stderr
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tarballs: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for force in (False, True):
+        with pytest.raises(ConvertError, match=r"neither empty \(there is thesis.tex\)"):
+            convert.convert([tarballs], tmp_path, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="chattr is Linux's")
+def test_a_folder_that_can_not_be_written_is_one_line(tarballs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConvertError, match=r"can not be written \(Not a directory\)"):
+        convert.convert([tarballs], tmp_path / "file" / "out")
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a read-only disk can not be mounted here")
+    try:
+        with pytest.raises(ConvertError, match=r"can not be written \(Read-only file system\)"):
+            convert.convert([tarballs], tmp_path / "out")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_out_within_its_own_source_is_refused(tarballs: Path) -> None:
+    with pytest.raises(ConvertError, match="lies in its own source"):
+        convert.convert([tarballs], tarballs / "out")
