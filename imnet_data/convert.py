@@ -13,10 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import dataset, description, finish, formats, plan, shard_writer, sources, staging
+from imnet_data import (
+    dataset,
+    description,
+    finish,
+    formats,
+    plan,
+    pool,
+    shard_writer,
+    sources,
+    staging,
+)
 from imnet_data.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
-from imnet_data.pool import Counter, Pool, Step
+from imnet_data.pool import Counter, Step
 from imnet_data.shard_writer import ShardJob, Writing
 
 if TYPE_CHECKING:
@@ -183,7 +193,7 @@ def write_shards(
         progress(Step("convert", done, total, nbytes, total_nbytes))
 
     task = partial(shard_writer.write_shard, writing)
-    for _ in Pool(task, workers=workers, counter=writing.counter).run(waiting, report):
+    for _ in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
         pass
     report()
 

@@ -7,7 +7,6 @@ the same page: nothing in it tells when or where it was made.
 from __future__ import annotations
 
 import base64
-import io
 from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from imnet_data import inspect, inspect_charts, inspect_text, labels
+from imnet_data import fixups, inspect, inspect_charts, inspect_text, labels, reencode
 from imnet_data.dataset import Dataset
-from imnet_data.errors import ImnetError
+from imnet_data.errors import ImageError, ImnetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,7 +123,7 @@ def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
     ]
     if len(fixed):
         which = "all" if len(shown) == len(fixed) else f"the first {len(shown)}"
-        parts.append(f"<h3>Fixed images: {which} of {len(fixed):,}</h3>\n")
+        parts.append(f"<h3>Bad and changed images: {which} of {len(fixed):,}</h3>\n")
         parts.append(_sheet(opened, shown, pixels))
     return "".join([*parts, "</section>\n"])
 
@@ -174,7 +173,7 @@ def _sheet(opened: Dataset, rows: NDArray[np.int64], pixels: Mapping[int, Entry]
 
 def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
     index = opened.index
-    key, label = index.key[row].decode(), int(index.label[row])
+    key, label = index.key[row].decode(errors="replace"), int(index.label[row])
     wnid = opened.classes[label] if label >= 0 else ""
     words = labels.words_of().get(wnid, wnid) or "no label"
     fix = tuple(opened.split_description.fixes)[index.fix[row] - 1] if index.fix[row] else ""
@@ -182,7 +181,7 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
         ("words", words),
         ("quiet", f"{label} \N{MIDDLE DOT} {wnid}" if wnid else ""),
         ("key", key),
-        ("fix", f"fixed: {fix}" if fix else ""),
+        ("fix", inspect_text.fix_text(fix)),
     ]
     caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
     picture = _picture(opened, row, pixels, alt=f"{words}, {key}")
@@ -193,7 +192,7 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
 def _picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
     try:
         thumbnail = _thumbnail(opened, row, pixels)
-    except (ImnetError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (ImnetError, OSError) as error:
         return f'<div class="missing">can not be shown: {escape(str(error))}</div>'
     content = base64.b64encode(thumbnail).decode()
     return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{content}">'
@@ -201,16 +200,15 @@ def _picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> st
 
 def _thumbnail(opened: Dataset, row: int, pixels: Entry | None) -> bytes:
     if pixels is None:
-        jpeg = Image.open(io.BytesIO(opened[row].jpeg))
-        jpeg.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # decoded at a fraction of its size
-        image = jpeg.convert("RGB")
+        jpeg = opened[row].jpeg
+        if fixups.examine(jpeg).problem == "bomb":
+            raise ImageError(f"claims more than {fixups.MAX_PIXELS:,} pixels")
+        image = reencode.decode(jpeg)
     else:
         size = pixels.width, pixels.height
         image = Image.frombytes("RGB", size, inspect.stored_bytes(opened, pixels))
     image.thumbnail((_SIDE, _SIDE))
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=75)
-    return content.getvalue()
+    return reencode.to_jpeg(image, quality=75)
 
 
 def _classes(opened: Sequence[Dataset]) -> str:

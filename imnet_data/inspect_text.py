@@ -52,8 +52,8 @@ def split_rows(told: Summary) -> list[Row]:
         _row("width, pixels", splits, lambda split: _spread(split.width, _number)),
         _row("height, pixels", splits, lambda split: _spread(split.height, _number)),
         _row("boxes", splits, lambda split: _count(split.box_count)),
-        *_kinds("fixed", [split.fixes or {} for split in splits]),
-        *_kinds("left out", [split.skipped or {} for split in splits]),
+        *_kinds(fix_text, [split.fixes or {} for split in splits]),
+        *_kinds(str, [split.skipped or {} for split in splits]),
         _row("order", splits, lambda split: split.order or _NONE),
         _row("shards", splits, lambda split: _count(split.shard_count)),
         _row(
@@ -71,13 +71,17 @@ def _row(name: str, splits: Sequence[SplitSummary], tell: Callable[[SplitSummary
     return Row(name, tuple(tell(split) for split in splits))
 
 
-def _kinds(name: str, counts: Sequence[dict[str, int]]) -> list[Row]:
+def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list[Row]:
     """Give a row for each kind that occurs in any split."""
     kinds = sorted({kind for count in counts for kind in count})
     return [
-        Row(f"{name}: {kind}", tuple(_count(count.get(kind, 0)) for count in counts))
-        for kind in kinds
+        Row(name(kind), tuple(_count(count.get(kind, 0)) for count in counts)) for kind in kinds
     ]
+
+
+def fix_text(fix: str) -> str:
+    """Give a fix, which may be that a bad image was kept, as words; "" for none."""
+    return fix if fix.startswith("kept") or not fix else f"fixed: {fix}"
 
 
 def _number(value: int) -> str:

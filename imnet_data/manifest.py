@@ -13,9 +13,8 @@ where boxes are `xmin,ymin,xmax,ymax` joined with `;`.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import zstandard
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "manifest.jsonl.zst"
+_CHUNK_NBYTES = 1 << 16
 
 
 class Entry(NamedTuple):
@@ -74,7 +74,7 @@ def to_line(entry: Entry) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
-def from_line(line: str) -> Entry:
+def from_line(line: str | bytes) -> Entry:
     """Give the entry of one JSON line; ValueError or TypeError if it is none."""
     fields = json.loads(line)
     fields["boxes"] = tuple(Box(*box) for box in fields.get("boxes", ()))
@@ -108,17 +108,26 @@ def read(path: Path) -> Iterator[Entry]:
     number = 0
     try:
         with path.open("rb") as file:
-            stream = zstandard.ZstdDecompressor().stream_reader(file)
-            for number, line in enumerate(io.TextIOWrapper(stream, "utf-8"), 1):
-                if not line.endswith("\n"):
-                    raise ManifestError(f"{path}: ends within line {number}; {_REMEDY}")
+            for line in _lines(file):
                 yield from_line(line)
+                number += 1
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
     except OSError as error:
         raise ManifestError(f"{path}: can not be read ({error.strerror}); {_REMEDY}") from error
     except (zstandard.ZstdError, ValueError, TypeError) as error:
         raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Give the decompressed lines; ValueError or ZstdError if they do not end as they should."""
+    stream = zstandard.ZstdDecompressor().decompressobj()
+    rest = b""
+    while chunk := file.read(_CHUNK_NBYTES):
+        *lines, rest = (rest + stream.decompress(chunk)).split(b"\n")
+        yield from lines
+    if not stream.eof or rest:
+        raise ValueError("it ends too early")
 
 
 _REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"

@@ -12,7 +12,7 @@ import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from imnet_data.errors import ImnetError
 
@@ -73,36 +73,47 @@ class Counter:
         return self._records.value, self._nbytes.value
 
 
-class Pool(Generic[Job, Result]):
-    """Runs `task(job)` for each job in `workers` processes."""
+def run(
+    task: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    counter: Counter,
+    poll: Callable[[], None],
+) -> Iterator[Result]:
+    """Run `task(job)` for each job in `workers` processes; give the results as they come.
 
-    def __init__(self, task: Callable[[Job], Result], *, workers: int, counter: Counter) -> None:
-        self._task = task
-        self._workers = workers
-        self._counter = counter
+    Args:
+        task: reaches the workers through the fork, so it may hold anything.
+        jobs: what crosses to the workers one by one.
+        workers: processes.
+        counter: told to stop the workers when anything fails.
+        poll: called several times a second.
 
-    def run(self, jobs: Sequence[Job], poll: Callable[[], None]) -> Iterator[tuple[Job, Result]]:
-        """Give each job with its result as it ends; `poll` is called several times a second."""
-        global _task  # noqa: PLW0603: reaches the workers through the fork, never pickled
-        _task = self._task
-        context = multiprocessing.get_context("fork")
-        count = max(1, min(self._workers, len(jobs)))
-        with ProcessPoolExecutor(count, context, _start_worker, (os.getpid(),)) as executor:
-            try:
-                waiting = {executor.submit(_run_task, job): job for job in jobs}
-                while waiting:
-                    ended, _ = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
-                    poll()
-                    for future in ended:
-                        yield waiting.pop(future), cast("Result", future.result())
-            except BrokenProcessPool as error:
-                raise ImnetError(
-                    "a worker process was killed (by the system, short of memory?); "
-                    "run the same command again, with fewer --workers"
-                ) from error
-            finally:
-                self._counter.stop()
-                executor.shutdown(cancel_futures=True)
+    Raises:
+        ImnetError: what a task raised, or that a worker was killed.
+    """
+    global _task
+    _task = task
+    context = multiprocessing.get_context("fork")
+    count = max(1, min(workers, len(jobs)))
+    with ProcessPoolExecutor(count, context, _start_worker, (os.getpid(),)) as executor:
+        try:
+            waiting = {executor.submit(_run_task, job) for job in jobs}
+            while waiting:
+                ended, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
+                poll()
+                for future in ended:
+                    yield cast("Result", future.result())
+        except BrokenProcessPool as error:
+            raise ImnetError(
+                "a worker process was killed (by the system, short of memory?); "
+                "run the same command again, with fewer --workers"
+            ) from error
+        except BaseException:
+            counter.stop()
+            executor.shutdown(cancel_futures=True)
+            raise
 
 
 _task: Callable[..., object]

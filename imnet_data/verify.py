@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import description, expectation, index, labels, manifest, verify_shard
+from imnet_data import description, expectation, index, labels, manifest, pool, verify_shard
 from imnet_data.errors import ManifestError
 from imnet_data.finish import file_of, labels_tsv, summaries
 from imnet_data.formats import get
-from imnet_data.pool import Counter, Pool, Step
+from imnet_data.pool import Counter, Step
 from imnet_data.staging import LABELS, SUMS
 from imnet_data.verify_shard import Difference, FileJob, RecordsJob
 
@@ -86,9 +86,8 @@ def _check_all(
         progress(Step("verify", done, total, nbytes, max(total_nbytes, nbytes)))
 
     check = partial(verify_shard.check, checking)
-    pool: Pool[FileJob | RecordsJob, list[Difference]]
-    pool = Pool(check, workers=workers, counter=checking.counter)
-    found = [difference for _, some in pool.run(jobs, report) for difference in some]
+    results = pool.run(check, jobs, workers=workers, counter=checking.counter, poll=report)
+    found = [difference for result in results for difference in result]
     report()
     return found
 

@@ -116,9 +116,7 @@ def test_a_disk_that_fills_is_one_line_and_the_command_goes_on(
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
     words = command(tarballs, out, name, "--workers", "1")
-    done = subprocess.run(
-        words, preexec_fn=small_disk, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(words, preexec_fn=small_disk, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "can not be written" in done.stderr

@@ -1,0 +1,265 @@
+import hashlib
+import io
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from imnet_data import fixups
+from imnet_data.errors import ImageError
+from imnet_data.fixups import Finding, apply, examine
+from imnet_data.record import Box, Record
+from imnet_data.reencode import to_pixels
+from imnet_data.synth.layout import CMYK_KEY, PNG_KEY
+
+SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "imagenet_sample"
+
+
+def pattern(height, width):
+    y, x = np.mgrid[:height, :width]
+    red, green = (x * 7 + y * 3) % 256, (x * y) % 256
+    return np.stack([red, green, (x + y) % 256], axis=2).astype(np.uint8)
+
+
+def encoded(image, kind="JPEG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+RGB = Image.fromarray(pattern(48, 64))
+GOOD = encoded(RGB, quality=90)
+CMYK = encoded(RGB.convert("CMYK"), quality=95)
+PNG = encoded(RGB, "PNG")
+
+
+def record(jpeg, key="n01440764_10026"):
+    return Record(key, "n01440764", jpeg, (Box(1, 2, 3, 4),))
+
+
+def with_size(jpeg, *, height, width):
+    """Claim another size in the frame header."""
+    start = jpeg.index(b"\xff\xc0")
+    return jpeg[: start + 5] + struct.pack(">HH", height, width) + jpeg[start + 9 :]
+
+
+def with_frame(jpeg, marker):
+    start = jpeg.index(b"\xff\xc0")
+    return jpeg[:start] + bytes([0xFF, marker]) + jpeg[start + 2 :]
+
+
+def with_segment(jpeg, marker, payload):
+    return (
+        jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+    )
+
+
+def ycck():
+    jpeg = bytearray(CMYK)
+    jpeg[jpeg.index(b"\xff\xee\x00\x0eAdobe") + 15] = 2
+    return bytes(jpeg)
+
+
+@pytest.mark.parametrize(
+    "jpeg",
+    [
+        GOOD,
+        encoded(RGB, progressive=True),
+        encoded(RGB, subsampling=2, optimize=True),
+        encoded(RGB.convert("L")),
+        encoded(RGB, restart_marker_blocks=1),
+        GOOD + b"bytes after the end",
+        with_segment(GOOD, 0xE1, b"Exif\0\0broken"),
+        GOOD[:2] + b"\xff\xff" + GOOD[2:],
+    ],
+    ids=["baseline", "progressive", "420", "grey", "restarts", "tail", "broken exif", "fill bytes"],
+)
+def test_sound_jpegs_are_passed_on_untouched(jpeg):
+    assert examine(jpeg) == Finding("", 64, 48)
+    before = record(jpeg)
+    for policy in fixups.POLICIES:
+        outcome = apply(before, policy)
+        assert outcome == (before, 64, 48, "")
+        assert outcome.record is before
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "finding"),
+    [
+        (PNG, Finding("png", 64, 48)),
+        (encoded(RGB, "GIF"), Finding("gif", 0, 0)),
+        (encoded(RGB, "BMP"), Finding("bmp", 0, 0)),
+        (encoded(RGB, "WEBP"), Finding("webp", 0, 0)),
+        (encoded(RGB, "TIFF"), Finding("tiff", 0, 0)),
+        (CMYK, Finding("cmyk", 64, 48)),
+        (ycck(), Finding("ycck", 64, 48)),
+        (GOOD[:-2], Finding("truncated", 64, 48)),
+        (GOOD[:-1], Finding("truncated", 64, 48)),
+        (with_segment(GOOD[:-2], 0xE1, b"Exif\0\0" + GOOD), Finding("truncated", 64, 48)),
+        (with_size(GOOD, height=65_535, width=65_535), Finding("bomb", 65_535, 65_535)),
+        (PNG[:16] + b"\0\0\xff\xff\0\0\xff\xff" + PNG[24:], Finding("bomb", 65_535, 65_535)),
+        (with_size(GOOD, height=0, width=64), Finding("no-size", 64, 0)),
+        (with_frame(GOOD, 0xC3), Finding("coding", 64, 48)),
+        (with_frame(GOOD, 0xC9), Finding("coding", 64, 48)),
+        (GOOD[:40], Finding("header", 0, 0)),
+        (GOOD[:2], Finding("header", 0, 0)),
+        (GOOD[: GOOD.index(b"\xff\xda")], Finding("header", 64, 48)),
+        (b"", Finding("empty", 0, 0)),
+        (b"<html>404</html>", Finding("not-an-image", 0, 0)),
+    ],
+    ids=lambda value: value.problem if isinstance(value, Finding) else "",
+)
+def test_each_problem_is_found_by_its_bytes(jpeg, finding):
+    assert examine(jpeg) == finding
+
+
+def test_any_prefix_of_a_jpeg_is_found_bad_and_is_fixed_or_refused():
+    for nbytes in range(len(GOOD)):
+        cut = GOOD[:nbytes]
+        assert examine(cut).problem
+        try:
+            outcome = apply(record(cut), "fix")
+        except ImageError:
+            assert nbytes < GOOD.index(b"\xff\xda") + 14
+        else:
+            assert outcome.fix == "truncated-filled"
+            assert examine(outcome.record.jpeg) == Finding("", 64, 48)
+
+
+def test_any_changed_header_byte_is_examined_without_an_error():
+    for position in range(GOOD.index(b"\xff\xda") + 14):
+        for value in (0, 0xFF, GOOD[position] ^ 0x55):
+            examine(GOOD[:position] + bytes([value]) + GOOD[position + 1 :])
+
+
+def test_a_png_becomes_a_jpeg_of_nearly_the_same_pixels():
+    outcome = apply(record(PNG), "fix")
+    assert outcome[1:] == (64, 48, "png-to-jpeg")
+    assert outcome.record == record(outcome.record.jpeg)
+    image = Image.open(io.BytesIO(outcome.record.jpeg))
+    assert (image.format, image.mode) == ("JPEG", "RGB")
+    assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
+    difference = np.asarray(image).astype(int) - np.asarray(RGB)
+    assert np.abs(difference).max() <= 5
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "fix"),
+    [
+        (CMYK, "cmyk-to-rgb"),
+        (ycck(), "ycck-to-rgb"),
+        (encoded(RGB, "GIF"), "gif-to-jpeg"),
+        (encoded(RGB, "BMP"), "bmp-to-jpeg"),
+        (encoded(RGB, "WEBP"), "webp-to-jpeg"),
+        (encoded(RGB, "TIFF"), "tiff-to-jpeg"),
+        (GOOD[:-500], "truncated-filled"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_fixed_is_a_sound_jpeg_of_the_pixels_and_says_what_was_done(jpeg, fix):
+    outcome = apply(record(jpeg), "fix")
+    assert outcome[1:] == (64, 48, fix)
+    assert examine(outcome.record.jpeg) == Finding("", 64, 48)
+    source = jpeg + b"\xff\xd9" if fix == "truncated-filled" else jpeg
+    difference = to_pixels(outcome.record.jpeg).astype(int) - to_pixels(source)
+    assert np.abs(difference).max() <= 5
+
+
+def test_a_truncated_image_keeps_the_rows_that_are_there():
+    image = Image.fromarray(pattern(160, 64))
+    jpeg = encoded(image, quality=95, subsampling=0)
+    fixed = to_pixels(apply(record(jpeg[: len(jpeg) // 2]), "fix").record.jpeg)
+    whole = to_pixels(jpeg)
+    assert np.abs(fixed[:56].astype(int) - whole[:56]).max() <= 5
+    assert np.ptp(fixed[-8:].astype(int), axis=(0, 1)).max() <= 3  # filled with one colour
+
+
+def test_a_grey_image_stays_grey_when_it_is_fixed():
+    jpeg = encoded(RGB.convert("L"), quality=95)
+    fixed = apply(record(jpeg[:-30]), "fix").record.jpeg
+    assert Image.open(io.BytesIO(fixed)).mode == "L"
+
+
+def test_skip_leaves_the_record_out_and_keep_passes_its_bytes_on():
+    assert apply(record(CMYK), "skip") == (None, 64, 48, "skipped: cmyk")
+    assert apply(record(CMYK), "keep") == (record(CMYK), 64, 48, "kept: cmyk")
+    assert apply(record(b"?"), "keep") == (record(b"?"), 0, 0, "kept: not-an-image")
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "message"),
+    [
+        (CMYK, "n01440764_10026 is a CMYK JPEG; leave such images out with `--bad skip`, or"),
+        (PNG, "n01440764_10026 is a PNG, not a JPEG; leave"),
+        (GOOD[:-2], "n01440764_10026 is cut short: it has no end-of-image marker; leave"),
+    ],
+)
+def test_the_policy_error_names_the_record_the_problem_and_the_way_on(jpeg, message):
+    with pytest.raises(ImageError, match=message):
+        apply(record(jpeg), "error")
+
+
+@pytest.mark.parametrize(
+    ("jpeg", "message"),
+    [
+        (with_size(GOOD, height=65_535, width=65_535), "claims more than 200,000,000 pixels"),
+        (with_size(GOOD, height=0, width=64), "has a width or height of zero"),
+        (GOOD[:100], "has a header that is damaged or cut short"),
+        (b"<html>404</html>", "is not an image of a known kind"),
+        (b"", "is empty"),
+    ],
+)
+def test_what_can_not_be_fixed_is_one_clear_error(jpeg, message):
+    with pytest.raises(
+        ImageError, match=f"^n01440764_10026 {message}.*; it can not be fixed: leave"
+    ):
+        apply(record(jpeg), "fix")
+
+
+def test_a_png_that_can_not_be_decoded_is_one_clear_error():
+    message = r"^n01440764_10026 is a PNG, not a JPEG and can not be decoded \(.*\); leave"
+    with pytest.raises(ImageError, match=message):
+        apply(record(PNG[:-100]), "fix")
+
+
+def test_fixed_bytes_are_golden():
+    if features.version("libjpeg_turbo") is None:
+        pytest.skip("another JPEG library encodes to other bytes")
+    found = {
+        problem: hashlib.sha256(apply(record(jpeg), "fix").record.jpeg).hexdigest()[:16]
+        for problem, jpeg in (("png", PNG), ("cmyk", CMYK), ("truncated", GOOD[:-500]))
+    }
+    assert found == {
+        "png": "2185e5636e3f063d",
+        "cmyk": "762e728a5816c40f",
+        "truncated": "e7ba3ecc78fafa08",
+    }
+
+
+def test_the_published_names_are_23():
+    assert len(fixups.KNOWN_PNG | fixups.KNOWN_CMYK) == 23
+    assert PNG_KEY in fixups.KNOWN_PNG
+    assert CMYK_KEY in fixups.KNOWN_CMYK
+
+
+def test_real_images_are_sound():
+    if not SAMPLE.is_dir():
+        pytest.skip("the sample of ImageNet is not here")
+    for path in SAMPLE.iterdir():
+        data = path.read_bytes()
+        assert examine(data) == Finding("", *Image.open(io.BytesIO(data)).size), path.name
+
+
+@pytest.mark.slow
+def test_a_sound_image_is_examined_in_less_than_15_microseconds():
+    jpeg = encoded(Image.fromarray(pattern(375, 500)), quality=96, subsampling=0)
+    seconds = []
+    for _ in range(50):
+        start = time.perf_counter()
+        for _ in range(20):
+            examine(jpeg)
+        seconds.append((time.perf_counter() - start) / 20)
+    assert min(seconds) < 15e-6
