@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imnet_data import convert, dataset, description, labels
+from imnet_data import conversion, dataset, description, labels
 from imnet_data.dataset import Dataset
 from imnet_data.errors import FormatError, ManifestError
 from imnet_data.formats import Place
@@ -142,7 +142,7 @@ def _of_split(opened: Dataset) -> SplitSummary:
 
 
 def _of_source(path: Path) -> Summary:
-    source = convert.open_any([path])
+    source = conversion.open_any([path])
     try:
         classes = source.classes if source.classes is not None else labels.ilsvrc2012_wnids()
         return Summary(

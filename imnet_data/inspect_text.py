@@ -25,9 +25,8 @@ def nbytes_text(nbytes: int) -> str:
     unit = next(units)
     while round(size) >= 1000 and unit != "TB":
         size, unit = size / 1000, next(units)
-    return (
-        f"{size:.1f} {unit}" if size < 100 and unit not in {"bytes", "KB"} else f"{size:.0f} {unit}"
-    )
+    decimals = 1 if size < 100 and unit not in {"bytes", "KB"} else 0
+    return f"{size:.{decimals}f} {unit}"
 
 
 def headline(told: Summary) -> str:
@@ -56,13 +55,7 @@ def split_rows(told: Summary) -> list[Row]:
         *_kinds(str, [split.skipped or {} for split in splits]),
         _row("order", splits, lambda split: split.order or _NONE),
         _row("shards", splits, lambda split: _count(split.shard_count)),
-        _row(
-            "bytes of the shards",
-            splits,
-            lambda split: (
-                _NONE if split.shards_nbytes is None else nbytes_text(split.shards_nbytes)
-            ),
-        ),
+        _row("bytes of the shards", splits, lambda split: _nbytes(split.shards_nbytes)),
     ]
     return [row for row in rows if set(row.values) != {_NONE}]
 
@@ -90,6 +83,10 @@ def _number(value: int) -> str:
 
 def _count(value: int | None) -> str:
     return _number(value) if value else _NONE
+
+
+def _nbytes(nbytes: int | None) -> str:
+    return _NONE if nbytes is None else nbytes_text(nbytes)
 
 
 def _spread(spread: Spread | None, tell: Callable[[int], str]) -> str:
@@ -155,7 +152,7 @@ def record_text(told: RecordSummary) -> str:
         ("class", f"{told.wnid} {told.words}".rstrip() or "not published"),
         ("label", integers or "not published"),
         ("size", f"{told.width} x {told.height} pixels, {told.nbytes:,} bytes"),
-        ("fix", told.fix and f"{told.fix}; as published it had {told.published_nbytes:,} bytes"),
+        ("fix", told.fix and f"{told.fix} (as published: {told.published_nbytes:,} bytes)"),
         ("boxes", "; ".join(",".join(map(str, box)) for box in told.boxes)),
         ("place", f"{place}, stored as {told.stored_as}"),
         ("sha256", told.sha256),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imnet_data import convert as conversion
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import Classes, Nbytes, out_path, source_path, workers
+from imnet_data.conversion import convert
 from imnet_data.description import Options
 from imnet_data.formats import FORMATS
 
@@ -85,7 +85,7 @@ def command(
             raise click.UsageError("--lmdb-layout goes with --format lmdb")
         format_name = "caffe"
     with Progress() as progress:
-        about = conversion.convert(
+        about = convert(
             source,
             out,
             format=format_name,

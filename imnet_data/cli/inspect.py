@@ -30,12 +30,10 @@ def command(
     save: Path | None,
     html: Path | None,
 ) -> None:
-    r"""Tell what is in PATH, a dataset or a source that could be converted to one.
+    """Tell what is in PATH, a dataset or a source that could be converted to one.
 
-    \b
-    imnet-data inspect /data/imagenet
-    imnet-data inspect /data/imagenet --html imagenet.html
-    imnet-data inspect /data/imagenet --record n01440764_10026 --save tench.jpg
+    With --record it is one record that is told about, and its bytes are held against its hash: exit
+    status 1 if they are damaged.
     """
     if record is None and (split or save):
         raise click.UsageError("--split and --save go with --record")

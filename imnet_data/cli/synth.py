@@ -51,7 +51,7 @@ def command(
     with Progress() as progress:
 
         def report(done: int, total: int) -> None:
-            progress(Step("synth", done, total, 0, 0))
+            progress(Step("synth", done, total))
 
         if images is None:
             synth(

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imnet_data import compare, dataset, repair
-from imnet_data import verify as verification
+from imnet_data import dataset
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
+from imnet_data.comparison import compare
+from imnet_data.pool import steps
+from imnet_data.restoration import repair
 from imnet_data.sources import official
+from imnet_data.verification import verify
 from imnet_data.verify_shard import Difference
 
 if TYPE_CHECKING:
@@ -54,22 +57,18 @@ def command(
     with Progress() as progress:
         for root in path:
             if not dataset.is_dataset(root):
-                faults = official.check_official(root, progress)
+                faults = official.check_official(root, steps(progress))
                 found[str(root)] = [Difference("", fault) for fault in faults]
                 continue
-            differences = verification.verify(
-                root, decode=decode, workers=workers, progress=progress
-            )
+            differences = verify(root, decode=decode, workers=workers, progress=progress)
             if differences and repair_from:
-                repaired[str(root)] = repair.repair(
+                repaired[str(root)] = repair(
                     root, repair_from, differences, workers=workers, progress=progress
                 )
-                differences = verification.verify(
-                    root, decode=decode, workers=workers, progress=progress
-                )
+                differences = verify(root, decode=decode, workers=workers, progress=progress)
             if against is not None:
-                differences += verification.verify(against, workers=workers, progress=progress)
-                differences += compare.compare(root, against)
+                differences += verify(against, workers=workers, progress=progress)
+                differences += compare(root, against)
             found[str(root)] = differences
     click.echo(_as_json(found, repaired) if as_json else _as_text(found, repaired))
     sys.exit(any(found.values()))
