@@ -1,1 +1,58 @@
-"""ImageNet, from the official tarballs to a verified dataset and into the trainer."""
+"""ImageNet, from the official tarballs to a verified dataset and into the trainer.
+
+Names are imported when they are first used, so that this costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imnet_data.comparison import compare
+    from imnet_data.conversion import convert
+    from imnet_data.dataset import Dataset
+    from imnet_data.description import Options
+    from imnet_data.errors import ImnetError
+    from imnet_data.record import Box, Record, Records
+    from imnet_data.restoration import repair
+    from imnet_data.verification import verify
+    from imnet_data.verify_shard import Difference
+
+__all__ = [
+    "Box",
+    "Dataset",
+    "Difference",
+    "ImnetError",
+    "Options",
+    "Record",
+    "Records",
+    "compare",
+    "convert",
+    "repair",
+    "verify",
+]
+
+_MODULES = {
+    "Box": "record",
+    "Dataset": "dataset",
+    "Difference": "verify_shard",
+    "ImnetError": "errors",
+    "Options": "description",
+    "Record": "record",
+    "Records": "record",
+    "compare": "comparison",
+    "convert": "conversion",
+    "repair": "restoration",
+    "verify": "verification",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'imnet_data' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"imnet_data.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -26,7 +26,7 @@ from imnet_data import (
 )
 from imnet_data.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
-from imnet_data.pool import Counter, Step
+from imnet_data.pool import Counter, Step, steps
 from imnet_data.shard_writer import ShardJob, Writing
 
 if TYPE_CHECKING:
@@ -102,11 +102,9 @@ def open_any(
 ) -> Source:
     """Open sources, or one dataset as a source."""
     if not any(dataset.is_dataset(path) for path in paths):
-
-        def report(task: str, done: int, total: int) -> None:
-            progress(Step(task, done, total, 0, 0))
-
-        return sources.open_sources(paths, split=split, boxes=boxes, spool=spool, progress=report)
+        return sources.open_sources(
+            paths, split=split, boxes=boxes, spool=spool, progress=steps(progress)
+        )
     if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
     about = description.read(paths[0])

@@ -117,9 +117,9 @@ class Dataset:
             raise KeyError(f"{self.directory}: no record is called {key!r}")
         return int(found[0])
 
-    def entries(self) -> Iterator[Entry]:
-        """Give the lines of the manifest in order."""
-        return manifest.read(self.directory / manifest.FILE_NAME)
+    def entries(self, *, start: int = 0) -> Iterator[Entry]:
+        """Give the lines of the manifest in order, from record `start` on."""
+        return manifest.read(self.directory / manifest.FILE_NAME, start=start)
 
     def open_shard(self, number: int) -> Shard:
         """Give shard `number`, opened once in each process; closed by `close`."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import convert, formats, verify
+from imnet_data import formats
+from imnet_data.conversion import convert, open_any
 from imnet_data.dataset import Dataset
 from imnet_data.errors import FormatError
 from imnet_data.pool import Step
 from imnet_data.synth import synth
+from imnet_data.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +45,8 @@ def demo(
         ImnetError: if a dataset is not sound, or gives other records than the tarballs.
     """
     tarballs = directory / TARBALLS
-    synth(tarballs, progress=lambda done, total: progress(Step("synth", done, total, 0, 0)))
-    source = convert.open_any([tarballs])
+    synth(tarballs, progress=lambda done, total: progress(Step("synth", done, total)))
+    source = open_any([tarballs])
     try:
         return [_row(directory / name, name, source, workers, progress) for name in formats.FORMATS]
     finally:
@@ -55,11 +57,11 @@ def _row(
     path: Path, name: str, source: Source, workers: int, progress: Callable[[Step], None]
 ) -> Row:
     began = time.monotonic()
-    about = convert.convert(
+    about = convert(
         [path.parent / TARBALLS], path, format=name, workers=workers, force=True, progress=progress
     )
     converted = time.monotonic()
-    differences = verify.verify(path, decode=True, workers=workers, progress=progress)
+    differences = verify(path, decode=True, workers=workers, progress=progress)
     if differences:
         raise FormatError(f"{path}/{differences[0].file}: {differences[0].what}")
     return Row(

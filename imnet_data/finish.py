@@ -35,7 +35,7 @@ def finish(
     sums = writing.stage / f"{SUMS}.part"
     with sums.open("w") as lines:
         for number, split in enumerate(writing.plans):
-            progress(Step(f"manifest of {split}", number, len(writing.plans), 0, 0))
+            progress(Step(f"manifest of {split}", number, len(writing.plans)))
             splits[split], described = _finish_split(writing, split)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(

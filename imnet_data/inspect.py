@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,7 +194,7 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
     """
     opened, position = _find(Path(root), which, split)
     with opened:
-        entry = next(islice(opened.entries(), position, None), None)
+        entry = next(opened.entries(start=position), None)
         if entry is None or entry.key.encode() != opened.index.key[position]:
             raise ManifestError(
                 f"{opened.directory}: manifest and index differ at record {position}; "

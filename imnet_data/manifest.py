@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import zstandard
@@ -99,16 +100,16 @@ def write(path: Path, entries: Iterable[Entry]) -> str:
     return digest.hexdigest()
 
 
-def read(path: Path) -> Iterator[Entry]:
-    """Give the entries in order.
+def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
+    """Give the entries in order, from number `start` on.
 
     Raises:
         ManifestError: if the file is missing, cut short or not a manifest.
     """
-    number = 0
+    number = start
     try:
         with path.open("rb") as file:
-            for line in _lines(file):
+            for line in islice(_lines(file), start, None):
                 yield from_line(line)
                 number += 1
     except FileNotFoundError as error:

@@ -33,9 +33,14 @@ class Step(NamedTuple):
 
     task: str
     done: int
-    total: int
-    done_nbytes: int
-    total_nbytes: int
+    total: int  # 0 where it is not known
+    done_nbytes: int = 0
+    total_nbytes: int = 0
+
+
+def steps(progress: Callable[[Step], None]) -> Callable[[str, int, int], None]:
+    """Give a callback for work that is not counted in bytes: task, done, total."""
+    return lambda task, done, total: progress(Step(task, done, total))
 
 
 class Stopped(ImnetError):

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import convert, description, finish, index, manifest, staging
+from imnet_data import conversion, description, finish, index, manifest, staging
 from imnet_data.errors import ConvertError
 from imnet_data.expectation import expect
 from imnet_data.shard_writer import ShardJob, file_sha256, write_whole
@@ -55,7 +55,7 @@ def repair(
     root = Path(root)
     about = description.read(root)
     with staging.held(root, force=False) as stage:
-        source = convert.open_any(
+        source = conversion.open_any(
             [Path(path) for path in paths],
             boxes=bool(about.options.boxes),
             spool=stage / "spool",
@@ -103,7 +103,7 @@ class _Repair(NamedTuple):
 
     def _write(self, jobs: Sequence[ShardJob]) -> None:
         """Write shards on the stage, and refuse them if the manifest does not agree."""
-        convert.write_shards(self.writing, jobs, self.workers, self.progress)
+        conversion.write_shards(self.writing, jobs, self.workers, self.progress)
         for split in {job.split for job in jobs}:
             numbers = {job.number for job in jobs if job.split == split}
             wanted = (entry for entry in self._entries(split) if entry.shard in numbers)
@@ -135,7 +135,7 @@ class _Repair(NamedTuple):
         """Make the whole dataset on the stage, and replace what differs."""
         stage = self.writing.stage
         waiting = [job for job in self.writing.jobs() if not self.writing.journal(job).exists()]
-        convert.write_shards(self.writing, waiting, self.workers, self.progress)
+        conversion.write_shards(self.writing, waiting, self.workers, self.progress)
         finish.finish(
             self.writing,
             format_name=self.about.format,
@@ -160,18 +160,18 @@ class _Repair(NamedTuple):
 
 
 def _plan(source: Source, about: Description, stage: Path) -> Writing:
-    conversion = convert.plan_conversion(source, format_name=about.format, options=about.options)
-    if conversion.classes != about.classes:
+    planned = conversion.plan_conversion(source, format_name=about.format, options=about.options)
+    if planned.classes != about.classes:
         raise ConvertError("the source has another class list than the dataset: a wrong devkit?")
     for split, said in about.splits.items():
-        planned = conversion.plans.get(split)
-        if planned is None or planned.shard_count != len(said.shards):
+        plan = planned.plans.get(split)
+        if plan is None or plan.shard_count != len(said.shards):
             raise ConvertError(
                 f"the source does not have the records of {split}: give the source, or all the "
                 "sources, that the dataset was made from"
             )
-    plans = {split: conversion.plans[split] for split in about.splits}
-    return convert.prepare(conversion._replace(plans=plans), stage)
+    plans = {split: planned.plans[split] for split in about.splits}
+    return conversion.prepare(planned._replace(plans=plans), stage)
 
 
 def _replace(made: Path, directory: Path, prefix: str) -> set[str]:

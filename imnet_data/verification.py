@@ -60,7 +60,7 @@ def verify(
     differences += _check_labels(root, about)
     expected: dict[str, Expectation] = {}
     for split in about.splits:
-        progress(Step(f"manifest of {split}", 0, 1, 0, 0))
+        progress(Step(f"manifest of {split}", 0, 1))
         try:
             expected[split] = expectation.expect(root / split, about.classes)
         except ManifestError as error:

@@ -11,6 +11,7 @@ from imnet_data.cli.values import Classes, Nbytes, out_path, source_path, worker
 from imnet_data.conversion import convert
 from imnet_data.description import Options
 from imnet_data.formats import FORMATS
+from imnet_data.inspect_text import fix_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +108,6 @@ def result(out: Path, about: Description) -> str:
             f"  {name:5}  {split.record_count:,} records in {shards}, {split.order}, "
             f"digest {split.digest[:16]}"
         )
-        lines += [f"         {count:,} fixed: {fix}" for fix, count in split.fixes.items()]
-        lines += [f"         {count:,} left out: {why}" for why, count in split.skipped.items()]
+        lines += [f"         {count:,} {fix_text(fix)}" for fix, count in split.fixes.items()]
+        lines += [f"         {count:,} {why}" for why, count in split.skipped.items()]
     return "\n".join(lines)
