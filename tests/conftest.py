@@ -50,7 +50,8 @@ def torchvision() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return pytest.importorskip("torchvision", reason="torchvision is not installed")
+            found: ModuleType = pytest.importorskip("torchvision", reason="it is not installed")
+            return found
         except (RuntimeError, AttributeError):
             # its C extension did not load, so operators that its Python part describes are missing
             for name in [name for name in sys.modules if name.startswith("torchvision")]:
@@ -68,4 +69,5 @@ def timm(torchvision: ModuleType) -> ModuleType:
     del torchvision
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pytest.importorskip("timm", reason="timm is not installed")
+        found: ModuleType = pytest.importorskip("timm", reason="it is not installed")
+    return found

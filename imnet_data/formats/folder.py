@@ -1,0 +1,110 @@
+"""Folder: plain files, `<wnid>/<key>.JPEG`, or `<key>.JPEG` where there are no labels.
+
+What torchvision's ImageFolder reads, and the way back to the published files. A shard is a share of
+the tree; once written, all shards of a split are merged into its one directory, which is what is
+opened. Offsets are 0.
+
+Source: pytorch/vision, torchvision/datasets/folder.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.errors import FormatError
+from imnet_data.formats import Stored
+from imnet_data.formats.extents import ShardFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.formats import Place, Samples, ShardSummary
+
+EXTENTS = False
+ONE_SHARD = False
+
+_SUFFIX = ".JPEG"
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Name shard `index`, a directory until it is merged."""
+    del count
+    return f"{split}-{index:06d}"
+
+
+def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+    """Write one share of the tree into the fresh directory `path`; give 0 for each image."""
+    path.mkdir()
+    count = 0
+    for sample in samples:
+        directory = path / sample.record.wnid
+        directory.mkdir(exist_ok=True)
+        image = directory / f"{sample.record.key}{_SUFFIX}"
+        try:
+            with image.open("xb") as file:
+                file.write(sample.record.jpeg)
+        except FileExistsError as error:
+            raise FormatError(f"{image}: two records have this key; leave one out") from error
+        count += 1
+    return np.zeros(count, np.int64)
+
+
+class FolderShard:
+    """An open tree of files."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise FormatError(f"{path}: is no directory; name the directory of a split")
+        self._path = path
+
+    def read(self, place: Place) -> bytes:
+        """Give the bytes of the file of `place`."""
+        path = self._path / place.wnid / f"{place.key}{_SUFFIX}"
+        image = _read(path)
+        if len(image) != place.nbytes:
+            raise FormatError(
+                f"{path}: has {len(image)} bytes, not {place.nbytes}; "
+                "run `imnet-data verify --repair SOURCE`, or copy the file again"
+            )
+        return image
+
+    def __iter__(self) -> Iterator[Stored]:
+        """Walk the files in order of wnid and key; other files beside them are not records."""
+        for image in sorted(self._path.glob(f"*{_SUFFIX}")):
+            yield Stored(image.stem, "", -1, 0, _read(image))
+        for directory in sorted(path for path in self._path.iterdir() if path.is_dir()):
+            for image in sorted(directory.glob(f"*{_SUFFIX}")):
+                yield Stored(image.stem, directory.name, None, 0, _read(image))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _read(path: Path) -> bytes:
+    file = ShardFile(path)
+    try:
+        return file.read(0, file.nbytes)
+    finally:
+        file.close()
+
+
+def open(path: Path) -> FolderShard:
+    """Open the tree of one split."""
+    return FolderShard(path)
+
+
+def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
+    """Give none."""
+    del path, name
+    return {}
+
+
+def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
+    """Give none."""
+    del split, shards
+    return {}

@@ -1,0 +1,95 @@
+"""LMDB: one environment file a shard; key = number of the record, value = header, names, JPEG.
+
+- Key: the number in the shard, from 0, u32 big-endian, so that keys sort as records are ordered.
+- Value: i32 label (-1 for none), u32 size of the JPEG, u16 width, u16 height, u8 size of the key's
+  text, u8 size of the wnid's, u16 1 (the version of this layout), all little-endian; then key and
+  wnid in UTF-8, then the JPEG as it is. Nothing is pickled.
+
+An offset is the position of the JPEG in the file, which an LMDB environment keeps in one piece.
+Any LMDB binding reads the file: `lmdb.open(path, subdir=False, readonly=True, lock=False)`.
+
+Source: the file's own layout is spelled out in `lmdb_pages`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from imnet_data.errors import FormatError
+from imnet_data.formats import Stored, lmdb_pages
+from imnet_data.formats.extents import ExtentShard, ShardFile
+from imnet_data.formats.lmdb_pages import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imnet_data.formats import Sample, Samples, ShardSummary
+
+EXTENTS = True
+ONE_SHARD = False
+
+_HEAD = struct.Struct("<iIHHBBH")
+_VERSION = 1
+_MAX_NAME_NBYTES = 255
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Name shard `index`: "train-000000.mdb"."""
+    del count
+    return f"{split}-{index:06d}.mdb"
+
+
+def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+    """Write one environment; give the position of each JPEG."""
+    items = (
+        Item(struct.pack(">I", number), _before(sample), sample.record.jpeg)
+        for number, sample in enumerate(samples)
+    )
+    return lmdb_pages.write(path, items)
+
+
+def _before(sample: Sample) -> bytes:
+    key, wnid, jpeg = (sample.record.key.encode(), sample.record.wnid.encode(), sample.record.jpeg)
+    if len(key) > _MAX_NAME_NBYTES or len(wnid) > _MAX_NAME_NBYTES:
+        raise FormatError(
+            f"{sample.record.key}: key and wnid may have {_MAX_NAME_NBYTES} bytes each in LMDB; "
+            "rename the image, or take another format"
+        )
+    sizes = (sample.width, sample.height, len(key), len(wnid))
+    return _HEAD.pack(sample.label, len(jpeg), *sizes, _VERSION) + key + wnid
+
+
+def open(path: Path) -> ExtentShard:
+    """Open the environment at `path`."""
+    return ExtentShard(path, _walk)
+
+
+def _walk(file: ShardFile) -> Iterator[Stored]:
+    for number, (packed_number, offset, nbytes) in enumerate(lmdb_pages.walk(file)):
+        if packed_number != struct.pack(">I", number):
+            raise file.fault(f"record {number} has the key {packed_number!r}")
+        value = file.read(offset, nbytes)
+        label, jpeg_nbytes, _, _, key_nbytes, wnid_nbytes, version = _HEAD.unpack_from(value)
+        start = _HEAD.size + key_nbytes + wnid_nbytes
+        if version != _VERSION or start + jpeg_nbytes != nbytes:
+            raise file.fault(f"record {number} at {offset} has a damaged header")
+        names = value[_HEAD.size : start]
+        key, wnid = names[:key_nbytes].decode(), names[key_nbytes:].decode()
+        yield Stored(key, wnid, label, offset + start, value[start:])
+
+
+def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
+    """Give none: the environment is all there is."""
+    del path, name
+    return {}
+
+
+def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
+    """Give none."""
+    del split, shards
+    return {}

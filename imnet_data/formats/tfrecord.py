@@ -1,0 +1,215 @@
+"""TFRecord: one `tf.train.Example` a record, with the feature names of TensorFlow's ImageNet.
+
+- Record: u64 size, u32 masked CRC-32C of these 8 bytes, the Example, u32 masked CRC-32C of it.
+- Features, sorted by name: image/{encoded, format "JPEG", colorspace "RGB", channels 3, height,
+  width, filename = key + ".JPEG"}, image/class/{label, synset, text} where there is a label, and
+  image/object/bbox/{xmin, xmax, ymin, ymax, label} where there are boxes.
+- Labels follow the convention `tf`: position among the sorted wnids + 1, as 0 is a background.
+- A box is divided by the image's width and height and cut to 0..1, in float32.
+
+An offset is the position of the JPEG in the file. Beside each shard lies DALI's index, one line
+`<position> <size>` a record. val is called validation, as TensorFlow's input pipelines want it.
+
+Source: tensorflow/tensorflow, core/lib/io/record_writer.h and core/example/example.proto;
+tensorflow/models, research/slim/datasets/build_imagenet_data.py; NVIDIA/DALI, tools/tfrecord2idx.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data import labels
+from imnet_data.formats import Stored, crc32c, protobuf
+from imnet_data.formats.extents import ExtentShard, ShardFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.formats import Sample, Samples, ShardSummary
+    from imnet_data.formats.protobuf import Field
+    from imnet_data.record import Box
+
+EXTENTS = True
+ONE_SHARD = False
+
+_HEAD_NBYTES, _TAIL_NBYTES = 12, 4
+_BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
+_SUFFIX = ".JPEG"
+_IMAGE = "image/encoded"
+_FILE_SPLITS = {"val": "validation"}
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Name shard `index`: "train-00000-of-00012"."""
+    return f"{_FILE_SPLITS.get(split, split)}-{index:05d}-of-{count:05d}"
+
+
+def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+    """Write one file of records; give the position of each JPEG."""
+    offsets = array("q")
+    position = 0
+    with path.open("wb") as file:
+        for sample in samples:
+            example, image_start = _example(sample)
+            size = struct.pack("<Q", len(example))
+            file.write(size + _crc(size))
+            file.write(example)
+            file.write(_crc(example))
+            offsets.append(position + _HEAD_NBYTES + image_start)
+            position += _HEAD_NBYTES + len(example) + _TAIL_NBYTES
+    return np.array(offsets, np.int64)
+
+
+def _crc(content: bytes) -> bytes:
+    return struct.pack("<I", crc32c.masked(content))
+
+
+def _example(sample: Sample) -> tuple[bytes, int]:
+    """Give the serialised Example, and where in it the JPEG starts."""
+    before: list[bytes] = []
+    after: list[bytes] = []
+    for name, feature in sorted(_features(sample).items()):
+        entry = protobuf.delimited(1, name.encode()) + protobuf.delimited(2, feature)
+        (before if name <= _IMAGE else after).append(protobuf.delimited(1, entry))
+    nbytes = sum(len(entry) for entry in before)
+    head = protobuf.head(1, nbytes + sum(len(entry) for entry in after))
+    # the image is the innermost and last value of its entry, which is the last before
+    start = len(head) + nbytes - len(sample.record.jpeg)
+    return b"".join([head, *before, *after]), start
+
+
+def _features(sample: Sample) -> dict[str, bytes]:
+    record = sample.record
+    features = {
+        _IMAGE: _bytes_list(record.jpeg),
+        "image/channels": _int64_list([3]),
+        "image/colorspace": _bytes_list(b"RGB"),
+        "image/filename": _bytes_list(f"{record.key}{_SUFFIX}".encode()),
+        "image/format": _bytes_list(b"JPEG"),
+        "image/height": _int64_list([sample.height]),
+        "image/width": _int64_list([sample.width]),
+    }
+    if sample.label >= 0:
+        features["image/class/label"] = _int64_list([sample.label + 1])
+        features["image/class/synset"] = _bytes_list(record.wnid.encode())
+        words = labels.words_of().get(record.wnid)
+        if words is not None:
+            features["image/class/text"] = _bytes_list(words.encode())
+    if record.boxes:
+        features |= _boxes(record.boxes, sample.width, sample.height)
+        features["image/object/bbox/label"] = _int64_list([sample.label + 1] * len(record.boxes))
+    return features
+
+
+def _boxes(boxes: Sequence[Box], width: int, height: int) -> dict[str, bytes]:
+    columns = np.array(boxes, np.float64) / [width, height, width, height]
+    shares = np.clip(columns, 0, 1).astype("<f4")
+    return {
+        f"image/object/bbox/{side}": _feature(_FLOAT_LIST, shares[:, column].tobytes())
+        for column, side in enumerate(("xmin", "ymin", "xmax", "ymax"))
+    }
+
+
+def _bytes_list(value: bytes) -> bytes:
+    return _feature(_BYTES_LIST, value)
+
+
+def _int64_list(values: Sequence[int]) -> bytes:
+    return _feature(_INT64_LIST, b"".join(protobuf.varint(value) for value in values))
+
+
+def _feature(kind: int, content: bytes) -> bytes:
+    return protobuf.delimited(kind, protobuf.delimited(1, content))
+
+
+def open(path: Path) -> ExtentShard:
+    """Open the file of records at `path`."""
+    return ExtentShard(path, _walk)
+
+
+def _walk(file: ShardFile) -> Iterator[Stored]:
+    for number, (start, nbytes) in enumerate(_extents(file)):
+        content = file.read(start, nbytes + _TAIL_NBYTES)
+        example, crc = content[:nbytes], content[nbytes:]
+        if crc != _crc(example):
+            raise file.fault(f"record {number} at {start} does not have its checksum")
+        lists = _parse_example(example)
+        image = _single(lists, _IMAGE, example)
+        filename = _text(lists, "image/filename", example)
+        label, wnid = -1, ""
+        if "image/class/label" in lists:
+            field = lists["image/class/label"]
+            value, _ = protobuf.read_varint(example, field.start, field.stop)
+            label, wnid = value - 1, _text(lists, "image/class/synset", example)
+        yield Stored(
+            key=filename.removesuffix(_SUFFIX),
+            wnid=wnid,
+            label=label,
+            offset=start + image.start,
+            image=example[image.start : image.stop],
+        )
+
+
+def _extents(file: ShardFile) -> Iterator[tuple[int, int]]:
+    """Give the position and size of each Example; their heads are read, they are not."""
+    position = number = 0
+    while position < file.nbytes:
+        head = file.read(position, _HEAD_NBYTES)
+        if head[8:] != _crc(head[:8]):
+            raise file.fault(f"record {number} at {position} does not have its size's checksum")
+        nbytes = int.from_bytes(head[:8], "little")
+        yield position + _HEAD_NBYTES, nbytes
+        position += _HEAD_NBYTES + nbytes + _TAIL_NBYTES
+        number += 1
+    if position > file.nbytes:
+        raise file.fault(f"ends within record {number - 1}")
+
+
+def _parse_example(example: bytes) -> dict[str, Field]:
+    """Give each feature's values: the field that holds them, or the last of several."""
+    lists = {}
+    for features in protobuf.fields(example, 0, len(example)):
+        for entry in protobuf.fields(example, features.start, features.stop):
+            key, feature = protobuf.fields(example, entry.start, entry.stop)
+            name = example[key.start : key.stop].decode()
+            for kind in protobuf.fields(example, feature.start, feature.stop):
+                for values in protobuf.fields(example, kind.start, kind.stop):
+                    lists[name] = values
+    return lists
+
+
+def _single(lists: Mapping[str, Field], name: str, example: bytes) -> Field:
+    if name not in lists or lists[name].value is not None:
+        raise ValueError(f"an Example of {len(example)} bytes has no {name}")
+    return lists[name]
+
+
+def _text(lists: Mapping[str, Field], name: str, example: bytes) -> str:
+    field = _single(lists, name, example)
+    return example[field.start : field.stop].decode()
+
+
+def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
+    """Give DALI's index of the records at `path`."""
+    file = ShardFile(path)
+    try:
+        lines = [
+            f"{start - _HEAD_NBYTES} {_HEAD_NBYTES + nbytes + _TAIL_NBYTES}\n"
+            for start, nbytes in _extents(file)
+        ]
+    finally:
+        file.close()
+    return {f"{name}.idx": "".join(lines).encode()}
+
+
+def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
+    """Give none."""
+    del split, shards
+    return {}

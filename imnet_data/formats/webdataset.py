@@ -1,0 +1,234 @@
+"""WebDataset: a USTAR tar, of each record the members `<key>.cls`, `<key>.jpg`, `<key>.json`.
+
+- `cls`: the label in decimal ASCII; left out where there is none. `jpg`: the image as it is.
+- `json`: key, wnid, label, width, height and boxes; compact, names sorted, UTF-8; label and boxes
+  are left out where there are none.
+- Headers: mode 0444, time, user and group 0 without names; two zero blocks end the archive, which
+  is filled up to 10,240 bytes. So the same records give the same bytes, those of Python's tarfile.
+- A key is also a member's name up to its first dot: visible ASCII without `.` and `/`, at most 95
+  bytes, as a USTAR name has 100.
+
+An offset is the position of the JPEG in the tar. Beside each tar lies DALI's index (v1.2); beside
+those of a split, timm's `_info.json` and a `wids` index.
+
+Source: POSIX.1-1988 ustar; webdataset/webdataset, src/webdataset/writer.py; NVIDIA/DALI,
+tools/wds2idx.py; huggingface/pytorch-image-models, timm/data/readers/reader_wds.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data.errors import FormatError
+from imnet_data.formats import Stored
+from imnet_data.formats.extents import ExtentShard, ShardFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from imnet_data.formats import Sample, Samples, ShardSummary
+
+EXTENTS = True
+ONE_SHARD = False
+
+_BLOCK = 512
+_ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks
+_KEY = re.compile(r"[!-\-0-~]{1,95}")
+_CHECKSUM = slice(148, 156)
+_NUMBER = re.compile(rb" *([0-7]+)[ \0]*")
+_MAX_MEMBER_NBYTES = 8**11 - 1  # eleven octal digits
+
+
+class Member(NamedTuple):
+    """One file in the tar."""
+
+    name: str
+    offset: int  # of its bytes
+    nbytes: int
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Name shard `index`: "train-000000.tar"."""
+    del count
+    return f"{split}-{index:06d}.tar"
+
+
+def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+    """Write one tar; give the position of each JPEG."""
+    offsets = array("q")
+    with path.open("wb") as file:
+        for sample in samples:
+            key = sample.record.key
+            if not _KEY.fullmatch(key):
+                raise FormatError(
+                    f"{key!r}: no key for webdataset, which needs 1 to 95 visible ASCII characters "
+                    "without dot and slash; rename the image, or take another format"
+                )
+            if sample.label >= 0:
+                _write_member(file, f"{key}.cls", b"%d" % sample.label)
+            offsets.append(_write_member(file, f"{key}.jpg", sample.record.jpeg))
+            _write_member(file, f"{key}.json", _description(sample))
+        file.write(bytes(2 * _BLOCK))
+        file.write(bytes(-file.tell() % _ARCHIVE_NBYTES))
+    return np.array(offsets, np.int64)
+
+
+def _description(sample: Sample) -> bytes:
+    record = sample.record
+    about: dict[str, object] = {
+        "key": record.key,
+        "wnid": record.wnid,
+        "width": sample.width,
+        "height": sample.height,
+    }
+    if sample.label >= 0:
+        about["label"] = sample.label
+    if record.boxes:
+        about["boxes"] = record.boxes
+    return json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _write_member(file: BinaryIO, name: str, content: bytes) -> int:
+    if len(content) > _MAX_MEMBER_NBYTES:
+        raise FormatError(f"{name}: has {len(content)} bytes, more than a USTAR member can have")
+    file.write(_header(name, len(content)))
+    offset = file.tell()
+    file.write(content)
+    file.write(bytes(-len(content) % _BLOCK))
+    return offset
+
+
+def _header(name: str, nbytes: int) -> bytes:
+    header = bytearray(_BLOCK)
+    header[0 : len(name)] = name.encode("ascii")
+    header[100:136] = b"0000444\0" + b"0000000\0" * 2 + b"%011o\0" % nbytes
+    header[136:148] = b"00000000000\0"
+    header[_CHECKSUM] = b" " * 8
+    header[156:157] = b"0"
+    header[257:265] = b"ustar\00000"
+    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def open(path: Path) -> ExtentShard:
+    """Open the tar at `path`."""
+    return ExtentShard(path, _walk)
+
+
+def _walk(file: ShardFile) -> Iterator[Stored]:
+    for key, members in _groups(file):
+        unknown = members.keys() - {"cls", "jpg", "json"}
+        if unknown or "jpg" not in members:
+            raise file.fault(f"record {key} has the members {', '.join(sorted(members))}")
+        about: dict[str, object] = {}
+        if "json" in members:
+            about = json.loads(file.read(*members["json"][1:]))
+            if about["key"] != key:
+                raise file.fault(f"record {key} is described as {about['key']!r}")
+        label = -1
+        if "cls" in members:
+            label = int(file.read(*members["cls"][1:]).decode("ascii"))
+        if about.get("label", label) != label:
+            raise file.fault(f"record {key} has the labels {label} and {about['label']}")
+        wnid = about.get("wnid")
+        if not isinstance(wnid, str | None):
+            raise file.fault(f"record {key} has the wnid {wnid!r}")
+        _, offset, nbytes = members["jpg"]
+        yield Stored(key, wnid, label, offset, file.read(offset, nbytes))
+
+
+def _groups(file: ShardFile) -> Iterator[tuple[str, dict[str, Member]]]:
+    """Give each run of members of one key, by extension."""
+    current, group = "", dict[str, Member]()
+    for member in _members(file):
+        key, dot, extension = member.name.partition(".")
+        if not dot or not key:
+            raise file.fault(f"member {member.name!r} at {member.offset} is not <key>.<extension>")
+        if group and (key != current or extension in group):
+            yield current, group
+            group = {}
+        current = key
+        group[extension] = member
+    if group:
+        yield current, group
+
+
+def _members(file: ShardFile) -> Iterator[Member]:
+    """Give the members in order; their headers are read, their bytes are not."""
+    position = 0
+    while True:
+        header = file.read(position, _BLOCK)
+        if not any(header):
+            break
+        member = _parse_header(file, position, header)
+        yield member
+        position = member.offset + member.nbytes + -member.nbytes % _BLOCK
+    end_nbytes = 2 * _BLOCK + -(position + 2 * _BLOCK) % _ARCHIVE_NBYTES
+    if position + end_nbytes != file.nbytes or any(file.read(position, end_nbytes)):
+        raise file.fault(f"does not end as a tar does after its last member at {position}")
+
+
+def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
+    plain = header[257:263] == b"ustar\0" and header[156:157] in {b"0", b"\0"}
+    if not plain or any(header[345:500]):
+        raise file.fault(f"at {position} there is no USTAR header of a plain file")
+    checksum, nbytes = _NUMBER.fullmatch(header[_CHECKSUM]), _NUMBER.fullmatch(header[124:136])
+    blanked = sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
+    if checksum is None or nbytes is None or int(checksum[1], 8) != blanked:
+        raise file.fault(f"the header at {position} is damaged")
+    name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
+    return Member(name, position + _BLOCK, int(nbytes[1], 8))
+
+
+def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
+    """Give DALI's index of the tar at `path`: one line a record, four words a member."""
+    lines = []
+    file = ShardFile(path)
+    try:
+        for _, group in _groups(file):
+            words = [
+                f"{extension} {member.offset} {member.nbytes} {member.name}"
+                for extension, member in group.items()
+            ]
+            lines.append(" ".join(words))
+    finally:
+        file.close()
+    index = "\n".join([f"v1.2 {len(lines)}", *lines, ""])
+    return {f"{name.partition('.')[0]}.idx": index.encode()}
+
+
+def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
+    """Give timm's `_info.json` and the `wids` index; timm's users call val "validation", too."""
+    info = {
+        "name": split,
+        "num_samples": sum(shard.record_count for shard in shards),
+        "filenames": [shard.name for shard in shards],
+        "shard_lengths": [shard.record_count for shard in shards],
+    }
+    names = [split, "validation"] if split == "val" else [split]
+    wids = {
+        "__kind__": "wids-shard-index-v1",
+        "wids_version": 1,
+        "name": split,
+        "shardlist": [
+            {"url": shard.name, "nsamples": shard.record_count, "filesize": shard.nbytes}
+            for shard in shards
+        ],
+    }
+    return {
+        "_info.json": _json({"splits": {name: {**info, "name": name} for name in names}}),
+        "wids-index.json": _json(wids),
+    }
+
+
+def _json(content: object) -> bytes:
+    return f"{json.dumps(content, indent=1)}\n".encode()
