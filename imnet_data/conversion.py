@@ -7,7 +7,6 @@ last, so that a folder without dataset.json is never taken for a dataset.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -67,7 +66,7 @@ def convert(
         format: one of `formats.FORMATS`.
         split: the only split to be taken; by default all that are found.
         options: what decides the bytes.
-        workers: processes; by default one a core.
+        workers: processes; by default one a core and one more, as each waits for the disk at times.
         force: whether a dataset or an unfinished conversion at `out` is thrown away.
         progress: called several times a second.
 
@@ -87,7 +86,7 @@ def convert(
         )
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
-            return _run(conversion, out, workers or os.cpu_count() or 1, progress)
+            return _run(conversion, out, workers or pool.cores() + 1, progress)
         finally:
             source.close()
 

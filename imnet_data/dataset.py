@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,6 @@ class Dataset:
         self.index = index.open_index(self.directory / index.FILE_NAME)
         self._fixes = ("", *about.splits[split].fixes)
         self._shards: dict[int, Shard] = {}
-        self._pid = os.getpid()
         if self.index.digest != self.split_description.digest:
             raise ManifestError(
                 f"{self.directory / index.FILE_NAME}: belongs to another manifest than "
@@ -122,9 +120,7 @@ class Dataset:
         return manifest.read(self.directory / manifest.FILE_NAME, start=start)
 
     def open_shard(self, number: int) -> Shard:
-        """Give shard `number`, opened once in each process; closed by `close`."""
-        if self._pid != os.getpid():
-            self._shards, self._pid = {}, os.getpid()
+        """Give shard `number`, opened on first use; closed by `close`."""
         if number not in self._shards:
             if not 0 <= number < len(self._shard_files):
                 raise FormatError(f"{self.directory}: there is no shard {number}; verify it")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "manifest.jsonl.zst"
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # one for all: half the time of dumps
 _CHUNK_NBYTES = 1 << 16
 
 
@@ -69,10 +70,10 @@ class Digest:
 def to_line(entry: Entry) -> str:
     """Give the entry as one JSON line, without the line feed."""
     fields = entry._asdict()
-    for optional in ("published_nbytes", "fix", "boxes", "pixels_sha256"):
+    for optional in Entry._field_defaults:
         if not fields[optional]:
             del fields[optional]
-    return json.dumps(fields, separators=(",", ":"))
+    return _encode(fields)
 
 
 def from_line(line: str | bytes) -> Entry:

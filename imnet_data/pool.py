@@ -38,6 +38,11 @@ class Step(NamedTuple):
     total_nbytes: int = 0
 
 
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def steps(progress: Callable[[Step], None]) -> Callable[[str, int, int], None]:
     """Give a callback for work that is not counted in bytes: task, done, total."""
     return lambda task, done, total: progress(Step(task, done, total))

@@ -1,8 +1,8 @@
 """Writes one shard of a plan: a pure function of its records and the options.
 
 A shard is written under a name of its own, hashed, synced and renamed; then its *journal* appears,
-which has a head (name, count, size, hash) and the shard's lines of the manifest. A shard whose
-journal exists is done, and is never looked at again by a conversion that goes on.
+which says its name, size and hash. Beside it lie the shard's lines of the manifest and its offsets.
+A shard whose journal exists is done, and is never looked at again by a conversion that goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from imnet_data.plan import SplitPlan
     from imnet_data.pool import Counter
     from imnet_data.record import Record
+
+_LINES, _OFFSETS = ".lines", ".offsets"  # suffixes of what lies beside a journal
 
 
 class ShardJob(NamedTuple):
@@ -72,11 +74,11 @@ class Writing(NamedTuple):
 
     def journal(self, job: ShardJob) -> Path:
         """Say where the journal of `job` is, once the shard is done."""
-        return self.journals / f"{job.split}-{job.number:06d}.jsonl"
+        return self.journals / f"{job.split}-{job.number:06d}.json"
 
 
 class JournalHead(NamedTuple):
-    """The first line of a journal."""
+    """What a journal says."""
 
     name: str  # "" where records are files of their own
     record_count: int
@@ -96,14 +98,17 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     directory = writing.stage / job.split
     name = writing.shard_name(job)
     part = directory / f"{name}.part"
-    rows = writing.journal(job).with_suffix(".part")
+    journal = writing.journal(job)
     try:
         _remove(part)
-        samples = _Samples(writing, job, rows)
+        samples = _Samples(writing, job, journal.with_suffix(_LINES))
         offsets = writing.format.write(part, samples)
+        offsets.tofile(journal.with_suffix(_OFFSETS))
         head = _place(writing, part, directory / name, samples)
-        _write_journal(writing.journal(job), head, rows, offsets)
-        rows.unlink()
+        head = head._replace(record_count=len(offsets))
+        for suffix in (_LINES, _OFFSETS):
+            sync(journal.with_suffix(suffix))
+        write_whole(journal, json.dumps(head._asdict()).encode())
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
             raise
@@ -116,10 +121,10 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
 class _Samples:
     """The samples of one shard; a line of the manifest is written for each as it is taken."""
 
-    def __init__(self, writing: Writing, job: ShardJob, rows: Path) -> None:
+    def __init__(self, writing: Writing, job: ShardJob, lines: Path) -> None:
         self._writing = writing
         self._job = job
-        self._rows = rows
+        self._lines = lines
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self.skipped: dict[str, int] = {}
@@ -130,7 +135,7 @@ class _Samples:
     def __iter__(self) -> Iterator[Sample]:
         self.skipped = {}
         records = self._writing.plans[self._job.split].records
-        with self._rows.open("w") as rows:
+        with self._lines.open("w") as lines:
             for index in self._indices:
                 record = records[int(index)]
                 outcome = _prepare(record, self._writing.options)
@@ -140,7 +145,7 @@ class _Samples:
                     continue
                 published_nbytes = int(records.listing.nbytes[index])
                 sample, entry = self._describe(outcome, published_nbytes)
-                rows.write(f"{manifest.to_line(entry)}\n")
+                lines.write(f"{manifest.to_line(entry)}\n")
                 yield sample
 
     def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
@@ -238,29 +243,17 @@ def _merge(part: Path, directory: Path) -> tuple[int, int]:
     return count, nbytes
 
 
-def _write_journal(path: Path, head: JournalHead, rows: Path, offsets: NDArray[np.int64]) -> None:
-    part = path.with_suffix(".jsonl.part")
-    with rows.open() as lines, part.open("w") as file:
-        file.write(json.dumps(head._replace(record_count=len(offsets))._asdict()) + "\n")
-        for line, offset in zip(lines, offsets.tolist(), strict=True):
-            file.write(f"{manifest.to_line(manifest.from_line(line)._replace(offset=offset))}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-
-
 def read_journal_head(path: Path) -> JournalHead:
-    """Give the first line of a journal."""
-    with path.open() as file:
-        return JournalHead(**json.loads(file.readline()))
+    """Give what a journal says of its shard."""
+    return JournalHead(**json.loads(path.read_bytes()))
 
 
 def read_journal(path: Path) -> Iterator[Entry]:
-    """Give the manifest lines of a journal."""
-    with path.open() as file:
-        file.readline()
-        for line in file:
-            yield manifest.from_line(line)
+    """Give the manifest lines of a journal's shard."""
+    offsets = np.fromfile(path.with_suffix(_OFFSETS), np.int64).tolist()
+    with path.with_suffix(_LINES).open() as lines:
+        for line, offset in zip(lines, offsets, strict=True):
+            yield manifest.from_line(line)._replace(offset=offset)
 
 
 def file_sha256(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from imnet_data import demo
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, workers
+from imnet_data.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def command(directory: Path, workers: int | None) -> None:
     decodes its images, reads its records back, and says where everything is.
     """
     with Progress() as progress:
-        rows = demo.demo(directory, workers=workers or os.cpu_count() or 1, progress=progress)
+        rows = demo.demo(directory, workers=workers or cores(), progress=progress)
     click.echo(_table(rows))
     click.echo(
         f"\ntarballs: {directory / demo.TARBALLS}\nlook in:  imnet-data inspect {rows[0].path}"

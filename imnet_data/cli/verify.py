@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from imnet_data import dataset
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.comparison import compare
-from imnet_data.pool import steps
+from imnet_data.pool import cores, steps
 from imnet_data.restoration import repair
 from imnet_data.sources import official
 from imnet_data.verification import verify
@@ -51,7 +50,7 @@ def command(
     Of a dataset, every file is held against SHA256SUMS and every record against the manifest; of an
     official tarball, size and MD5 against the published ones, and what is in it.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     found: dict[str, list[Difference]] = {}
     repaired: dict[str, list[str]] = {}
     with Progress() as progress:

@@ -46,6 +46,8 @@ _KEY = re.compile(r"[!-\-0-~]{1,95}")
 _CHECKSUM = slice(148, 156)
 _NUMBER = re.compile(rb" *([0-7]+)[ \0]*")
 _MAX_MEMBER_NBYTES = 8**11 - 1  # eleven octal digits
+# one for all: half the time of json.dumps
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Member(NamedTuple):
@@ -94,7 +96,7 @@ def _description(sample: Sample) -> bytes:
         about["label"] = sample.label
     if record.boxes:
         about["boxes"] = record.boxes
-    return json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(about).encode()
 
 
 def _write_member(file: BinaryIO, name: str, content: bytes) -> int:
@@ -107,15 +109,26 @@ def _write_member(file: BinaryIO, name: str, content: bytes) -> int:
     return offset
 
 
-def _header(name: str, nbytes: int) -> bytes:
+def _blank_header() -> bytes:
+    """Give the header of a member without name, size and checksum."""
     header = bytearray(_BLOCK)
-    header[0 : len(name)] = name.encode("ascii")
-    header[100:136] = b"0000444\0" + b"0000000\0" * 2 + b"%011o\0" % nbytes
+    header[100:124] = b"0000444\0" + b"0000000\0" * 2
     header[136:148] = b"00000000000\0"
     header[_CHECKSUM] = b" " * 8
     header[156:157] = b"0"
     header[257:265] = b"ustar\00000"
-    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+_BLANK_HEADER = _blank_header()
+_BLANK_SUM = sum(_BLANK_HEADER)
+
+
+def _header(name: str, nbytes: int) -> bytes:
+    header = bytearray(_BLANK_HEADER)
+    words = name.encode("ascii"), b"%011o\0" % nbytes
+    header[0 : len(words[0])], header[124:136] = words
+    header[_CHECKSUM] = b"%06o\0 " % (_BLANK_SUM + sum(words[0]) + sum(words[1]))
     return bytes(header)
 
 
@@ -182,7 +195,8 @@ def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
     if not plain or any(header[345:500]):
         raise file.fault(f"at {position} there is no USTAR header of a plain file")
     checksum, nbytes = _NUMBER.fullmatch(header[_CHECKSUM]), _NUMBER.fullmatch(header[124:136])
-    blanked = sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
+    total = int(np.frombuffer(header, np.uint8).sum())
+    blanked = total - sum(header[_CHECKSUM]) + 8 * ord(" ")
     if checksum is None or nbytes is None or int(checksum[1], 8) != blanked:
         raise file.fault(f"the header at {position} is damaged")
     name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
