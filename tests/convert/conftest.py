@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from imnet_data import convert, formats
+from imnet_data import formats
+from imnet_data.conversion import convert
 from imnet_data.description import Options
 from imnet_data.synth import synth
 
@@ -35,7 +36,7 @@ def made(tarballs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     """One dataset a format; not to be changed."""
     root = tmp_path_factory.mktemp("made")
     for name in formats.FORMATS:
-        convert.convert([tarballs], root / name, format=name, options=SHARDS, workers=2)
+        convert([tarballs], root / name, format=name, options=SHARDS, workers=2)
     return {name: root / name for name in formats.FORMATS}
 
 

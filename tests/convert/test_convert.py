@@ -3,7 +3,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from imnet_data import convert
+from imnet_data.conversion import convert, open_any
 from imnet_data.dataset import Dataset
 
 
@@ -14,7 +14,7 @@ def sums(root: Path) -> bytes:
 def test_every_record_is_there_with_its_published_bytes_and_wnid(
     tarballs: Path, made: dict[str, Path], format_name: str
 ) -> None:
-    source = convert.open_any([tarballs])
+    source = open_any([tarballs])
     for split, records in source.splits.items():
         published = {record.key: record for record in map(records.__getitem__, range(len(records)))}
         with Dataset.open(made[format_name], split) as converted:
@@ -63,7 +63,7 @@ def test_converting_there_and_back_gives_the_same_bytes(
     made: dict[str, Path], tmp_path: Path, format_name: str
 ) -> None:
     other = "webdataset" if format_name == "lmdb" else "lmdb"
-    convert.convert([made[format_name]], tmp_path / "there", format=other)
-    convert.convert([tmp_path / "there"], tmp_path / "back", format=format_name)
+    convert([made[format_name]], tmp_path / "there", format=other)
+    convert([tmp_path / "there"], tmp_path / "back", format=format_name)
     assert sums(tmp_path / "there") == sums(made[other])
     assert sums(tmp_path / "back") == sums(made[format_name])

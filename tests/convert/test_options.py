@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imnet_data import convert, order, verify
+from imnet_data import order
+from imnet_data.conversion import convert
 from imnet_data.dataset import Dataset
 from imnet_data.description import BadPolicy, Options
 from imnet_data.errors import ConvertError, FormatError, ImageError, LabelError
+from imnet_data.verification import verify
 
 
 def keys(root: Path, split: str = "train") -> list[str]:
@@ -19,7 +21,7 @@ def test_train_is_shuffled_by_the_seed_and_val_and_test_are_sorted(
     tarballs: Path, tmp_path: Path
 ) -> None:
     for seed in (0, 1):
-        convert.convert([tarballs], tmp_path / str(seed), options=Options(seed=seed))
+        convert([tarballs], tmp_path / str(seed), options=Options(seed=seed))
         canonical = sorted(keys(tmp_path / str(seed)))
         rows = order.shuffled(len(canonical), seed=seed)
         assert keys(tmp_path / str(seed)) == [canonical[row] for row in rows]
@@ -29,7 +31,7 @@ def test_train_is_shuffled_by_the_seed_and_val_and_test_are_sorted(
 
 
 def test_order_sorted_sorts_train(tarballs: Path, tmp_path: Path) -> None:
-    convert.convert([tarballs], tmp_path, split="train", options=Options(order="sorted"))
+    convert([tarballs], tmp_path, split="train", options=Options(order="sorted"))
     assert keys(tmp_path) == sorted(keys(tmp_path))
     assert list(Dataset.open(tmp_path).about.splits) == ["train"]
 
@@ -37,15 +39,15 @@ def test_order_sorted_sorts_train(tarballs: Path, tmp_path: Path) -> None:
 def test_a_converted_dataset_keeps_its_order_seed_and_sources(
     tarballs: Path, tmp_path: Path
 ) -> None:
-    convert.convert([tarballs], tmp_path / "a", options=Options(seed=5, limit=60))
-    convert.convert([tmp_path / "a"], tmp_path / "b", format="beton")
+    convert([tarballs], tmp_path / "a", options=Options(seed=5, limit=60))
+    convert([tmp_path / "a"], tmp_path / "b", format="beton")
     a, b = Dataset.open(tmp_path / "a"), Dataset.open(tmp_path / "b")
     assert keys(tmp_path / "a") == keys(tmp_path / "b")
     assert (a.about.options, a.about.sources) == (b.about.options, b.about.sources)
 
 
 def test_limit_draws_records_of_every_class(tarballs: Path, tmp_path: Path) -> None:
-    convert.convert([tarballs], tmp_path, split="train", options=Options(limit=60))
+    convert([tarballs], tmp_path, split="train", options=Options(limit=60))
     dataset = Dataset.open(tmp_path)
     assert len(dataset) == 60
     assert len(np.unique(dataset.labels)) == 4
@@ -55,7 +57,7 @@ def test_chosen_classes_are_numbered_among_themselves(
     tarballs: Path, made: dict[str, Path], tmp_path: Path
 ) -> None:
     wnids = tuple(sorted(Dataset.open(made["lmdb"]).classes)[1:3])
-    convert.convert([tarballs], tmp_path, options=Options(classes=wnids))
+    convert([tarballs], tmp_path, options=Options(classes=wnids))
     with Dataset.open(tmp_path) as dataset:
         assert dataset.classes == wnids
         assert {record.wnid for record in dataset} == set(wnids)
@@ -65,21 +67,21 @@ def test_chosen_classes_are_numbered_among_themselves(
 def test_a_class_without_images_is_an_error_that_names_it(tarballs: Path, tmp_path: Path) -> None:
     train = tarballs / "ILSVRC2012_img_train.tar"  # without the devkit, 1000 classes are expected
     with pytest.raises(LabelError, match=r"train: class n\d+ has no image \(nor 995 others\)"):
-        convert.convert([train], tmp_path / "out")
+        convert([train], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    convert.convert([train], tmp_path / "out", options=Options(classes=("found",)))
+    convert([train], tmp_path / "out", options=Options(classes=("found",)))
     assert len(Dataset.open(tmp_path / "out").classes) == 4
 
 
 def test_a_word_that_is_no_wnid_is_an_error(tarballs: Path, tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="'tench' is not a wnid"):
-        convert.convert([tarballs], tmp_path / "out", options=Options(classes=("tench",)))
+        convert([tarballs], tmp_path / "out", options=Options(classes=("tench",)))
     assert not (tmp_path / "out").exists()
 
 
 def test_boxes_travel_along_and_lie_in_their_images(tarballs: Path, tmp_path: Path) -> None:
-    convert.convert([tarballs], tmp_path / "first", options=Options(boxes=True))
-    convert.convert([tmp_path / "first"], tmp_path / "second", format="lmdb")
+    convert([tarballs], tmp_path / "first", options=Options(boxes=True))
+    convert([tmp_path / "first"], tmp_path / "second", format="lmdb")
     boxed = 0
     with Dataset.open(tmp_path / "first") as first, Dataset.open(tmp_path / "second") as second:
         assert list(first) == list(second)
@@ -95,7 +97,7 @@ def test_shrunk_images_are_counted_and_have_the_side_asked_for(
     tarballs: Path, tmp_path: Path
 ) -> None:
     options = Options(max_side=48, quality=80, boxes=True)
-    about = convert.convert([tarballs], tmp_path, split="train", options=options)
+    about = convert([tarballs], tmp_path, split="train", options=options)
     shrunk = 0
     with Dataset.open(tmp_path) as dataset:
         for index, record in enumerate(dataset):
@@ -121,7 +123,7 @@ def test_bad_images_are_dealt_with_as_asked_and_counted(
     tarballs: Path, tmp_path: Path, bad: BadPolicy, fixes: dict[str, int], skipped: dict[str, int]
 ) -> None:
     for name in ("webdataset", "beton"):
-        about = convert.convert(
+        about = convert(
             [tarballs], tmp_path / name, format=name, split="train", options=Options(bad=bad)
         )
         split = about.splits["train"]
@@ -131,13 +133,13 @@ def test_bad_images_are_dealt_with_as_asked_and_counted(
 
 def test_bad_images_can_be_refused(tarballs: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"n\d+_\d+.* is a (CMYK JPEG|png)"):
-        convert.convert([tarballs], tmp_path / "out", options=Options(bad="error"))
+        convert([tarballs], tmp_path / "out", options=Options(bad="error"))
     assert not (tmp_path / "out" / "train").exists()
 
 
 def test_a_share_of_beton_can_be_stored_as_pixels(tarballs: Path, tmp_path: Path) -> None:
-    convert.convert([tarballs], tmp_path, format="beton", split="train", options=Options(raw=0.4))
-    assert verify.verify(tmp_path, decode=True) == []
+    convert([tarballs], tmp_path, format="beton", split="train", options=Options(raw=0.4))
+    assert verify(tmp_path, decode=True) == []
     stored = [entry for entry in Dataset.open(tmp_path).entries() if entry.pixels_sha256]
     assert 0.2 < len(stored) / 148 < 0.6
     with Dataset.open(tmp_path) as dataset, pytest.raises(FormatError, match="pixels"):
@@ -146,5 +148,5 @@ def test_a_share_of_beton_can_be_stored_as_pixels(tarballs: Path, tmp_path: Path
 
 def test_pixels_are_stored_in_beton_only(tarballs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="in beton files only"):
-        convert.convert([tarballs], tmp_path / "out", format="lmdb", options=Options(raw=0.5))
+        convert([tarballs], tmp_path / "out", format="lmdb", options=Options(raw=0.5))
     assert not (tmp_path / "out").exists()

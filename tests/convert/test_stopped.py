@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from imnet_data import convert, staging, verify
+from imnet_data import staging
+from imnet_data.conversion import convert
 from imnet_data.description import Options
 from imnet_data.errors import ConvertError
+from imnet_data.verification import verify
 
 SHARDS = Options(shard_nbytes=64_000)
 Command = Callable[..., list[str]]
@@ -68,7 +70,7 @@ def test_killed_while_files_are_moved_into_place_goes_on(
         (root / name).rename(stage / name)
     staging.move_into_place(stage, root)
     stage.rmdir()
-    assert verify.verify(root) == []
+    assert verify(root) == []
 
 
 def test_workers_die_with_a_killed_command(
@@ -122,7 +124,7 @@ def test_a_disk_that_fills_is_one_line_and_the_command_goes_on(
     assert "can not be written" in done.stderr
     assert_nothing_final(out)
     with pytest.raises(ConvertError, match="unfinished conversion with other options"):
-        convert.convert([tarballs], out, format=name, options=Options(seed=3))
+        convert([tarballs], out, format=name, options=Options(seed=3))
     subprocess.run(words, check=True)
     assert sums(out) == sums(made[name])
 
@@ -141,15 +143,15 @@ def test_too_little_space_is_seen_before_anything_is_written(
     tarballs: Path, tiny_disk: Path
 ) -> None:
     with pytest.raises(ConvertError, match=r"GB are needed and .* GB are free"):
-        convert.convert([tarballs], tiny_disk / "out")
+        convert([tarballs], tiny_disk / "out")
     assert_nothing_final(tiny_disk / "out")
 
 
 def test_the_same_command_again_changes_nothing(tarballs: Path, tmp_path: Path) -> None:
-    convert.convert([tarballs], tmp_path, options=SHARDS)
+    convert([tarballs], tmp_path, options=SHARDS)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     before = {path: path.stat().st_mtime_ns for path in files}
-    convert.convert([tarballs], tmp_path, options=SHARDS)
+    convert([tarballs], tmp_path, options=SHARDS)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
 
@@ -157,10 +159,10 @@ def test_the_same_command_again_changes_nothing(tarballs: Path, tmp_path: Path) 
 def test_another_command_on_a_dataset_is_refused_unless_forced(
     tarballs: Path, tmp_path: Path
 ) -> None:
-    convert.convert([tarballs], tmp_path, options=SHARDS)
+    convert([tarballs], tmp_path, options=SHARDS)
     with pytest.raises(ConvertError, match="holds a dataset made with other format and options"):
-        convert.convert([tarballs], tmp_path, format="lmdb")
-    about = convert.convert([tarballs], tmp_path, format="lmdb", force=True)
+        convert([tarballs], tmp_path, format="lmdb")
+    about = convert([tarballs], tmp_path, format="lmdb", force=True)
     assert about.format == "lmdb"
     assert not list(tmp_path.rglob("*.tar"))
 
@@ -179,7 +181,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tarballs: Path, tmp_path
     (tmp_path / "thesis.tex").write_text("years of work")
     for force in (False, True):
         with pytest.raises(ConvertError, match=r"neither empty \(there is thesis.tex\)"):
-            convert.convert([tarballs], tmp_path, force=force)
+            convert([tarballs], tmp_path, force=force)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -187,17 +189,17 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tarballs: Path, tmp_path
 def test_a_folder_that_can_not_be_written_is_one_line(tarballs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConvertError, match=r"can not be written \(Not a directory\)"):
-        convert.convert([tarballs], tmp_path / "file" / "out")
+        convert([tarballs], tmp_path / "file" / "out")
     mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a read-only disk can not be mounted here")
     try:
         with pytest.raises(ConvertError, match=r"can not be written \(Read-only file system\)"):
-            convert.convert([tarballs], tmp_path / "out")
+            convert([tarballs], tmp_path / "out")
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_out_within_its_own_source_is_refused(tarballs: Path) -> None:
     with pytest.raises(ConvertError, match="lies in its own source"):
-        convert.convert([tarballs], tarballs / "out")
+        convert([tarballs], tarballs / "out")

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from imnet_data import compare, manifest, repair, verify
+from imnet_data import manifest
 from imnet_data.cli import main
+from imnet_data.comparison import compare
 from imnet_data.dataset import Dataset
 from imnet_data.errors import ConvertError, FormatError, ManifestError
+from imnet_data.restoration import repair
+from imnet_data.verification import verify
 
 
 def sums(root: Path) -> bytes:
@@ -36,7 +39,7 @@ def place_of(root: Path, split: str, index: int) -> tuple[Path, int, str]:
 def test_a_fresh_dataset_is_sound_and_every_image_decodes(
     made: dict[str, Path], format_name: str
 ) -> None:
-    assert verify.verify(made[format_name], decode=True, workers=2) == []
+    assert verify(made[format_name], decode=True, workers=2) == []
 
 
 def test_a_flipped_bit_in_an_image_names_the_record_and_is_repaired(
@@ -44,11 +47,11 @@ def test_a_flipped_bit_in_an_image_names_the_record_and_is_repaired(
 ) -> None:
     path, start, key = place_of(dataset_root, "train", 5)
     flip(path, start + 700, bit=3)
-    found = verify.verify(dataset_root)
+    found = verify(dataset_root)
     assert {difference.key for difference in found} >= {key}
     assert {difference.file for difference in found} == {str(path.relative_to(dataset_root))}
-    assert repair.repair(dataset_root, [tarballs], found) == [found[0].file]
-    assert verify.verify(dataset_root) == []
+    assert repair(dataset_root, [tarballs], found) == [found[0].file]
+    assert verify(dataset_root) == []
     assert sums(dataset_root) == sums(made[format_name])
 
 
@@ -67,12 +70,12 @@ def test_any_flipped_bit_is_found_and_repaired(
             name = str(path.relative_to(pristine))
             if name == "dataset.json":
                 continue  # may not be readable any more: looked at below
-            found = verify.verify(dataset_root)
+            found = verify(dataset_root)
             assert found, f"seed {seed}: {name}"
-            repair.repair(dataset_root, [tarballs], found)
+            repair(dataset_root, [tarballs], found)
             assert target.read_bytes() == path.read_bytes(), f"seed {seed}: {name}"
         shutil.copyfile(path, target)
-    assert verify.verify(dataset_root) == []
+    assert verify(dataset_root) == []
     assert sums(dataset_root) == sums(pristine)
 
 
@@ -82,7 +85,7 @@ def test_every_damaged_record_is_named_not_the_first(dataset_root: Path) -> None
         path, start, key = place_of(dataset_root, "train", index)
         flip(path, start + 650)
         keys.add(key)
-    assert {difference.key for difference in verify.verify(dataset_root)} >= keys
+    assert {difference.key for difference in verify(dataset_root)} >= keys
 
 
 def test_a_truncated_shard_is_an_error_for_each_record_it_lost(
@@ -94,7 +97,7 @@ def test_a_truncated_shard_is_an_error_for_each_record_it_lost(
             shard = dataset.shard_paths[0]
             lost = [dataset[i].key for i in range(len(dataset)) if dataset.index.shard[i] == 0][-1]
         shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
-        assert lost in {difference.key for difference in verify.verify(root)}
+        assert lost in {difference.key for difference in verify(root)}
         with Dataset.open(root, "train") as dataset, pytest.raises(FormatError, match=shard.name):
             list(dataset)
 
@@ -105,10 +108,10 @@ def test_a_missing_file_is_found_and_repaired(
     shard, _, _ = place_of(dataset_root, "val", 0)
     shard.unlink()
     (dataset_root / "train" / "index.npy").unlink()
-    found = verify.verify(dataset_root)
-    repaired = repair.repair(dataset_root, [tarballs], found)
+    found = verify(dataset_root)
+    repaired = repair(dataset_root, [tarballs], found)
     assert repaired == ["train/index.npy", str(shard.relative_to(dataset_root))]
-    assert verify.verify(dataset_root) == []
+    assert verify(dataset_root) == []
     assert sums(dataset_root) == sums(made[format_name])
 
 
@@ -116,8 +119,8 @@ def test_a_dataset_of_another_format_repairs_as_well(made: dict[str, Path], tmp_
     root = Path(shutil.copytree(made["beton"], tmp_path / "beton"))
     path, start, _ = place_of(root, "train", 9)
     flip(path, start + 650)
-    repair.repair(root, [made["tfrecord"]], verify.verify(root))
-    assert verify.verify(root) == []
+    repair(root, [made["tfrecord"]], verify(root))
+    assert verify(root) == []
 
 
 def test_a_damaged_manifest_is_made_again(
@@ -125,9 +128,9 @@ def test_a_damaged_manifest_is_made_again(
 ) -> None:
     path = dataset_root / "train" / manifest.FILE_NAME
     path.write_bytes(path.read_bytes()[:-9])
-    found = verify.verify(dataset_root)
+    found = verify(dataset_root)
     assert {difference.file for difference in found} == {f"train/{manifest.FILE_NAME}"}
-    assert repair.repair(dataset_root, [tarballs], found) == [f"train/{manifest.FILE_NAME}"]
+    assert repair(dataset_root, [tarballs], found) == [f"train/{manifest.FILE_NAME}"]
     assert sums(dataset_root) == sums(made[format_name])
 
 
@@ -140,9 +143,9 @@ def test_a_source_with_other_records_changes_nothing(
     damaged = path.read_bytes()
     image = next((other / "train").rglob(f"{key}.JPEG"))
     flip(image, 660)
-    found = verify.verify(dataset_root)
+    found = verify(dataset_root)
     with pytest.raises(ConvertError, match=f"gives another {key} than the dataset had; nothing is"):
-        repair.repair(dataset_root, [other], found)
+        repair(dataset_root, [other], found)
     assert path.read_bytes() == damaged
     assert not (dataset_root / ".part").exists()
 
@@ -152,10 +155,10 @@ def test_a_damaged_description_is_one_clear_error(dataset_root: Path) -> None:
     for content in (b"", b"{", b"[]", path.read_bytes()[:-2], b'{"version": 1}', b"\xff\xfe"):
         path.write_bytes(content)
         with pytest.raises(ManifestError, match=r"dataset\.json"):
-            verify.verify(dataset_root)
+            verify(dataset_root)
     path.unlink()
     with pytest.raises(ManifestError, match="not a dataset"):
-        verify.verify(dataset_root)
+        verify(dataset_root)
 
 
 def test_a_label_that_was_changed_everywhere_is_still_found(dataset_root: Path) -> None:
@@ -164,12 +167,12 @@ def test_a_label_that_was_changed_everywhere_is_still_found(dataset_root: Path) 
     lines = (dataset_root / "SHA256SUMS").read_text().splitlines()
     lines[-1] = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  labels.tsv"
     (dataset_root / "SHA256SUMS").write_text("\n".join(lines) + "\n")
-    assert [difference.file for difference in verify.verify(dataset_root)] == ["labels.tsv"]
+    assert [difference.file for difference in verify(dataset_root)] == ["labels.tsv"]
 
 
 def test_comparing_names_what_differs(made: dict[str, Path], tmp_path: Path) -> None:
-    assert compare.compare(made["lmdb"], made["beton"]) == []
-    assert {difference.file for difference in compare.compare(made["lmdb"], made["lmdb"])} == set()
+    assert compare(made["lmdb"], made["beton"]) == []
+    assert {difference.file for difference in compare(made["lmdb"], made["lmdb"])} == set()
 
 
 def test_the_command_says_what_is_wrong_and_ends_with_1(tarballs: Path, dataset_root: Path) -> None:
