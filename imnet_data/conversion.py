@@ -22,6 +22,7 @@ from imnet_data import (
     shard_writer,
     sources,
     staging,
+    variants,
 )
 from imnet_data.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
@@ -110,7 +111,7 @@ def open_any(
     names = about.splits if split is None else (split,)
     splits = {name: dataset.Dataset.open(paths[0], name) for name in names}
     files = tuple(sources.SourceFile(*file) for file in about.sources)
-    return sources.Source(dict(splits), about.classes, files, ())
+    return sources.Source(dict(splits), about.classes, files, (), name=about.name)
 
 
 def plan_conversion(source: Source, *, format_name: str, options: Options) -> Conversion:
@@ -128,7 +129,9 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
             records.listing,
             classes,
             subset=options.classes is not None,
-            complete=resolved.limit is None and made_by is None,
+            complete=resolved.limit is None
+            and made_by is None
+            and source.name == variants.ILSVRC2012,
         )
     plans = {
         name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
@@ -152,6 +155,7 @@ def _run(
     write_shards(writing, waiting, workers, progress)
     finish.finish(
         writing,
+        name=conversion.source.name,
         format_name=conversion.format_name,
         classes=conversion.classes,
         source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
@@ -170,10 +174,17 @@ def prepare(conversion: Conversion, stage: Path) -> Writing:
         options=conversion.options,
         labels={wnid: label for label, wnid in enumerate(conversion.classes)},
         plans=conversion.plans,
+        seekable=_is_seekable(conversion),
         stage=stage,
         journals=stage / "journals",
         counter=Counter(),
     )
+
+
+def _is_seekable(conversion: Conversion) -> bool:
+    """A folder is there to have the published files; all else is there to be read fast."""
+    asked = conversion.options.jpeg
+    return asked == "seekable" if asked else conversion.format_name != "folder"
 
 
 def write_shards(
@@ -250,6 +261,7 @@ def _already_done(conversion: Conversion, out: Path) -> Description:
     differing = [
         name
         for name, have, want in (
+            ("name", about.name, conversion.source.name),
             ("format", about.format, conversion.format_name),
             ("options", about.options, conversion.options),
             ("classes", about.classes, conversion.classes),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import description, formats, index, manifest
+from imnet_data import description, formats, index, jpeg, manifest
 from imnet_data.errors import FormatError, ManifestError
 from imnet_data.formats import Place
 from imnet_data.record import Listing, Record
@@ -101,9 +101,11 @@ class Dataset:
         key, label = self.index.key[index].decode(), int(self.index.label[index])
         wnid = self.classes[label] if label >= 0 else ""
         place = Place(key, wnid, int(self.index.offset[index]), int(self.index.nbytes[index]))
-        jpeg = self.open_shard(int(self.index.shard[index])).read(place)
+        image = self.open_shard(int(self.index.shard[index])).read(place)
+        if manifest.STORED[self.index.stored[index]] == "seekable":
+            image = jpeg.restore(image)
         fix = self._fixes[self.index.fix[index]]
-        return Record(key, wnid, jpeg, self.index.boxes_of(index), fix)
+        return Record(key, wnid, image, self.index.boxes_of(index), fix)
 
     def __iter__(self) -> Iterator[Record]:
         return (self[index] for index in range(len(self)))

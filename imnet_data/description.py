@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from imnet_data.errors import ManifestError
+from imnet_data.variants import ILSVRC2012
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ VERSION = 1
 
 BadPolicy = Literal["fix", "error", "skip", "keep"]
 Order = Literal["shuffled", "sorted"]
+Jpeg = Literal["seekable", "original"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class Options:
     classes: tuple[str, ...] | None = None  # wnids to take, or ("found",); default: all known
     limit: int | None = None  # records a split, drawn by the seed
     raw: float | None = None  # share of the images stored as pixels (beton only)
+    jpeg: Jpeg | None = None  # as what JPEGs are stored; default seekable, original for a folder
 
     def over(self, inherited: Options) -> Options:
         """Give these options, with what is None taken from `inherited`."""
@@ -75,6 +78,7 @@ class SplitDescription:
     digest: str  # of the manifest
     fixes: dict[str, int] = field(default_factory=dict)  # what was done -> to how many, sorted
     skipped: dict[str, int] = field(default_factory=dict)  # why -> how many left out
+    not_seekable: dict[str, int] = field(default_factory=dict)  # why -> how many stored as they are
     shards: tuple[ShardFile, ...] = ()
 
 
@@ -82,6 +86,7 @@ class SplitDescription:
 class Description:
     """The whole of dataset.json."""
 
+    name: str = ILSVRC2012  # or a variant's: what says which classes its images can be of
     format: str
     options: Options
     classes: tuple[str, ...]  # sorted wnids; a label is a position in it
@@ -96,6 +101,7 @@ class Description:
         }
         document = {
             "version": VERSION,
+            "name": self.name,
             "format": self.format,
             "options": self.options.to_json(),
             "sources": [{"name": name, "nbytes": nbytes} for name, nbytes in self.sources],
@@ -119,6 +125,7 @@ def read(root: Path) -> Description:
                 f"{path}: version {document['version']}, this program knows {VERSION}; update it"
             )
         return Description(
+            name=document.get("name", ILSVRC2012),  # there was no other before it was written
             format=document["format"],
             options=_options(document["options"]),
             classes=tuple(document["classes"]),

@@ -9,6 +9,7 @@ ImnetError
 ├── FormatError      a shard is damaged, or of another format
 ├── ManifestError    a manifest, index or dataset.json is damaged
 ├── ConvertError     a conversion can not start, or not go on
+├── EvaluationError  a measurement would not be of what it says
 └── MissingExtra     a package that this needs is not installed
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
@@ -49,6 +50,10 @@ class ManifestError(ImnetError):
 
 class ConvertError(ImnetError):
     """A conversion can not start, or can not go on."""
+
+
+class EvaluationError(ImnetError):
+    """A measurement would not be of what it says: records missing or twice, other classes."""
 
 
 class MissingExtra(ImnetError):

@@ -23,8 +23,8 @@ class Expectation(NamedTuple):
     """The columns of a manifest, with what the index leaves out."""
 
     table: NDArray[np.void]  # of index.npy
-    sha256: NDArray[np.uint8]  # uint8[records, 32], of the bytes that are stored
-    as_pixels: NDArray[np.bool_]  # whether pixels are stored, not the JPEG
+    sha256: NDArray[np.uint8]  # uint8[records, 32], of the JPEGs
+    stored_sha256: NDArray[np.uint8]  # uint8[records, 32], of the bytes that are stored
     fixes: dict[str, int]
 
     @property
@@ -46,11 +46,11 @@ def expect(directory: Path, classes: Sequence[str]) -> Expectation:
     """
     path = directory / manifest.FILE_NAME
     tally, digest = index.Tally(), manifest.Digest()
-    hashes, as_pixels = bytearray(), bytearray()
+    hashes, stored = bytearray(), bytearray()
     for entry in tally.watch(manifest.read(path)):
         digest.update(entry)
-        hashes += bytes.fromhex(entry.pixels_sha256 or entry.sha256)
-        as_pixels.append(bool(entry.pixels_sha256))
+        hashes += bytes.fromhex(entry.sha256)
+        stored += bytes.fromhex(entry.stored_sha256 or entry.sha256)
     table = index.build(
         manifest.read(path),
         tally.extent,
@@ -61,6 +61,6 @@ def expect(directory: Path, classes: Sequence[str]) -> Expectation:
     return Expectation(
         table=table,
         sha256=np.frombuffer(hashes, np.uint8).reshape(-1, _SHA256_NBYTES),
-        as_pixels=np.frombuffer(as_pixels, np.bool_),
+        stored_sha256=np.frombuffer(stored, np.uint8).reshape(-1, _SHA256_NBYTES),
         fixes=dict(sorted(tally.fixes.items())),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def finish(
     writing: Writing,
     *,
+    name: str,
     format_name: str,
     classes: tuple[str, ...],
     source_files: tuple[tuple[str, int], ...],
@@ -39,6 +40,7 @@ def finish(
             splits[split], described = _finish_split(writing, split)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(
+            name=name,
             format=format_name,
             options=writing.options,
             classes=classes,
@@ -81,7 +83,8 @@ def _finish_split(
         order=planned.order,
         digest=digest,
         fixes=fixes,
-        skipped=_sum_skipped(heads),
+        skipped=_total(head.skipped for head in heads),
+        not_seekable=_total(head.not_seekable for head in heads),
         shards=tuple(
             ShardFile(name=head.name, record_count=head.record_count, nbytes=head.nbytes)
             for head in heads
@@ -99,10 +102,10 @@ def _write_manifest(writing: Writing, split: str, entries: Iterable[Entry]) -> s
     return digest
 
 
-def _sum_skipped(heads: Iterable[JournalHead]) -> dict[str, int]:
+def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for head in heads:
-        total.update(head.skipped)
+    for count in counts:
+        total.update(count)
     return dict(sorted(total.items()))
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data.errors import ManifestError
+from imnet_data.manifest import STORED
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Index(NamedTuple):
     width: NDArray[np.uint16]
     height: NDArray[np.uint16]
     fix: NDArray[np.uint8]  # 0, or 1 + position among the split's sorted fixes
+    stored: NDArray[np.uint8]  # position in manifest.STORED
     key: NDArray[np.bytes_]
 
     def boxes_of(self, index: int) -> tuple[Box, ...]:
@@ -66,6 +68,7 @@ def index_dtype(record_count: int, box_count: int, key_nbytes: int) -> np.dtype[
             ("width", "<u2", (record_count,)),
             ("height", "<u2", (record_count,)),
             ("fix", "u1", (record_count,)),
+            ("stored", "u1", (record_count,)),
             ("key", f"S{key_nbytes}", (record_count,)),
         ]
     )
@@ -127,6 +130,7 @@ def build(
             table[name][start:stop] = [getattr(entry, name) for entry in chunk]
         table["published_nbytes"][start:stop] = [e.published_nbytes or e.nbytes for e in chunk]
         table["label"][start:stop] = [_label(entry, labels) for entry in chunk]
+        table["stored"][start:stop] = [STORED.index(entry.stored) for entry in chunk]
         table["fix"][start:stop] = [codes[entry.fix] for entry in chunk]
         table["box_end"][start:stop] = box_start + np.cumsum([len(e.boxes) for e in chunk])
         boxes = [box for entry in chunk for box in entry.boxes]

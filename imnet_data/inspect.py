@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imnet_data import conversion, dataset, description, labels
+from imnet_data import conversion, dataset, description, jpeg, labels
 from imnet_data.dataset import Dataset
 from imnet_data.errors import FormatError, ManifestError
 from imnet_data.formats import Place
@@ -181,7 +181,7 @@ def _spread(values: NDArray[np.integer]) -> Spread:
 
 
 def record(root: Path | str, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
-    """Tell what is known of one record; and give its stored bytes, sound or not.
+    """Tell what is known of one record; and give its JPEG, restored where that is sound.
 
     Args:
         root: the folder that holds dataset.json.
@@ -201,7 +201,10 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
                 f"run `imnet-data verify {root}`"
             )
         content = stored_bytes(opened, entry)
-        return _of_entry(opened, position, entry, content), content
+        told = _of_entry(opened, position, entry, content)
+        if told.is_sound and entry.stored == "seekable":
+            content = jpeg.restore(content)
+        return told, content
 
 
 def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
@@ -221,7 +224,7 @@ def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
 
 def stored_bytes(opened: Dataset, entry: Entry) -> bytes:
     """Give what the shard holds for `entry`: a JPEG, or height x width x 3 bytes of pixels."""
-    if not entry.pixels_sha256:
+    if entry.stored != "pixels":
         place = Place(entry.key, entry.wnid, entry.offset, entry.nbytes)
         return opened.open_shard(entry.shard).read(place)
     path = opened.shard_paths[entry.shard]
@@ -234,7 +237,7 @@ def stored_bytes(opened: Dataset, entry: Entry) -> bytes:
 
 
 def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> RecordSummary:
-    expected = entry.pixels_sha256 or entry.sha256
+    expected = entry.stored_sha256 or entry.sha256
     path = opened.shard_paths[entry.shard]
     return RecordSummary(
         split=opened.split,
@@ -251,7 +254,7 @@ def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> R
         boxes=entry.boxes,
         shard=path.relative_to(opened.root).as_posix(),
         offset=entry.offset,
-        stored_as="pixels" if entry.pixels_sha256 else "jpeg",
+        stored_as=entry.stored or "original",
         sha256=expected,
         is_sound=hashlib.sha256(content).hexdigest() == expected,
     )

@@ -163,7 +163,7 @@ def _stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
     if not opened.about.options.raw:
         return {}
     entries = enumerate(opened.entries())
-    return {row: entry for row, entry in entries if row in rows and entry.pixels_sha256}
+    return {row: entry for row, entry in entries if row in rows and entry.stored == "pixels"}
 
 
 def _sheet(opened: Dataset, rows: NDArray[np.int64], pixels: Mapping[int, Entry]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "manifest.jsonl.zst"
+STORED = ("", "seekable", "pixels")  # what `Entry.stored` may be; the index has the position
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # one for all: half the time of dumps
 _CHUNK_NBYTES = 1 << 16
 
@@ -38,14 +39,15 @@ class Entry(NamedTuple):
     wnid: str  # "" where there is no label
     width: int  # pixels
     height: int
-    nbytes: int
-    sha256: str  # of the JPEG
+    nbytes: int  # of what is stored
+    sha256: str  # of the JPEG, restored where it is stored otherwise
     shard: int  # number of the shard in its split
     offset: int  # in the shard, as its format counts
     published_nbytes: int = 0  # of the file as published; 0 where it is `nbytes`
     fix: str = ""  # what was done to the published bytes
     boxes: tuple[Box, ...] = ()
-    pixels_sha256: str = ""  # of the pixels, where these are stored instead of the JPEG
+    stored: str = ""  # "seekable" or "pixels", where it is not the JPEG that is stored
+    stored_sha256: str = ""  # of what is stored then
 
 
 class Digest:
@@ -84,7 +86,9 @@ def from_line(line: str | bytes) -> Entry:
     numbers = (entry.width, entry.height, entry.nbytes, entry.shard, entry.offset)
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise ValueError(f"{entry.key}: a number is none")
-    for digest in filter(None, (entry.sha256, entry.pixels_sha256)):
+    if entry.stored not in STORED:
+        raise ValueError(f"{entry.key}: is stored as {entry.stored!r}")
+    for digest in filter(None, (entry.sha256, entry.stored_sha256)):
         if len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
             raise ValueError(f"{entry.key}: a sha256 is none")
     return entry

@@ -138,6 +138,7 @@ class _Repair(NamedTuple):
         conversion.write_shards(self.writing, waiting, self.workers, self.progress)
         finish.finish(
             self.writing,
+            name=self.about.name,
             format_name=self.about.format,
             classes=self.about.classes,
             source_files=self.about.sources,

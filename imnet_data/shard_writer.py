@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import fixups, manifest, reencode, rng
-from imnet_data.errors import ConvertError
+from imnet_data import fixups, jpeg, manifest, reencode, rng
+from imnet_data.errors import ConvertError, ImageError, NotSeekable
 from imnet_data.formats import Sample
 from imnet_data.manifest import Entry
 from imnet_data.record import Box
@@ -51,6 +51,7 @@ class Writing(NamedTuple):
     options: Options
     labels: Mapping[str, int]  # wnid -> label
     plans: Mapping[str, SplitPlan]
+    seekable: bool  # whether JPEGs are stored with restart markers, where they can be
     stage: Path  # holds one folder a split
     journals: Path
     counter: Counter
@@ -86,6 +87,7 @@ class JournalHead(NamedTuple):
     sha256: str
     side_files: dict[str, str]  # name -> sha256
     skipped: dict[str, int]  # why -> count
+    not_seekable: dict[str, int]  # likewise
 
 
 def write_shard(writing: Writing, job: ShardJob) -> None:
@@ -128,12 +130,13 @@ class _Samples:
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self.skipped: dict[str, int] = {}
+        self.not_seekable: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __iter__(self) -> Iterator[Sample]:
-        self.skipped = {}
+        self.skipped, self.not_seekable = {}, {}
         records = self._writing.plans[self._job.split].records
         with self._lines.open("w") as lines:
             for index in self._indices:
@@ -151,34 +154,50 @@ class _Samples:
     def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
         record = outcome.record
         assert record is not None
-        pixels = self._pixels(record)
-        nbytes = len(record.jpeg)
+        sha256 = hashlib.sha256(record.jpeg).hexdigest()
+        stored, image, pixels = self._store(record)
+        content = image if pixels is None else pixels.data
         entry = Entry(
             key=record.key,
             wnid=record.wnid,
             width=outcome.width,
             height=outcome.height,
-            nbytes=nbytes,
-            sha256=hashlib.sha256(record.jpeg).hexdigest(),
+            nbytes=len(image) if pixels is None else pixels.nbytes,
+            sha256=sha256,
             shard=self._job.number,
             offset=0,
-            published_nbytes=published_nbytes if published_nbytes != nbytes else 0,
+            published_nbytes=published_nbytes if published_nbytes != len(image) else 0,
             fix=outcome.fix,
             boxes=record.boxes,
-            pixels_sha256="" if pixels is None else hashlib.sha256(pixels.data).hexdigest(),
+            stored=stored,
+            stored_sha256=hashlib.sha256(content).hexdigest() if stored else "",
         )
         label = self._writing.labels[record.wnid] if record.wnid else -1
+        record = record._replace(jpeg=image)
         return Sample(record, label, outcome.width, outcome.height, pixels), entry
 
-    def _pixels(self, record: Record) -> NDArray[np.uint8] | None:
-        """Decode the share of images that is stored as pixels, chosen by key, not by place."""
+    def _store(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
+        """Give as what an image is stored, its JPEG, and its pixels where those are."""
+        if self._is_stored_as_pixels(record):
+            return "pixels", record.jpeg, reencode.to_pixels(record.jpeg)
+        if self._writing.seekable:
+            try:
+                return "seekable", jpeg.seekable(record.jpeg), None
+            except NotSeekable as error:
+                reason = str(error).removeprefix("left as it is: ")
+            except ImageError:
+                reason = "damaged, or not a JPEG"  # that was kept
+            self.not_seekable[reason] = self.not_seekable.get(reason, 0) + 1
+        return "", record.jpeg, None
+
+    def _is_stored_as_pixels(self, record: Record) -> bool:
+        """Choose a share of the images by their keys, so that no other record has a say."""
         share = self._writing.options.raw
         if not share:
-            return None
+            return False
         number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
         seed = self._writing.options.seed or 0
-        chosen = rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share
-        return reencode.to_pixels(record.jpeg) if chosen else None
+        return bool(rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share)
 
 
 def _prepare(record: Record, options: Options) -> fixups.Outcome:
@@ -190,18 +209,18 @@ def _prepare(record: Record, options: Options) -> fixups.Outcome:
     if fixed is None or (options.max_side is None and options.short_side is None):
         return outcome
     assert options.quality is not None
-    jpeg = reencode.resize_to(
+    shrunk = reencode.resize_to(
         fixed.jpeg,
         max_side=options.max_side,
         short_side=options.short_side,
         quality=options.quality,
     )
-    if jpeg is fixed.jpeg:
+    if shrunk is fixed.jpeg:
         return outcome
-    found = fixups.examine(jpeg)
+    found = fixups.examine(shrunk)
     scale = found.width / outcome.width, found.height / outcome.height
     boxes = tuple(_scaled(box, *scale) for box in fixed.boxes)
-    resized = fixed._replace(jpeg=jpeg, boxes=boxes)
+    resized = fixed._replace(jpeg=shrunk, boxes=boxes)
     return fixups.Outcome(resized, found.width, found.height, _joined(outcome.fix, "resized"))
 
 
@@ -219,7 +238,7 @@ def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> Journ
     if part.is_dir():  # records are files of their own: each goes to its place in the tree
         os.sync()  # one for all files: a sync of each would take longer than writing them
         count, nbytes = _merge(part, path.parent)
-        return JournalHead("", count, nbytes, "", {}, samples.skipped)
+        return JournalHead("", count, nbytes, "", {}, samples.skipped, samples.not_seekable)
     sides = writing.format.shard_side_files(part, path.name)
     sums = {name: write_whole(path.parent / name, content) for name, content in sides.items()}
     sha256 = file_sha256(part)
@@ -227,7 +246,8 @@ def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> Journ
     sync(part)
     part.rename(path)
     sync(path.parent)
-    return JournalHead(path.name, len(samples), nbytes, sha256, sums, samples.skipped)
+    counts = samples.skipped, samples.not_seekable
+    return JournalHead(path.name, len(samples), nbytes, sha256, sums, *counts)
 
 
 def _merge(part: Path, directory: Path) -> tuple[int, int]:

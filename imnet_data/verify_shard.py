@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import formats, reencode
+from imnet_data import formats, jpeg, manifest, reencode
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.formats import Place
 from imnet_data.shard_writer import file_sha256
@@ -13,6 +13,9 @@ from imnet_data.shard_writer import file_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from imnet_data.description import Description
     from imnet_data.expectation import Expectation
@@ -69,6 +72,10 @@ def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
         return
     if found != checking.sums[file]:
         yield Difference(file, "its sha256 is not the one in SHA256SUMS")
+
+
+def _has_sha256(content: bytes, wanted: NDArray[np.uint8]) -> bool:
+    return hashlib.sha256(content).digest() == wanted.tobytes()
 
 
 class _RecordsCheck:
@@ -133,7 +140,7 @@ class _RecordsCheck:
 
     def _look(self, shard: Shard, row: int) -> Iterator[Difference]:
         """Check a record by its place alone."""
-        if self._expected.as_pixels[row]:
+        if self._stored(row) == "pixels":
             yield self._difference("can not be reached: its pixels have to be walked to", row)
             return
         try:
@@ -145,13 +152,21 @@ class _RecordsCheck:
 
     def _check_image(self, image: bytes, row: int) -> Iterator[Difference]:
         self._checking.counter.add(1, len(image))
-        if hashlib.sha256(image).digest() != self._expected.sha256[row].tobytes():
-            yield self._difference("the image is not the one that was stored: sha256 differs", row)
-        elif self._checking.decode and not self._expected.as_pixels[row]:
-            try:
+        stored = self._stored(row)
+        try:
+            if not _has_sha256(image, self._expected.stored_sha256[row]):
+                yield self._difference("the image is not the one that was stored", row)
+            elif stored == "seekable" and not _has_sha256(
+                jpeg.restore(image), self._expected.sha256[row]
+            ):
+                yield self._difference("the image that is restored is not the original", row)
+            elif self._checking.decode and stored != "pixels":
                 reencode.to_pixels(image)
-            except ImageError as error:
-                yield self._difference(f"can not be decoded: {error}", row)
+        except ImageError as error:
+            yield self._difference(f"can not be restored or decoded: {error}", row)
+
+    def _stored(self, row: int) -> str:
+        return manifest.STORED[self._expected.columns.stored[row]]
 
     def _place(self, row: int) -> Place:
         columns = self._expected.columns

@@ -50,8 +50,8 @@ def source(tmp_path_factory):
     return root
 
 
-def converted(source, out, *, format="webdataset", **options):
-    chosen = Options(classes=("found",), **options)
+def converted(source, out, *, format="webdataset", jpeg="original", **options):
+    chosen = Options(classes=("found",), jpeg=jpeg, **options)
     convert([source], out, format=format, options=chosen, workers=1)
     return out
 
@@ -64,6 +64,15 @@ def root(source, tmp_path_factory):
 @pytest.fixture
 def own_root(root, tmp_path):
     return shutil.copytree(root, tmp_path / "copy")
+
+
+def test_a_seekable_record_is_saved_as_it_was_published(source, tmp_path):
+    root = converted(source, tmp_path / "out", jpeg="seekable")
+    told, content = inspect.record(root, f"{TENCH}_1")
+    assert told.stored_as == "seekable"
+    assert told.is_sound
+    assert content == (source / "train" / TENCH / f"{TENCH}_1.JPEG").read_bytes()
+    assert told.nbytes > len(content)
 
 
 def invoke(*arguments):
@@ -174,7 +183,7 @@ def test_record_is_found_by_key_in_any_split_and_saved_as_published(source, tmp_
     published = (source / "val" / GOLDFISH / f"{key}.JPEG").read_bytes()
     saved = tmp_path / "saved.jpg"
     result = invoke(root, "--record", key, "--save", saved)
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     assert saved.read_bytes() == published
     assert hashlib.sha256(published).hexdigest() in result.stdout
     assert "label   sorted 1, tf 2, ilsvrc 450" in result.stdout

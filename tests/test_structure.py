@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "imnet_data"
 LAYERS = [
     {"errors"},
     {"record", "labels", "rng", "native"},
-    {"order", "manifest", "tar", "jpeg", "pool", "reencode"},
-    {"pipeline", "index", "description", "fixups", "sources", "formats"},
+    {"order", "manifest", "tar", "jpeg", "pool", "reencode", "variants"},
+    {"pipeline", "augment", "index", "description", "fixups", "formats"},
+    {"metrics", "sources"},
     {"dataset", "plan", "synth"},
     {"expectation", "shard_writer", "loaders"},
     {"staging", "verify_shard"},
@@ -23,7 +24,8 @@ LAYERS = [
     {"conversion", "verification"},
     {"restoration", "inspect"},
     {"inspect_charts", "inspect_text"},
-    {"inspect_page", "demo"},
+    {"inspect_page", "demo", "train"},
+    {"evaluation"},
     {"cli"},
 ]
 VAGUE = {"utils", "util", "helpers", "common", "base", "core", "manager", "misc"}

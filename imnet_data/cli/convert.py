@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import Classes, Nbytes, out_path, source_path, workers
+from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
 from imnet_data.conversion import convert
 from imnet_data.description import Options
 from imnet_data.formats import FORMATS
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 @click.option(
     "--shard-size",
     "shard_nbytes",
-    type=Nbytes(),
+    type=nbytes,
+    metavar="SIZE",
     help="Published bytes in a shard.  [default: 256MiB; beton: all in one]",
 )
 @click.option(
@@ -48,12 +49,20 @@ if TYPE_CHECKING:
     help="What is done about images that are no sound RGB or grey JPEG.  [default: fix]",
 )
 @click.option("--boxes", is_flag=True, default=None, help="Take bounding boxes along.")
-@click.option("--classes", type=Classes(), help="wnids, a file with one a line, or `found`.")
+@click.option(
+    "--classes", type=classes, metavar="LIST", help="wnids, a file with one a line, or `found`."
+)
 @click.option("--limit", type=click.IntRange(1), help="Records a split, drawn by the seed.")
 @click.option("--max-side", type=click.IntRange(1), help="Shrink to this longer side, in pixels.")
 @click.option("--short-side", type=click.IntRange(1), help="Shrink to this shorter side.")
 @click.option(
     "--quality", type=click.IntRange(1, 100), help="Of images that are shrunk.  [default: 90]"
+)
+@click.option(
+    "--jpeg",
+    type=click.Choice(["seekable", "original"]),
+    help="Store JPEGs with restart markers, losslessly and reversibly, or as published.  "
+    "[default: seekable; folder: original]",
 )
 @click.option("--raw", type=click.FloatRange(0, 1), help="Share stored as pixels (beton only).")
 @click.option(
@@ -110,4 +119,8 @@ def result(out: Path, about: Description) -> str:
         )
         lines += [f"         {count:,} {fix_text(fix)}" for fix, count in split.fixes.items()]
         lines += [f"         {count:,} {why}" for why, count in split.skipped.items()]
+        lines += [
+            f"         {count:,} stored as they are, not seekable: {why}"
+            for why, count in split.not_seekable.items()
+        ]
     return "\n".join(lines)

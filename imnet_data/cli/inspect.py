@@ -62,7 +62,7 @@ def _tell_record(
             f"run `imnet-data verify {path} --repair SOURCE`"
         )
     if save:
-        if told.stored_as != "jpeg":
+        if told.stored_as == "pixels":
             raise FormatError(f"{told.key}: is stored as pixels, there is no JPEG to be saved")
         _write(save, content)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import Nbytes, out_path, source_path
+from imnet_data.cli.values import nbytes, out_path, source_path
 from imnet_data.pool import Step
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 @click.option(
     "--bytes",
     "mean_nbytes",
-    type=Nbytes(),
-    default=110_000,
+    type=nbytes,
+    metavar="SIZE",
+    default="110KB",
     show_default=True,
     help="Of an image, on average; smaller ones have smaller sides.",
 )
