@@ -10,6 +10,7 @@ ImnetError
 ├── ManifestError    a manifest, index or dataset.json is damaged
 ├── ConvertError     a conversion can not start, or not go on
 ├── EvaluationError  a measurement would not be of what it says
+├── TrainError       a training run can not start, or not go on
 └── MissingExtra     a package that this needs is not installed
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
@@ -54,6 +55,10 @@ class ConvertError(ImnetError):
 
 class EvaluationError(ImnetError):
     """A measurement would not be of what it says: records missing or twice, other classes."""
+
+
+class TrainError(ImnetError):
+    """A training run can not start, or can not go on."""
 
 
 class MissingExtra(ImnetError):

@@ -1,1 +1,134 @@
-"""Sources: where Records come from."""
+"""Sources: where Records come from.
+
+What a person has, in any container and any of the usual layouts, becomes Records in one canonical
+order (sorted by key), read in place: the official archives, extracted folders, Kaggle's and
+Hugging Face's copies. `names` tells what a path means, `containers` how files are reached, `find`
+what a person may point at; everything after that is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data.errors import SourceError
+from imnet_data.labels import ilsvrc2012_wnids
+from imnet_data.sources import find, variants
+from imnet_data.sources.gather import Gathered
+from imnet_data.sources.names import SPLITS
+from imnet_data.variants import ILSVRC2012
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imnet_data.record import Records
+    from imnet_data.sources.containers import Container
+
+__all__ = ["Source", "SourceFile", "open_sources"]
+
+
+class SourceFile(NamedTuple):
+    """A file that was read."""
+
+    name: str  # base name; of a folder, the folder's
+    nbytes: int
+
+
+class Source(NamedTuple):
+    """What was found at some paths."""
+
+    splits: dict[str, Records]  # of "train", "val", "test", in this order, those found
+    classes: tuple[str, ...] | None  # sorted wnids of the devkit; None where there is no devkit
+    files: tuple[SourceFile, ...]  # sorted by name
+    notes: tuple[str, ...]  # what a person should be told
+    containers: tuple[Container, ...] = ()  # what `splits` read from
+    name: str = ILSVRC2012  # or a variant's
+
+    def close(self) -> None:
+        """Give back files; the splits can not be read afterwards."""
+        for records in self.splits.values():
+            records.close()
+        for container in self.containers:
+            container.close()
+
+
+def open_sources(
+    paths: Sequence[Path],
+    *,
+    split: str | None = None,
+    boxes: bool = False,
+    spool: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Source:
+    """Open files and folders together as one source, by looking at what they are.
+
+    Args:
+        paths: official archives, the devkit, boxes; a folder of those; a folder of images; Kaggle's
+            archive or folder; Hugging Face's archives; or one variant, see `sources.variants`.
+        split: take this one only; and what a folder of images without train, val or test is.
+        boxes: read bounding boxes as well.
+        spool: folder to unpack compressed archives of images to, which can not be read in place.
+        progress: called now and then with what is done, how far, and the total (0: not known).
+
+    Raises:
+        SourceError: if nothing is recognised, an input is damaged, cut short or unsafe, or the
+            inputs do not belong together.
+    """
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    layout = variants.find_layout(paths)
+    if layout is not None:
+        return _open_variant(layout, split=split, spool=spool, progress=progress)
+    gathered = Gathered(split=split, boxes=boxes)
+    whole = False
+    try:
+        gathered.open(paths, spool_folder=spool, progress=progress)
+        splits = gathered.splits()
+        if not splits:
+            raise SourceError(_nothing_found(paths, split))
+        whole = True
+    except OSError as error:
+        raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
+    finally:
+        if not whole:
+            gathered.close()
+    devkit = gathered.devkit
+    return Source(
+        splits,
+        devkit.classes if devkit else None,
+        tuple(sorted(SourceFile(*size) for size in gathered.sizes())),
+        tuple(gathered.notes),
+        tuple(gathered.containers),
+    )
+
+
+def _open_variant(
+    layout: variants.Layout,
+    *,
+    split: str | None,
+    spool: Path | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> Source:
+    if split not in (None, variants.SPLIT):
+        raise SourceError(f"{layout.path}: a test set has the split {variants.SPLIT}, no {split}")
+    opened = variants.open_layout(layout, spool_folder=spool, progress=progress)
+    return Source(
+        {variants.SPLIT: opened.records},
+        ilsvrc2012_wnids(),
+        tuple(sorted(SourceFile(*size) for size in opened.container.sizes())),
+        opened.notes,
+        (opened.container,),
+        layout.name,
+    )
+
+
+def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
+    found = [
+        item.name
+        for path in paths
+        for item in (sorted(path.iterdir()) if path.is_dir() else [path])
+    ]
+    where = ", ".join(map(str, paths)) or "no path"
+    what = f"{split} images" if split else "images"
+    some = ", ".join(found[:5]) + (" ..." if len(found) > 5 else "")
+    return f"{where}: no {what} found; {find.LOOKED_FOR}; found {some or 'nothing'}"

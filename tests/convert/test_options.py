@@ -150,3 +150,12 @@ def test_pixels_are_stored_in_beton_only(tarballs: Path, tmp_path: Path) -> None
     with pytest.raises(ConvertError, match="in beton files only"):
         convert([tarballs], tmp_path / "out", format="lmdb", options=Options(raw=0.5))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_that_the_devkit_does_not_have_is_an_error(tarballs: Path, tmp_path: Path) -> None:
+    convert([tarballs], tmp_path / "tree", format="folder")
+    tree, devkit = tmp_path / "tree" / "train", tarballs / "ILSVRC2012_devkit_t12.tar.gz"
+    (tree / "n15075141").mkdir()
+    next(tree.rglob("*.JPEG")).rename(tree / "n15075141" / "a_1.JPEG")
+    with pytest.raises(LabelError, match="train: n15075141 is not among the 4 known classes"):
+        convert([tree, devkit], tmp_path / "out", split="train")

@@ -1,0 +1,141 @@
+"""The Records of a source: where each image lies, in NumPy arrays, sorted by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data.errors import SourceError
+from imnet_data.record import Listing, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from imnet_data.sources.boxes import BoxesOfKeys
+    from imnet_data.sources.containers import Container
+    from imnet_data.sources.names import Named
+
+_CHUNK_ROWS = 1 << 15  # rows held as Python objects before they become arrays
+
+
+class Columns(NamedTuple):
+    """Images and where they lie; one row an image."""
+
+    keys: NDArray[np.bytes_]
+    wnids: NDArray[np.bytes_]  # b"" where not known
+    nbytes: NDArray[np.int64]
+    places: NDArray[np.int64]  # as the row's container counts
+    containers: NDArray[np.int16]  # which container
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Columns:
+        """Give the chosen rows."""
+        return Columns(
+            self.keys[rows],
+            self.wnids[rows],
+            self.nbytes[rows],
+            self.places[rows],
+            self.containers[rows],
+        )
+
+
+class ColumnsBuilder:
+    """Gathers the images of one container, compactly while it goes."""
+
+    def __init__(self, container: int) -> None:
+        self._container = container
+        self._chunks: list[Columns] = []
+        self._rows: list[tuple[str, str, int, int]] = []
+
+    def add(self, image: Named, *, place: int, nbytes: int) -> None:
+        """Take one image."""
+        self._rows.append((image.key, image.wnid, nbytes, place))
+        if len(self._rows) == _CHUNK_ROWS:
+            self._flush()
+
+    def columns(self) -> Columns:
+        """Give all images, in the order they came."""
+        if self._rows:
+            self._flush()
+        return concatenated(self._chunks)
+
+    def _flush(self) -> None:
+        keys, wnids, nbytes, places = zip(*self._rows, strict=True)
+        self._chunks.append(
+            Columns(
+                np.array(keys, np.bytes_),
+                np.array(wnids, "S9"),
+                np.array(nbytes, np.int64),
+                np.array(places, np.int64),
+                np.full(len(keys), self._container, np.int16),
+            )
+        )
+        self._rows = []
+
+
+def concatenated(parts: Sequence[Columns]) -> Columns:
+    """Join columns, one after another."""
+    return Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def sorted_by_key(columns: Columns, containers: Sequence[Container]) -> Columns:
+    """Give the rows in canonical order.
+
+    Raises:
+        SourceError: if two rows have the same key.
+    """
+    columns = columns.take(np.argsort(columns.keys, kind="stable"))
+    twice = np.flatnonzero(columns.keys[1:] == columns.keys[:-1])
+    if len(twice):
+        row = int(twice[0])
+        names = [containers[columns.containers[at]].name for at in (row, row + 1)]
+        raise SourceError(
+            f"{columns.keys[row].decode()} is there twice, in {names[0]} at "
+            f"{columns.places[row]} and in {names[1]} at {columns.places[row + 1]}; "
+            "take one of them out"
+        )
+    return columns
+
+
+class ImageRecords:
+    """The images of one split, read in place; the containers belong to the Source."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        containers: Sequence[Container],
+        boxes: BoxesOfKeys | None = None,
+    ) -> None:
+        self._columns = columns
+        self._containers = containers
+        self._boxes = boxes
+        self._closed = False
+
+    @property
+    def listing(self) -> Listing:
+        """Keys, wnids and sizes of all records, without reading an image."""
+        return Listing(self._columns.keys, self._columns.wnids, self._columns.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._columns.keys)
+
+    def __getitem__(self, index: int) -> Record:
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        if self._closed:
+            raise ValueError("these records were closed")
+        columns = self._columns
+        key = columns.keys[index].decode()
+        container = self._containers[columns.containers[index]]
+        try:
+            jpeg = container.read(int(columns.places[index]), int(columns.nbytes[index]))
+        except (OSError, SourceError) as error:
+            raise SourceError(f"{key}: {error}") from error
+        boxes = self._boxes.of_record(index, jpeg) if self._boxes else ()
+        return Record(key, columns.wnids[index].decode(), jpeg, boxes)
+
+    def close(self) -> None:
+        """Refuse to read from now on; `Source.close` gives back the files."""
+        self._closed = True

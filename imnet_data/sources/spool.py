@@ -1,0 +1,65 @@
+"""Gzipped archives of images, unpacked once to a file that can be read in place."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from typing import TYPE_CHECKING
+
+from imnet_data.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_CHUNK = 1 << 20  # bytes
+
+
+def unpacked(
+    path: Path, folder: Path | None, *, progress: Callable[[str, int, int], None] | None = None
+) -> tuple[Path, str]:
+    """Unpack the .tar.gz at `path` into `folder`; give the .tar and a note that says so.
+
+    A file from an earlier run is taken if it has the modification time of `path`, which is set
+    when it is whole.
+
+    Raises:
+        SourceError: if no folder is given, or the gzip data is damaged.
+    """
+    if folder is None:
+        raise SourceError(
+            f"{path.name} is compressed, so it can not be read in place: unpack it first "
+            f"(gunzip -k {path.name}), or give a folder with room to unpack it to"
+        )
+    stem = path.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
+    target = folder / f"{stem}.tar"
+    stamp = path.stat().st_mtime_ns
+    if not (target.exists() and target.stat().st_mtime_ns == stamp):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        _unpack(path, part, progress)
+        os.utime(part, ns=(stamp, stamp))
+        part.replace(target)
+    return target, (
+        f"{path.name} is compressed and can not be read in place: "
+        f"unpacked to {target}, {target.stat().st_size} bytes"
+    )
+
+
+def _unpack(path: Path, part: Path, progress: Callable[[str, int, int], None] | None) -> None:
+    total = path.stat().st_size
+    try:
+        with path.open("rb") as packed, gzip.open(packed) as stream, part.open("wb") as file:
+            while chunk := stream.read(_CHUNK):
+                file.write(chunk)
+                if progress:
+                    progress(f"unpack {path.name}", packed.tell(), total)
+            file.flush()
+            os.fsync(file.fileno())
+    except (EOFError, OSError, zlib.error) as error:
+        part.unlink(missing_ok=True)
+        raise SourceError(
+            f"{path.name}: can not be unpacked to {part.parent} ({error}); "
+            "make room there, or download it again"
+        ) from error
