@@ -7,6 +7,7 @@ last, so that a folder without dataset.json is never taken for a dataset.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from imnet_data.sources import Source
 
 _PLAN = "plan.json"
+_log = logging.getLogger("imnet_data")  # what is said of a source; on stderr, unless sent elsewhere
 
 
 class Conversion(NamedTuple):
@@ -102,9 +104,12 @@ def open_any(
 ) -> Source:
     """Open sources, or one dataset as a source."""
     if not any(dataset.is_dataset(path) for path in paths):
-        return sources.open_sources(
+        source = sources.open_sources(
             paths, split=split, boxes=boxes, spool=spool, progress=steps(progress)
         )
+        for note in source.notes:
+            _log.warning(note)
+        return source
     if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
     about = description.read(paths[0])

@@ -25,6 +25,10 @@ class Stream(IntEnum):
     FORMAT = 5
     AUGMENT = 6
     BLOCK = 7
+    MODEL = 8
+    MIX = 9
+    ERASE = 10
+    JITTER = 11
 
 
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:

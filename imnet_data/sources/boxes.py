@@ -150,7 +150,7 @@ class BoxesOfKeys(NamedTuple):
     corners: NDArray[np.int32]  # [boxes, 4]
 
     @property
-    def count(self) -> int:
+    def annotated_count(self) -> int:
         """How many of the records were annotated."""
         return int(np.count_nonzero(self.rows >= 0))
 

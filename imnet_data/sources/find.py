@@ -38,7 +38,8 @@ _KAGGLE = (
 LOOKED_FOR = (
     "looked for ILSVRC2012_img_{train,val,test}*.tar, ILSVRC2012_devkit*.tar.gz, folders "
     "train, val and test, ILSVRC/Data/CLS-LOC (Kaggle), "
-    "{train_images_N,val_images,test_images}.tar[.gz] (Hugging Face)"
+    "{train_images_N,val_images,test_images}.tar[.gz] (Hugging Face), "
+    "imagenetv2-*-format-val, imagenet-{a,r}, sketch, objectnet-1.0"
 )
 
 

@@ -119,7 +119,7 @@ class Gathered:
                 columns, notes = columns._replace(wnids=wnids), notes + more
             self.notes += notes
             of_keys = self._boxes.of_keys(columns.keys) if self._boxes else None
-            boxed += of_keys.count if of_keys else 0
+            boxed += of_keys.annotated_count if of_keys else 0
             splits[split] = ImageRecords(columns, self.containers, of_keys)
         if self._boxes and self._split is None and boxed < len(self._boxes):
             self.notes.append(

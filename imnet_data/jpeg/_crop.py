@@ -1,0 +1,22 @@
+"""A smaller JPEG of a part of an image, cut out of the compressed bytes."""
+
+from imnet_data.native import _native
+
+
+def crop(
+    jpeg: bytes | memoryview, box: tuple[int, int, int, int]
+) -> tuple[bytes, tuple[int, int, int, int]]:
+    """Return a JPEG that has `box`, and where the box lies in it; nothing is decoded.
+
+    It has whole restart intervals, and the neighbours that chroma upsampling looks at: the pixels
+    of the inner box, by whatever decoder, equal those of the whole image. A file without restart
+    intervals that divide its rows comes back whole, with the same box: make it `seekable` first.
+
+    Args:
+        jpeg: the file's bytes.
+        box: (left, upper, right, lower) in pixels, half open, within the image.
+
+    Raises:
+        ImageError: the header is damaged, or restart markers are missing.
+    """
+    return _native.jpeg_crop(jpeg, box)

@@ -1,0 +1,258 @@
+"""Batches made on the CPU by native threads: read, decode, crop, resize, flip.
+
+Threads take single records from the oldest batch that is under way, without the GIL, and decode
+only the part of an image that its crop needs. The pixels are those of Pillow and torchvision to the
+last bit, and do not depend on threads, batch size, ranks or where an epoch is resumed.
+
+A JPEG that the native decoder does not take (progressive, CMYK ...) is decoded by Pillow, and
+counted in `decoded_by_pillow`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from imnet_data.errors import FormatError, ImageError
+from imnet_data.loaders import geometry
+from imnet_data.loaders.batch import Batch
+from imnet_data.loaders.buffers import Buffers
+from imnet_data.loaders.files import Files, ReadAhead
+from imnet_data.loaders.pillow import decode_into
+from imnet_data.loaders.source import SupportsExtents
+from imnet_data.native import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.source import SupportsReading
+    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+
+_RECORDS_AT_ONCE = 4096  # whose boxes are computed together: NumPy's cost is by the call
+
+
+class _UnderWay(NamedTuple):
+    ticket: int
+    indices: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    images: NDArray[np.uint8]
+
+
+class CpuLoader:
+    """Loader: batches of one rank.
+
+    Args:
+        source: the records, as `source_of(dataset)` gives them.
+        recipe: what is done to the pixels.
+        schedule: which records come when.
+        threads: native threads; by default one for each core that this process may use.
+        batches_ahead: batches made while the caller works on one.
+        on_error: "raise" at a bad record, or "skip" it: the batch is smaller then, the record is
+            put into `skipped`, and a warning at the epoch's end says how many there were.
+        allocate: gives uint8[nbytes] for a batch's images, for instance in pinned memory. Memory is
+            used again as soon as nobody holds a batch's images or a view of them.
+    """
+
+    def __init__(
+        self,
+        source: SupportsExtents | SupportsReading,
+        recipe: TrainRecipe | EvalRecipe,
+        schedule: Schedule,
+        *,
+        threads: int | None = None,
+        batches_ahead: int = 2,
+        on_error: Literal["raise", "skip"] = "raise",
+        allocate: Callable[[int], NDArray[np.uint8]] | None = None,
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; at least 1 is needed")
+        if batches_ahead < 1:
+            raise ValueError(f"batches_ahead is {batches_ahead}; at least 1 is needed")
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error is {on_error!r}; allowed are raise, skip")
+        if schedule.count != len(source.label):
+            raise ValueError(
+                f"the schedule is for {schedule.count} records, the source has {len(source.label)}"
+            )
+        self.source = source
+        self.recipe = recipe
+        self.schedule = schedule
+        self.decoded_by_pillow = 0
+        self.skipped: dict[int, str] = {}  # record number -> what was wrong
+        self._batches_ahead = batches_ahead
+        self._on_error = on_error
+        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._buffers = Buffers(allocate)
+        self._native = _native.BatchLoader(threads or len(os.sched_getaffinity(0)))
+
+    def __len__(self) -> int:
+        return len(self.schedule)
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """Give the batches of epoch `number` from batch `start` on.
+
+        Raises:
+            ImageError: if the bytes of an image are damaged.
+            FormatError: if the file that holds it does not have them.
+        """
+        if number < 0 or not 0 <= start <= len(self):
+            raise ValueError(
+                f"epoch {number} from batch {start}: epochs count from 0, and start may be 0 to "
+                f"{len(self)}"
+            )
+        return self._epoch(number, start)
+
+    def close(self) -> None:
+        """End the threads and give back the files; batches that are held stay as they are."""
+        self._native.close()
+        if self._files is not None:
+            self._files.close()
+
+    def __enter__(self) -> CpuLoader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _epoch(self, number: int, start: int) -> Iterator[Batch]:
+        work = self._work(number, start)
+        under_way: deque[_UnderWay] = deque()
+        skipped = 0
+        try:
+            for item in islice(work, self._batches_ahead):
+                under_way.append(self._submit(*item))
+            while under_way:
+                faults = self._native.wait(under_way[0].ticket)
+                done = under_way.popleft()
+                for item in islice(work, 1):
+                    under_way.append(self._submit(*item))
+                batch = self._finish(done, faults)
+                skipped += len(done.indices) - len(batch.indices)
+                del done  # the caller alone is to hold the images
+                yield batch
+                del batch
+        finally:
+            for waiting in under_way:
+                self._native.cancel(waiting.ticket)
+        if skipped:
+            example = next(reversed(self.skipped.values()))
+            warnings.warn(
+                f"epoch {number}: {skipped} records were skipped, such as {example}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _work(
+        self, epoch: int, start: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]:
+        """Give record numbers, rows of geometry and side of each batch."""
+        order = self.schedule.epoch_order(epoch)
+        side = geometry.side(self.recipe, epoch)
+        read_ahead = None
+        if self.schedule.order == "block" and self._files is not None:
+            assert isinstance(self.source, SupportsExtents)
+            read_ahead = ReadAhead(
+                self.source, self._files, self.schedule, epoch=epoch, start=start
+            )
+        steps_at_once = max(1, _RECORDS_AT_ONCE // self.schedule.batch_size)
+        for first in range(start, len(self), steps_at_once):
+            steps = range(first, min(first + steps_at_once, len(self)))
+            batches = [self.schedule.batch(order, step) for step in steps]
+            rows = geometry.rows(
+                np.concatenate(batches),
+                self.source,
+                recipe=self.recipe,
+                seed=self.schedule.seed,
+                epoch=epoch,
+            )
+            ends = np.cumsum([len(batch) for batch in batches])
+            parts = np.split(rows, ends[:-1])
+            for step, indices, part in zip(steps, batches, parts, strict=True):
+                if read_ahead is not None:
+                    read_ahead.ask(step)
+                yield indices, part, side
+
+    def _submit(self, indices: NDArray[np.int64], rows: NDArray[np.int32], side: int) -> _UnderWay:
+        images = self._buffers.take((len(indices), side, side, 3))
+        bicubic = self.recipe.filter == "bicubic"
+        rows = np.ascontiguousarray(rows)
+        if isinstance(self.source, SupportsExtents):
+            assert self._files is not None
+            files = self._files.open(self.source.shard[indices])
+            ticket = self._native.submit_files(
+                images,
+                rows,
+                bicubic,
+                np.array([file.descriptor for file in files], np.int32),
+                self.source.offset[indices].astype(np.int64),
+                self.source.nbytes[indices].astype(np.int64),
+                files,
+            )
+        else:
+            jpegs = [self.source.read(index) for index in indices.tolist()]
+            ticket = self._native.submit_buffers(images, rows, bicubic, jpegs)
+        return _UnderWay(ticket, indices, rows, images)
+
+    def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Batch:
+        bad = []
+        for position, kind, text in faults:
+            try:
+                self._resolve(done, position, kind, text)
+            except (ImageError, FormatError) as error:
+                if self._on_error == "raise":
+                    raise
+                self.skipped[int(done.indices[position])] = str(error)
+                bad.append(position)
+        images, indices = done.images, done.indices
+        if bad:
+            images, indices = np.delete(images, bad, axis=0), np.delete(indices, bad)
+        return Batch(images, self.source.label[indices].astype(np.int64), indices)
+
+    def _resolve(self, done: _UnderWay, position: int, kind: str, text: str) -> None:
+        """Put the image that the native loader did not make into its slot, or raise."""
+        index = int(done.indices[position])
+        name = self._name(index)
+        if kind == "unsupported":
+            decode_into(
+                done.images[position],
+                self._jpeg(index),
+                done.rows[position],
+                filter=self.recipe.filter,
+                name=name,
+            )
+            self.decoded_by_pillow += 1
+        elif kind == "damaged":
+            raise ImageError(f"{name}: {text}; run `imnet-data verify` on the dataset")
+        elif kind == "unreadable":
+            raise FormatError(f"{name}: {text}; run `imnet-data verify` on the dataset")
+        else:
+            raise RuntimeError(f"{name}: {text}")
+
+    def _jpeg(self, index: int) -> bytes | memoryview:
+        if isinstance(self.source, SupportsExtents):
+            assert self._files is not None
+            file = self._files.open(self.source.shard[[index]])[0]
+            offset, nbytes = int(self.source.offset[index]), int(self.source.nbytes[index])
+            return os.pread(file.descriptor, nbytes, offset)
+        return self.source.read(index)
+
+    def _name(self, index: int) -> str:
+        name = f"{self.source.key[index].decode()} (record {index})"
+        if not isinstance(self.source, SupportsExtents):
+            return name
+        path = self.source.shard_paths[self.source.shard[index]]
+        return f"{name} in {path} at {self.source.offset[index]}"

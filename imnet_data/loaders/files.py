@@ -1,0 +1,104 @@
+"""Open files of a dataset, as few at a time as the process may have."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.errors import FormatError
+from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.source import SupportsExtents
+
+
+class OpenFile:
+    """A file to read from at given positions, closed when nobody holds this any more."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self.descriptor = -1
+            raise FormatError(f"{path}: can not be opened ({error.strerror})") from error
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+class Files:
+    """Opens files by number; the least recently used one is let go where there are too many.
+
+    A file stays open for as long as a batch that is read from it is under way.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._open: OrderedDict[int, OpenFile] = OrderedDict()
+        # the rest of what the process may open is for others
+        self._most = max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+    def open(self, numbers: NDArray[np.integer]) -> list[OpenFile]:
+        """Return the open file of each number.
+
+        Raises:
+            FormatError: if there is no such file, or it can not be opened.
+        """
+        return [self._file(number) for number in numbers.tolist()]
+
+    def close(self) -> None:
+        """Let all files go."""
+        self._open.clear()
+
+    def _file(self, number: int) -> OpenFile:
+        file = self._open.get(number)
+        if file is None:
+            if not 0 <= number < len(self._paths):
+                raise FormatError(
+                    f"the index names shard {number} of {len(self._paths)}; "
+                    "run `imnet-data verify` on the dataset"
+                )
+            file = self._open[number] = OpenFile(self._paths[number])
+            if len(self._open) > self._most:
+                self._open.popitem(last=False)
+        self._open.move_to_end(number)
+        return file
+
+
+class ReadAhead:
+    """In block order, asks the system for the blocks of the next group while one is in use."""
+
+    def __init__(
+        self, source: SupportsExtents, files: Files, schedule: Schedule, *, epoch: int, start: int
+    ) -> None:
+        self._source = source
+        self._files = files
+        self._records_at_once = schedule.global_batch_size
+        self._blocks = shuffled_blocks(schedule.count, seed=schedule.seed, epoch=epoch)
+        self._asked = start * self._records_at_once // BLOCK // GROUP * GROUP
+
+    def ask(self, step: int) -> None:
+        """Ask for what batch number `step` and its successors will read; does not wait for it."""
+        until = GROUP + (step + 1) * self._records_at_once // BLOCK
+        for block in self._blocks[self._asked : until].tolist():
+            self._ask(slice(block * BLOCK, (block + 1) * BLOCK))
+        self._asked = max(self._asked, until)
+
+    def _ask(self, records: slice) -> None:
+        shards, offsets = self._source.shard[records], self._source.offset[records]
+        ends = offsets + self._source.nbytes[records]
+        for shard in np.unique(shards):
+            (file,) = self._files.open(np.array([shard]))
+            start, end = int(offsets[shards == shard].min()), int(ends[shards == shard].max())
+            os.posix_fadvise(file.descriptor, start, end - start, os.POSIX_FADV_WILLNEED)

@@ -1,0 +1,62 @@
+"""What is done to the pixels of each record, as one row of numbers for the native loader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.pipeline.boxes import eval_geometry, train_boxes
+from imnet_data.pipeline.recipe import EvalRecipe, TrainRecipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imnet_data.loaders.source import Columns
+
+# columns of a row, in pixels (`RecordGeometry` in native/loader_record.hpp)
+IMAGE = slice(0, 2)  # width and height of the image
+CROP = slice(2, 6)  # left, upper, right, lower: what is cut out of it
+SIZE = slice(6, 8)  # width and height that the crop is resized to
+WINDOW = slice(8, 12)  # left, upper, right, lower: what is cut out of that
+PLACE = slice(12, 14)  # left, upper: where the window goes in the square; the rest is black
+FLIP = 14  # 1 to mirror the window
+PIXELS = 15  # 1 where the image is stored as pixels, not as a JPEG
+_COLUMNS = 16
+
+
+def side(recipe: TrainRecipe | EvalRecipe, epoch: int) -> int:
+    """Return the side of the square images that `recipe` makes, in pixels."""
+    return recipe.size_at(epoch) if isinstance(recipe, TrainRecipe) else recipe.crop
+
+
+def rows(
+    indices: NDArray[np.int64],
+    columns: Columns,
+    *,
+    recipe: TrainRecipe | EvalRecipe,
+    seed: int,
+    epoch: int,
+) -> NDArray[np.int32]:
+    """Return one row a record, int32[len(indices), 16]."""
+    widths, heights = columns.width[indices], columns.height[indices]
+    table = np.zeros((len(indices), _COLUMNS), np.int32)
+    table[:, IMAGE] = np.stack([widths, heights], axis=1)
+    table[:, PIXELS] = columns.pixels[indices]
+    if isinstance(recipe, TrainRecipe):
+        size = recipe.size_at(epoch)
+        table[:, CROP], table[:, FLIP] = train_boxes(
+            widths, heights, indices, recipe=recipe, seed=seed, epoch=epoch
+        )
+        table[:, SIZE] = size
+        table[:, WINDOW] = (0, 0, size, size)
+    else:
+        inside = table[:, IMAGE] - 2 * recipe.border
+        if len(inside) and inside.min() < 1:
+            raise ValueError(f"border is {recipe.border}; nothing is left of the smallest image")
+        table[:, CROP] = np.concatenate([inside * 0, inside], axis=1) + recipe.border
+        table[:, SIZE], table[:, WINDOW], table[:, PLACE] = eval_geometry(
+            inside[:, 0], inside[:, 1], recipe=recipe
+        )
+        table[:, FLIP] = recipe.is_mirrored
+    return table

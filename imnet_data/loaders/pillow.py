@@ -1,0 +1,60 @@
+"""The way of a JPEG that the native decoder does not take."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from imnet_data.errors import ImageError
+from imnet_data.loaders import geometry
+from imnet_data.pipeline import resize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imnet_data.pipeline.pixels import Filter
+
+
+def decode_into(
+    slot: NDArray[np.uint8],
+    jpeg: bytes | memoryview,
+    row: NDArray[np.int32],
+    *,
+    filter: Filter,
+    name: str,
+) -> None:
+    """Write to `slot` what `row` (see `geometry`) says, the pixels decoded by Pillow.
+
+    Raises:
+        ImageError: if Pillow can not decode them.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{name}: Pillow can not decode it ({error})") from error
+    height, width = pixels.shape[:2]
+    if (width, height) != tuple(row[geometry.IMAGE].tolist()):
+        raise ImageError(
+            f"{name}: the image is {width} x {height} pixels, but the index says "
+            f"{row[geometry.IMAGE][0]} x {row[geometry.IMAGE][1]}"
+        )
+    left, upper, right, lower = row[geometry.CROP].tolist()
+    window_left, window_upper, window_right, window_lower = row[geometry.WINDOW].tolist()
+    place_x, place_y = row[geometry.PLACE].tolist()
+    size_x, size_y = row[geometry.SIZE].tolist()
+    slot[:] = 0
+    resize(
+        pixels[upper:lower, left:right],
+        (size_x, size_y),
+        window=(window_left, window_upper, window_right, window_lower),
+        filter=filter,
+        flip=bool(row[geometry.FLIP]),
+        out=slot[
+            place_y : place_y + window_lower - window_upper,
+            place_x : place_x + window_right - window_left,
+        ],
+    )

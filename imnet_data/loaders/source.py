@@ -1,0 +1,130 @@
+"""What a loader has to know of the records: columns, and where the bytes are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from imnet_data import formats
+from imnet_data.formats import Place
+from imnet_data.manifest import STORED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset import Dataset
+
+
+class Columns(Protocol):
+    """One value a record."""
+
+    @property
+    def key(self) -> NDArray[np.bytes_]:
+        """Names, for errors."""
+
+    @property
+    def label(self) -> NDArray[np.integer]:
+        """Positions in the class list, -1 where there is none."""
+
+    @property
+    def width(self) -> NDArray[np.integer]:
+        """Of the image, in pixels."""
+
+    @property
+    def height(self) -> NDArray[np.integer]:
+        """Of the image, in pixels."""
+
+    @property
+    def pixels(self) -> NDArray[np.bool_]:
+        """Whether the image is stored as height x width x 3 bytes RGB, not as a JPEG."""
+
+
+@runtime_checkable
+class SupportsExtents(Columns, Protocol):
+    """Records whose images are in one piece in files, to be read by the native loader itself."""
+
+    @property
+    def shard_paths(self) -> Sequence[Path]:
+        """The files, which `shard` numbers."""
+
+    @property
+    def shard(self) -> NDArray[np.integer]:
+        """Position of the record's file in `shard_paths`."""
+
+    @property
+    def offset(self) -> NDArray[np.int64]:
+        """Where the image begins in its file."""
+
+    @property
+    def nbytes(self) -> NDArray[np.int64]:
+        """Size of the image as it is stored."""
+
+
+class SupportsReading(Columns, Protocol):
+    """Records whose images are asked for one by one."""
+
+    def read(self, index: int) -> bytes | memoryview:
+        """Give the image of record `index` as it is stored."""
+
+
+class Extents(NamedTuple):
+    """SupportsExtents as plain columns."""
+
+    shard_paths: Sequence[Path]
+    shard: NDArray[np.integer]
+    offset: NDArray[np.int64]
+    nbytes: NDArray[np.int64]
+    key: NDArray[np.bytes_]
+    label: NDArray[np.integer]
+    width: NDArray[np.integer]
+    height: NDArray[np.integer]
+    pixels: NDArray[np.bool_]
+
+
+class Readable:
+    """SupportsReading on an opened dataset."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self.key = dataset.index.key
+        self.label = dataset.index.label
+        self.width = dataset.index.width
+        self.height = dataset.index.height
+        self.pixels = _stored_as_pixels(dataset)
+
+    def read(self, index: int) -> bytes:
+        """Give the image of record `index` as it is stored."""
+        columns, label = self._dataset.index, int(self.label[index])
+        place = Place(
+            key=self.key[index].decode(),
+            wnid=self._dataset.classes[label] if label >= 0 else "",
+            offset=int(columns.offset[index]),
+            nbytes=int(columns.nbytes[index]),
+        )
+        return self._dataset.open_shard(int(columns.shard[index])).read(place)
+
+
+def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
+    """Return what a loader needs of an opened dataset, the fastest way that its format has."""
+    if not formats.get(dataset.about.format).EXTENTS:
+        return Readable(dataset)
+    index = dataset.index
+    return Extents(
+        shard_paths=dataset.shard_paths,
+        shard=index.shard,
+        offset=index.offset,
+        nbytes=index.nbytes,
+        key=index.key,
+        label=index.label,
+        width=index.width,
+        height=index.height,
+        pixels=_stored_as_pixels(dataset),
+    )
+
+
+def _stored_as_pixels(dataset: Dataset) -> NDArray[np.bool_]:
+    pixels: NDArray[np.bool_] = dataset.index.stored == STORED.index("pixels")
+    return pixels

@@ -1,0 +1,66 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# pixels
+def resize(
+    image: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    window: tuple[int, int, int, int],
+    bicubic: bool,
+    flip: bool,
+) -> None: ...
+def normalize_float32(
+    images: NDArray[np.uint8],
+    table: NDArray[np.float32],
+    planar: bool,
+    out: NDArray[np.float32],
+) -> None: ...
+def normalize_16bit(
+    images: NDArray[np.uint8], table: NDArray[np.uint16], planar: bool, out: NDArray[np.uint16]
+) -> None: ...
+def simd() -> str: ...
+def simd_variants() -> list[str]: ...
+def set_simd(name: str) -> None: ...
+
+# jpeg
+def jpeg_header(jpeg: bytes | memoryview) -> dict[str, Any]: ...
+def jpeg_decode(
+    jpeg: bytes | memoryview,
+    box: tuple[int, int, int, int] | None,
+    max_pixels: int,
+    fill: bool,
+) -> tuple[NDArray[np.uint8], str]: ...
+def jpeg_seekable(jpeg: bytes | memoryview, target_width: int) -> bytes: ...
+def jpeg_restore(jpeg: bytes | memoryview) -> bytes: ...
+def jpeg_crop(
+    jpeg: bytes | memoryview, box: tuple[int, int, int, int]
+) -> tuple[bytes, tuple[int, int, int, int]]: ...
+
+
+# loader
+class BatchLoader:
+    def __init__(self, threads: int) -> None: ...
+    def submit_files(
+        self,
+        out: NDArray[np.uint8],
+        geometry: NDArray[np.int32],
+        bicubic: bool,
+        files: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        nbytes: NDArray[np.int64],
+        held: object,
+    ) -> int: ...
+    def submit_buffers(
+        self,
+        out: NDArray[np.uint8],
+        geometry: NDArray[np.int32],
+        bicubic: bool,
+        buffers: list[bytes | memoryview],
+    ) -> int: ...
+    def wait(self, ticket: int) -> list[tuple[int, str, str]]: ...
+    def cancel(self, ticket: int) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,8 @@
+#include "bind.hpp"
+
+NB_MODULE(_native, m) {
+  m.doc() = "The native core of imnet_data: JPEG, resize, loader.";
+  imnet::bind_jpeg(m);
+  imnet::bind_pixels(m);
+  imnet::bind_loader(m);
+}

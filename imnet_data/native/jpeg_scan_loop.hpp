@@ -1,0 +1,76 @@
+// The loop over the MCUs of a scan; included once for each instruction set, with IMNET_SCAN_TARGET
+// (attributes of every function), IMNET_SCAN_NAME and IMNET_IDCT defined.
+
+#include <utility>
+
+#include "jpeg_bits.hpp"
+
+namespace imnet {
+namespace {
+
+// A block whose coefficients are there, and where its samples go.
+struct PendingBlock {
+  int16_t* coefficients;
+  const int16_t* quant;
+  uint8_t* out;
+  ptrdiff_t stride;
+};
+
+// Not memset: for a size it knows the compiler may choose `rep stos`, which takes as long as half
+// of the transform.
+IMNET_SCAN_INLINE void clear_block(int16_t* coefficients) {
+  for (int i = 0; i < 64; i += 4) {
+    const uint64_t zero = 0;
+    std::memcpy(coefficients + i, &zero, sizeof zero);
+  }
+}
+
+IMNET_SCAN_INLINE void finish(const PendingBlock& block) {
+  IMNET_IDCT(block.coefficients, block.quant, block.out, block.stride);
+}
+
+struct FinishWork {
+  const PendingBlock& block;
+  IMNET_SCAN_TARGET __attribute__((always_inline)) inline void operator()() const {
+    if (block.coefficients != nullptr) finish(block);
+  }
+};
+
+}  // namespace
+
+// Each block is transformed after the next one's coefficients were read: the end of a block is a
+// branch that is mispredicted more often than not, and the processor has the transform to work on
+// while it looks up the symbols that follow.
+IMNET_SCAN_TARGET bool IMNET_SCAN_NAME(ScanPlan& plan, ScanStream& stream, const ScanRun& run) {
+  BitReader reader = stream.reader;
+  PendingBlock pending{};
+  int16_t* next = plan.coefficients[0];
+  int16_t* other = plan.coefficients[1];
+  bool sound = true;
+  for (int column = run.column; sound && column < run.column + run.count; ++column) {
+    const bool wanted =
+        run.wanted && column >= plan.first_column && column < plan.last_column;
+    for (int i = 0; i < plan.block_count && sound; ++i) {
+      const ScanBlock& block = plan.blocks[i];
+      int& prediction = stream.predictions[block.component];
+      sound = decode_dc(*block.dc, reader, prediction);
+      if (!sound) break;
+      if (!wanted) {
+        sound = read_ac<false>(*block.ac, reader, nullptr, [] {});
+        continue;
+      }
+      next[0] = int16_t(prediction);
+      sound = read_ac<true>(*block.ac, reader, next, FinishWork{pending});
+      pending = {next, block.quant,
+                 block.samples + run.row * block.row_step + column * block.column_step,
+                 block.stride};
+      std::swap(next, other);
+    }
+    if (reader.next > stream.end + 16) sound = false;
+  }
+  if (pending.coefficients != nullptr) finish(pending);
+  stream.reader = reader;
+  return sound;
+}
+
+}  // namespace imnet

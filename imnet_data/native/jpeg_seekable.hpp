@@ -1,0 +1,88 @@
+// Lossless rewriting of a baseline JPEG to restart intervals, and back to the original bytes.
+//
+// The bits of all AC coefficients are copied. At the start of an interval the DC predictions are 0
+// again, so the first DC difference of each component is written anew; all others stay. Where a DC
+// table lacks a category that this needs, codes are added after its last one: the codes that were
+// there stay as they are.
+//
+// Before the scan header stand two new segments: ours (APP10), then the restart interval.
+//   FF EA 00 0C "imnet" 00 01  pad  added(0,1)  added(2,3)      pad: the bits that filled the last
+//   FF DD 00 04 interval                                         byte; added: codes of each DC table
+// Everything before them, but for the DC tables, and everything after the scan are as they were.
+//
+// Source: ITU-T T.81, B.2.4.4, E.1.4, F.1.2.1.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "jpeg_dc_codes.hpp"
+#include "jpeg_header.hpp"
+#include "jpeg_planes.hpp"
+#include "jpeg_scan.hpp"
+#include "jpeg_tables.hpp"
+
+namespace imnet {
+
+// One a thread; keeps its workspace between images.
+class JpegRewriter {
+ public:
+  static constexpr int kTargetWidth = 128;  // pixels
+
+  // Appends the seekable file to `out`; `not_seekable` with the reason where it can not be made,
+  // or restore() would not give the same bytes back. `target_width`: of an interval, in pixels.
+  JpegStatus seekable(const uint8_t* data, size_t nbytes, int target_width,
+                      std::vector<uint8_t>& out);
+
+  // Appends the original of what seekable() made; `not_seekable` where it did not make it.
+  JpegStatus restore(const uint8_t* data, size_t nbytes, std::vector<uint8_t>& out);
+
+ private:
+  struct DcPlace {         // the first DC difference of a component in an interval
+    uint64_t begin, end;   // its bits in the unstuffed data
+    int before, value;     // the DC value before it in the image, and its own
+    int table;
+  };
+  struct Interval {
+    uint64_t begin = 0, end = 0;  // bits
+    int place_count = 0;
+    std::array<DcPlace, 3> places{};
+  };
+  struct Block {
+    const DcTable* dc;
+    const AcTable* ac;
+    int component, table;
+    bool first;  // of its component in an MCU
+  };
+  JpegStatus plan(const JpegHeader& header);
+  uint8_t* reserve_data(size_t nbytes);
+  // Finds the intervals of the scan at `data`; `*stop` is the marker after it.
+  JpegStatus walk_whole(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
+  JpegStatus walk_restarts(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
+  bool walk_interval(int64_t mcu_count, bool restart, const uint8_t* end, BitReader& reader);
+  JpegStatus end_walk(const BitReader& reader, const uint8_t* end);
+  bool missing_categories(const DcSpecs& specs, std::array<std::vector<uint8_t>, 4>& missing) const;
+  bool restore_header(const JpegHeader& header, const uint8_t* data, std::vector<uint8_t>& out);
+  bool differences_are_canonical(const DcSpecs& specs);
+  bool write_scan(const DcSpecs& specs, bool restarts, unsigned pad, std::vector<uint8_t>& out);
+
+  TableCache<DcTable> dc_tables_;
+  TableCache<AcTable> ac_tables_;
+  GrowingBuffer unstuffed_, rewritten_;
+  uint8_t* data_ = nullptr;  // in unstuffed_
+  std::vector<Interval> intervals_;
+  std::vector<uint8_t> check_;
+  std::array<Block, kMaxBlocksInMcu> blocks_;
+  int block_count_ = 0, interval_ = 0;
+  int64_t mcus_ = 0;
+  unsigned pad_ = 0;  // the bits after the last block
+  DcSpecs restored_dc_;
+  std::array<int, kMaxComponents> values_{};  // the last DC value of each component
+};
+
+// The divisor of `columns` MCUs whose width is nearest to `target` pixels, by ratio.
+int restart_interval_near(int columns, int mcu_width, int target);
+
+}  // namespace imnet

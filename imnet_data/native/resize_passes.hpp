@@ -1,0 +1,28 @@
+// The inner loops of a resize, one set for each instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "resize_axis.hpp"
+
+namespace imnet {
+
+constexpr int kRowsAtOnce = 4;
+
+struct ResizePasses {
+  // Resizes kRowsAtOnce rows; a pointer may occur more than once.
+  void (*across)(const Axis& axis, const uint8_t* const* rows, int channels, uint8_t* const* out);
+  // Output row `index` of `nbytes` bytes; `rows` is the input row axis.start[index].
+  void (*down)(const Axis& axis, int index, const uint8_t* rows, ptrdiff_t stride, size_t nbytes,
+               uint8_t* out);
+  // Bytes from the start of a row that `across` may read.
+  size_t (*row_extent)(const Axis& axis, int channels);
+};
+
+extern const ResizePasses kScalarPasses;
+#if defined(__x86_64__)
+extern const ResizePasses kAvx2Passes;
+#endif
+
+}  // namespace imnet

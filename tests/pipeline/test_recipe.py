@@ -1,0 +1,62 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
+
+
+def test_recipes_are_values():
+    assert TrainRecipe() == TrainRecipe(size=224)
+    assert len({EvalRecipe(), EvalRecipe(resize=256, crop=224), EvalRecipe(crop=192)}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainRecipe().size = 3
+
+
+@pytest.mark.parametrize(
+    ("size", "crop_pct", "resize"),
+    [(224, 0.875, 256), (224, 0.965, 232), (224, 0.9, 248), (288, 1.0, 288), (384, 0.95, 404)],
+)
+def test_timm_form_rounds_down(size, crop_pct, resize):
+    recipe = EvalRecipe.timm(size=size, crop_pct=crop_pct)
+    assert recipe == EvalRecipe(resize=resize, crop=size, filter="bicubic")
+
+
+def test_progressive_size_follows_ffcv():
+    sizes = Progressive(min_size=160, max_size=192, start_epoch=65, end_epoch=76, multiple=32)
+    interpolated = [
+        int(np.round(np.interp(epoch, [65, 76], [160, 192]) / 32)) * 32 for epoch in range(88)
+    ]
+    assert [sizes.at(epoch) for epoch in range(88)] == interpolated
+    assert [TrainRecipe(size=sizes).size_at(epoch) for epoch in (0, 87)] == [160, 192]
+    assert TrainRecipe(size=176).size_at(5) == 176
+
+
+def test_progressive_size_may_jump():
+    sizes = Progressive(min_size=128, max_size=224, start_epoch=3, end_epoch=3)
+    assert [sizes.at(epoch) for epoch in (2, 3, 4)] == [128, 128, 224]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TrainRecipe(size=0), r"size is 0; at least 1"),
+        (lambda: TrainRecipe(scale=(0.5, 0.1)), r"scale is 0.5, 0.1; needed is 0 < least"),
+        (lambda: TrainRecipe(ratio=(0.0, 1.0)), r"ratio is 0.0, 1.0; needed is 0 < least"),
+        (lambda: TrainRecipe(flip=1.5), r"flip is 1.5; allowed are 0 to 1"),
+        (lambda: TrainRecipe(filter="box"), r"filter is 'box'; allowed are bilinear, bicubic"),
+        (lambda: EvalRecipe(crop=0), r"crop is 0; at least 1"),
+        (lambda: EvalRecipe.timm(crop_pct=1.5), r"crop_pct is 1.5; allowed are above 0 to 1"),
+        (
+            lambda: Progressive(min_size=9, max_size=8, start_epoch=0, end_epoch=1),
+            r"sizes are 9 and 8; needed is 1 <= min_size <= max_size",
+        ),
+        (
+            lambda: Progressive(min_size=8, max_size=9, start_epoch=2, end_epoch=1),
+            r"epochs are 2 and 1; needed is start <= end",
+        ),
+    ],
+)
+def test_wrong_numbers_say_what_is_allowed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
