@@ -52,9 +52,16 @@ def page(root: Path) -> str:
 
 
 def _page(told: Summary, sections: Iterable[str]) -> str:
+    parts = {f"split-{split}": split for split in told.splits} | {"classes": "classes"}
+    return document(inspect_text.headline(told), parts, facts=_facts(told), sections=sections)
+
+
+def document(
+    headline: str, parts: Mapping[str, str], *, facts: str, sections: Iterable[str]
+) -> str:
+    """Give a whole page; `parts` has id and name of what the links at its top lead to."""
     style = resources.files("imnet_data").joinpath("data", "inspect_page.css").read_text()
-    links = [f'<a href="#split-{escape(split)}">{escape(split)}</a>' for split in told.splits]
-    headline = inspect_text.headline(told)
+    links = [f'<a href="#{escape(name)}">{escape(words)}</a>' for name, words in parts.items()]
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -68,8 +75,8 @@ def _page(told: Summary, sections: Iterable[str]) -> str:
 <body>
 <header>
 <h1>{escape(headline[0].upper() + headline[1:])}</h1>
-<nav aria-label="parts of the page">{"".join(links)}<a href="#classes">classes</a></nav>
-{_facts(told)}
+<nav aria-label="parts of the page">{"".join(links)}</nav>
+{facts}
 </header>
 <main>
 {"".join(sections)}</main>
@@ -88,11 +95,11 @@ def _facts(told: Summary) -> str:
         ),
         *inspect_text.options_rows(told),
     ]
-    facts = _table("What is in it: median (least to most)", ("", *told.splits), rows)
-    return f'<div class="facts">{facts}{_table("What made it", (), made)}</div>'
+    facts = table("What is in it: median (least to most)", ("", *told.splits), rows)
+    return f'<div class="facts">{facts}{table("What made it", (), made)}</div>'
 
 
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Give a table of text; the first cell of a row is its name."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
@@ -113,7 +120,7 @@ def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
     sampled = _evenly(opened.labels, count)
     fixed = np.flatnonzero(opened.index.fix)
     shown = fixed[:_FIXED]
-    pixels = _stored_as_pixels(opened, {*sampled.tolist(), *shown.tolist()})
+    pixels = stored_as_pixels(opened, {*sampled.tolist(), *shown.tolist()})
     over = "the classes" if told.class_count else "the split"
     parts = [
         f'<section aria-labelledby="split-{name}">\n<h2 id="split-{name}">{name}</h2>\n',
@@ -158,7 +165,7 @@ def _charts(opened: Dataset, told: SplitSummary) -> Iterator[str]:
     return (f"<figure>{chart}</figure>\n" for chart in charts)
 
 
-def _stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
+def stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
     """Find which of the rows have no JPEG; only the manifest tells."""
     if not opened.about.options.raw:
         return {}
@@ -183,13 +190,19 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
         ("key", key),
         ("fix", inspect_text.fix_text(fix)),
     ]
+    shown = picture(opened, row, pixels, alt=f"{words}, {key}")
+    return figure(shown, lines, is_marked=bool(fix))
+
+
+def figure(picture: str, lines: Iterable[tuple[str, str]], *, is_marked: bool = False) -> str:
+    """Give a picture with lines of text below, each with the class that it is styled as."""
     caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
-    picture = _picture(opened, row, pixels, alt=f"{words}, {key}")
-    style = ' class="fixed"' if fix else ""
+    style = ' class="fixed"' if is_marked else ""
     return f"<figure{style}>{picture}<figcaption>{caption}</figcaption></figure>\n"
 
 
-def _picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
+def picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
+    """Give a record's thumbnail as an element, or the error that it gave."""
     try:
         thumbnail = _thumbnail(opened, row, pixels)
     except (ImnetError, OSError) as error:
@@ -220,12 +233,12 @@ def _classes(opened: Sequence[Dataset]) -> str:
         (str(label), wnid, labels.words_of().get(wnid, ""), *(f"{one[label]:,}" for one in counts))
         for label, wnid in enumerate(classes)
     ]
-    table = _table(
+    listed = table(
         "Labels are positions among the sorted wnids",
         ("label", "wnid", "words", *(one.split for one in opened)),
         rows,
     )
     return (
         f'<section aria-labelledby="classes">\n<h2 id="classes">Classes</h2>\n'
-        f"<details><summary>All {len(classes):,} classes</summary>{table}</details>\n</section>\n"
+        f"<details><summary>All {len(classes):,} classes</summary>{listed}</details>\n</section>\n"
     )

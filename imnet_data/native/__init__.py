@@ -1,1 +1,11 @@
-"""The native core."""
+"""The native core: thin Python goes over `_native`, which CMake builds."""
+
+try:
+    from imnet_data.native import _native
+except ImportError as error:
+    raise ImportError(
+        f"the native core can not be imported ({error}); from a clone, `pip install -e .` builds "
+        "it in place, and what `pip install .` built is found from outside of the clone's folder"
+    ) from error
+
+__all__ = ["_native"]

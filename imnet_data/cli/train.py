@@ -1,0 +1,167 @@
+"""`imnet-data train`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from imnet_data.cli.values import out_path, source_path
+from imnet_data.errors import MissingExtra
+from imnet_data.train import recipes
+
+if TYPE_CHECKING:
+    from imnet_data.train.loop import Outcome
+    from imnet_data.train.recipes import TrainingRecipe
+
+_WEIGHTS = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        for recipe in recipes.RECIPES.values():
+            click.echo(
+                f"{recipe.name}: {recipe.model}, {recipe.epochs} epochs of {recipe.batch_size} "
+                f"images a step\n  top-1: {recipe.expected_top1}\n  from:  {recipe.source}"
+            )
+        context.exit()
+
+
+@click.command("train")
+@click.argument("dataset", type=source_path)
+@click.option("--out", type=out_path, help="Folder of the run.  [default: runs/RECIPE]")
+@click.option(
+    "--recipe",
+    "recipe_name",
+    type=click.Choice(list(recipes.RECIPES)),
+    default="torchvision-v1",
+    show_default=True,
+)
+@click.option(
+    "--recipes",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_recipes,
+    help="Tell about the recipes, and exit.",
+)
+@click.option("--model", help="resnet18, resnet50, resnet18_gn, ..., torchvision:NAME, timm:NAME.")
+@click.option("--epochs", type=click.IntRange(1), help="The recipe's curves are stretched.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Images a step on all ranks together; the learning rate is scaled with it.",
+)
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Peak learning rate.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--finetune", type=_WEIGHTS, help="Weights to start from, with a new head.")
+@click.option("--features", type=_WEIGHTS, help="Weights to keep, with a new head to train.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there is]")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of what can be computed with less.",
+)
+@click.option("--channels-last", is_flag=True, help="Store pixels as the GPU likes it.")
+@click.option("--compile", "compiles", is_flag=True, help="Use torch.compile.")
+@click.option(
+    "--deterministic", is_flag=True, help="Refuse operations that do not repeat to the last bit."
+)
+@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option("--loader-threads", type=click.IntRange(1), help="[default: as there are cores]")
+@click.option("--log-every", type=click.IntRange(1), default=50, show_default=True, metavar="STEPS")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS"
+)
+def command(
+    dataset: Path,
+    out: Path | None,
+    recipe_name: str,
+    model: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    seed: int,
+    finetune: Path | None,
+    features: Path | None,
+    device: Literal["cpu", "cuda"] | None,
+    precision: Literal["fp32", "bf16", "fp16"],
+    channels_last: bool,
+    compiles: bool,
+    deterministic: bool,
+    accumulate: int,
+    loader_threads: int | None,
+    log_every: int,
+    checkpoint_every: int,
+) -> None:
+    """Train a model on DATASET, and validate it after each epoch.
+
+    The same command goes on with a run that was stopped. On several GPUs:
+
+    torchrun --nproc-per-node 8 -m imnet_data train DATASET ...
+    """
+    if finetune and features:
+        raise click.UsageError("--finetune and --features exclude each other")
+    try:
+        import torch
+
+        from imnet_data.train import loop
+        from imnet_data.train.execution import Execution
+        from imnet_data.train.transfer import FINETUNE_RATE, Transfer
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtra(
+            "training needs torch, which is not installed; "
+            "install it: pip install 'imnet-data[torch]'"
+        ) from error
+    weights = finetune or features
+    recipe = _recipe(recipe_name, model=model, epochs=epochs, batch_size=batch_size)
+    rate = lr or recipe.learning_rate * (FINETUNE_RATE if finetune else 1)
+    try:
+        outcome = loop.train(
+            dataset,
+            out or Path("runs") / recipe_name,
+            dataclasses.replace(recipe, learning_rate=rate),
+            seed=seed,
+            execution=Execution(
+                device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+                precision=precision,
+                channels_last=channels_last,
+                compiles=compiles,
+                is_deterministic=deterministic,
+                accumulate=accumulate,
+                loader_threads=loader_threads,
+                log_every=log_every,
+                checkpoint_every=checkpoint_every,
+            ),
+            start=Transfer(weights, freezes_backbone=bool(features)) if weights else None,
+            report=lambda line: click.echo(line, err=True),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(_text(outcome))
+
+
+def _recipe(
+    name: str, *, model: str | None, epochs: int | None, batch_size: int | None
+) -> TrainingRecipe:
+    recipe = recipes.get(name)
+    if model is not None:
+        recipe = dataclasses.replace(recipe, model=model)
+    if epochs is not None:
+        recipe = recipe.with_epochs(epochs)
+    return recipe if batch_size is None else recipe.with_batch_size(batch_size)
+
+
+def _text(outcome: Outcome) -> str:
+    if outcome.top1 is None or outcome.top5 is None:
+        return f"trained for {outcome.seconds:.0f} s; there is no val split to validate on"
+    return (
+        f"top-1 {outcome.top1.percent:.3f} %  top-5 {outcome.top5.percent:.3f} %  "
+        f"of {outcome.top1.total:,} records, after {outcome.seconds:.0f} s"
+    )

@@ -1,0 +1,118 @@
+"""One model on one split, and all that is told of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data import description, variants
+from imnet_data.dataset import Dataset
+from imnet_data.errors import EvaluationError
+from imnet_data.evaluation import mapping
+from imnet_data.evaluation.scoring import Protocol, score
+from imnet_data.metrics import ClassSpace, Outcomes
+from imnet_data.pipeline import EvalRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imnet_data.evaluation.scoring import Model
+    from imnet_data.metrics import Accuracy, Results
+
+_VAL_KEY = re.compile(rb"ILSVRC2012_val_(\d{8})")
+_VAL_COUNT = 50_000
+
+
+class Evaluation(NamedTuple):
+    """What came out, and of what."""
+
+    model_name: str
+    parameter_count: int | None
+    dataset_name: str
+    split: str
+    digest: str  # of the split's manifest
+    published_count: int | None  # records that the split has as published; None: not known
+    protocol: Protocol
+    classes: tuple[str, ...]
+    class_count: int  # of these, how many the dataset tells apart
+    results: Results
+    real: Accuracy | None  # by ReaL labels, where they were asked for
+
+
+def evaluate(
+    model: Model,
+    root: Path,
+    *,
+    protocol: Protocol | None = None,
+    split: str | None = None,
+    batch_size: int = 64,
+    real: Sequence[Sequence[int]] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Evaluate a model on a split of the dataset at `root`.
+
+    Args:
+        model: what is evaluated.
+        root: of the dataset, which says itself which classes it has.
+        protocol: by default one centre crop, as the model's weights were made for, else 256 / 224.
+        split: by default val, or the only one there is.
+        batch_size: records at a time.
+        real: ReaL labels of the 50,000 val images in number order: `variants.real_labels()`.
+        progress: called with the records done and their number.
+
+    Raises:
+        EvaluationError: if a number would not be of what it says.
+        ImnetError: if the dataset can not be read.
+    """
+    splits = description.read(root).splits
+    chosen = split or (next(iter(splits)) if len(splits) == 1 else "val")
+    with Dataset.open(root, chosen) as dataset:
+        about = dataset.about
+        accepted = None if real is None else _accepted(dataset, real)
+        wanted = protocol or Protocol(recipes=(model.recipe,) if model.recipe else (EvalRecipe(),))
+        wanted = wanted.for_dataset(about.name)
+        # a mask would hide what the model says if its outputs are taken in the wrong order
+        unmasked = Outcomes(dataset.labels, space=ClassSpace.of(len(about.classes)))
+        outcomes = score(
+            model,
+            dataset,
+            protocol=wanted,
+            batch_size=batch_size,
+            unmasked=unmasked,
+            progress=progress,
+        )
+        mapping.refuse_better_order(unmasked.complete(), about.classes)
+        results = outcomes.complete()
+        return Evaluation(
+            model_name=model.name,
+            parameter_count=model.parameter_count,
+            dataset_name=about.name,
+            split=chosen,
+            digest=dataset.split_description.digest,
+            published_count=_published_count(about.name, chosen),
+            protocol=wanted,
+            classes=about.classes,
+            class_count=len(outcomes.space.labels),
+            results=results,
+            real=None if accepted is None else results.real_accuracy(accepted),
+        )
+
+
+def _published_count(name: str, split: str) -> int | None:
+    if name == variants.ILSVRC2012:
+        return _VAL_COUNT if split == "val" else None
+    return variants.VARIANTS[name].record_count
+
+
+def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Give the ReaL labels of each record, by the number in its key."""
+    numbers = [_VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
+    if dataset.about.name != variants.ILSVRC2012 or dataset.split != "val" or None in numbers:
+        raise EvaluationError(
+            f"{dataset.root}: ReaL labels are of the val images of ILSVRC2012, and this is "
+            f"{dataset.split} of {dataset.about.name}; leave out --real"
+        )
+    if len(real) != _VAL_COUNT:
+        raise EvaluationError(f"ReaL labels of {len(real)} images; real.json has {_VAL_COUNT}")
+    return [real[int(number[1]) - 1] for number in numbers if number]

@@ -1,0 +1,133 @@
+"""An evaluation as one HTML page: facts, the surest mistakes as pictures, charts, classes.
+
+It loads nothing, and the same evaluation gives the same page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data import inspect_charts, inspect_page
+from imnet_data.dataset import Dataset
+from imnet_data.evaluation import text
+from imnet_data.metrics import CONFIDENCE_UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imnet_data.evaluation.evaluate import Evaluation
+
+_SHOWN = 60  # mistakes
+
+
+def page(told: Evaluation, root: Path) -> str:
+    """Give the page of an evaluation of the dataset at `root`.
+
+    Raises:
+        ManifestError: if the dataset is damaged.
+    """
+    with Dataset.open(root, told.split) as opened:
+        mistakes = _mistakes(told, opened)
+    return inspect_page.document(
+        text.headline(told),
+        {"mistakes": "surest mistakes", "confidence": "confidence", "classes": "classes"},
+        facts=inspect_page.table("What came out, and of what", (), text.facts(told)),
+        sections=(mistakes, _confidence(told), _classes(told)),
+    )
+
+
+def _mistakes(told: Evaluation, opened: Dataset) -> str:
+    rows = told.results.worst_mistakes(_SHOWN)
+    pixels = inspect_page.stored_as_pixels(opened, set(rows.tolist()))
+    figures = []
+    for row in rows.tolist():
+        key = opened.index.key[row].decode()
+        label, said = int(told.results.labels[row]), int(told.results.top[row, 0])
+        share = 100 * int(told.results.confidences[row]) / CONFIDENCE_UNIT
+        word, other = text.word(told, label), text.word(told, said)
+        picture = inspect_page.picture(
+            opened, row, pixels.get(row), alt=f"{word}, taken for {other}"
+        )
+        lines = [
+            ("fix", f"{share:.1f} % {other}"),
+            ("words", f"is {word}"),
+            ("quiet", f"{told.classes[said]} \N{RIGHTWARDS ARROW} {told.classes[label]}"),
+            ("key", key),
+        ]
+        figures.append(inspect_page.figure(picture, lines))
+    wrong = int((~told.results.is_correct).sum())
+    head = f"{len(figures):,} of {wrong:,} wrong predictions, the surest first"
+    return _section(
+        "mistakes", "Surest mistakes", head, f'<div class="sheet">{"".join(figures)}</div>'
+    )
+
+
+def _confidence(told: Evaluation) -> str:
+    results = told.results
+    percent = results.confidences * 100 // CONFIDENCE_UNIT
+    charts = [
+        inspect_charts.histogram(
+            percent[chosen], title=f"confidence of {name}, %", counted="records", tell=str
+        )
+        for name, chosen in (
+            ("right predictions", results.is_correct),
+            ("wrong predictions", ~results.is_correct),
+        )
+        if chosen.any()
+    ]
+    figures = "".join(f"<figure>{chart}</figure>" for chart in charts)
+    bins = inspect_page.table(
+        "By confidence; what is well calibrated is as often right as it is sure",
+        ("confidence", "records", "mean confidence", "right"),
+        _bins(told),
+    )
+    head = f"Expected calibration error {results.calibration().error:.4f}"
+    return _section("confidence", "Confidence", head, f'<div class="charts">{figures}</div>{bins}')
+
+
+def _bins(told: Evaluation) -> Iterator[tuple[str, ...]]:
+    calibration = told.results.calibration()
+    edges = np.linspace(0, 100, len(calibration.counts) + 1)
+    for low, high, count, correct, confidence in zip(
+        edges, edges[1:], *(column.tolist() for column in calibration), strict=False
+    ):
+        shares = (confidence / CONFIDENCE_UNIT, correct) if count else ()
+        values = [f"{100 * share / count:.1f} %" for share in shares] or ["-", "-"]
+        yield f"{low:.1f} to {high:.1f} %", f"{count:,}", *values
+
+
+def _classes(told: Evaluation) -> str:
+    by_class = told.results.by_class()
+    chart = inspect_charts.histogram(
+        np.array([int(accuracy.percent) for accuracy in by_class.values()]),
+        title="accuracy of a class, %",
+        counted="classes",
+        tell=str,
+    )
+    worst = inspect_page.table(
+        "Least accurate classes, and what they are taken for",
+        ("class", "right", "taken for"),
+        text.worst_classes(told),
+    )
+    rows = [
+        (text.class_text(told, label), text.accuracy_text(accuracy))
+        for label, accuracy in by_class.items()
+    ]
+    every = inspect_page.table("In the order of labels", ("class", "right"), rows)
+    return _section(
+        "classes",
+        "Classes",
+        f"{len(by_class):,} classes have records",
+        f'<div class="charts"><figure>{chart}</figure></div>{worst}'
+        f"<details><summary>All {len(by_class):,} classes</summary>{every}</details>",
+    )
+
+
+def _section(name: str, title: str, head: str, content: str) -> str:
+    return (
+        f'<section aria-labelledby="{name}">\n<h2 id="{name}">{title}</h2>\n'
+        f"<p>{head}</p>\n{content}\n</section>\n"
+    )

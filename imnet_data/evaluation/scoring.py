@@ -1,0 +1,163 @@
+"""From images to outcomes: views of each record, logits of each view, their mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from imnet_data import variants
+from imnet_data.errors import EvaluationError
+from imnet_data.evaluation import mapping
+from imnet_data.loaders.cpu import CpuLoader
+from imnet_data.loaders.schedule import Schedule
+from imnet_data.loaders.source import source_of
+from imnet_data.metrics import ClassSpace, Outcomes
+from imnet_data.pipeline import EvalRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset import Dataset
+
+_TEN = range(10)
+
+
+class Model(NamedTuple):
+    """Anything that gives logits for images."""
+
+    name: str
+    # of images uint8[n, size, size, 3], and the recipe with their mean and std: [n, outputs],
+    # array or tensor
+    logits: Callable[[NDArray[np.uint8], EvalRecipe], Any]
+    classes: tuple[str, ...] | None = None  # wnid of each output; None: see `mapping`
+    parameter_count: int | None = None
+    recipe: EvalRecipe | None = None  # that the weights were made for, if it is known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """What a record's logits are made of."""
+
+    recipes: tuple[EvalRecipe, ...] = (EvalRecipe(),)  # several: all of them are averaged
+    crops: Literal["single", "ten"] = "single"
+    average: Literal["logits", "probabilities"] = "logits"  # of what the mean over views is
+
+    def __post_init__(self) -> None:
+        if not self.recipes:
+            raise ValueError("recipes is empty; at least one is needed")
+        if self.crops not in ("single", "ten"):
+            raise ValueError(f"crops is {self.crops!r}; allowed are single, ten")
+        if self.average not in ("logits", "probabilities"):
+            raise ValueError(f"average is {self.average!r}; allowed are logits, probabilities")
+
+    def views(self) -> list[EvalRecipe]:
+        """Give a recipe for each view of a record."""
+        if self.crops == "single":
+            return list(self.recipes)
+        return [dataclasses.replace(recipe, view=n) for recipe in self.recipes for n in _TEN]
+
+    def for_dataset(self, name: str) -> Protocol:
+        """Give the protocol with the border that pictures of the dataset called `name` have."""
+        border = variants.VARIANTS[name].border if name in variants.VARIANTS else 0
+        recipes = (
+            dataclasses.replace(recipe, border=recipe.border or border) for recipe in self.recipes
+        )
+        return dataclasses.replace(self, recipes=tuple(recipes))
+
+
+def score(
+    model: Model,
+    dataset: Dataset,
+    *,
+    protocol: Protocol,
+    batch_size: int = 64,
+    rank: int = 0,
+    world_size: int = 1,
+    unmasked: Outcomes | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcomes:
+    """Score this rank's share of a split: every record on exactly one rank.
+
+    Args:
+        model: what is evaluated.
+        dataset: the split, with labels.
+        protocol: as `Protocol.for_dataset` gives it.
+        batch_size: records at a time; each has as many images as the protocol has views.
+        rank: of this process.
+        world_size: number of processes.
+        unmasked: takes what the first view alone says among all classes.
+        progress: called with the records done and their number.
+
+    Raises:
+        EvaluationError: if model and dataset are not of the same classes, or there is no label.
+    """
+    outcomes = Outcomes(
+        dataset.labels,
+        space=ClassSpace(variants.counts_as(dataset.about.name, dataset.classes)),
+    )
+    schedule = Schedule(
+        count=len(dataset),
+        batch_size=batch_size,
+        rank=rank,
+        world_size=world_size,
+        order="sequential",
+        last="ragged",
+    )
+    views, done = protocol.views(), 0
+    outputs: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        loaders = [stack.enter_context(_loader(dataset, view, schedule, views)) for view in views]
+        for batches in zip(*(loader.epoch(0) for loader in loaders), strict=True):
+            indices = batches[0].indices
+            if not len(indices):
+                continue
+            logits = [
+                model.logits(batch.images, view) for view, batch in zip(views, batches, strict=True)
+            ]
+            if not outputs:
+                outputs = _outputs(model, logits[0].shape[-1])
+                space = mapping.space_of(dataset.about, outputs)
+                whole = mapping.space_of(dataset.about, outputs, is_masked=False)
+            scores = [space.reduce(of_view) for of_view in logits]
+            outcomes.add(indices, _mean(scores, protocol.average))
+            if unmasked is not None:
+                unmasked.add(indices, whole.reduce(logits[0]))
+            done += len(indices)
+            progress(done, len(dataset))
+    return outcomes
+
+
+def _loader(
+    dataset: Dataset, view: EvalRecipe, schedule: Schedule, views: Sequence[EvalRecipe]
+) -> CpuLoader:
+    threads = max(1, len(os.sched_getaffinity(0)) // len(views))
+    return CpuLoader(source_of(dataset), view, schedule, threads=threads)
+
+
+def _outputs(model: Model, output_count: int) -> tuple[str, ...]:
+    outputs = model.classes or mapping.outputs_of_count(output_count)
+    if len(outputs) != output_count:
+        raise EvaluationError(
+            f"{model.name} has {output_count} outputs and a list of {len(outputs)} classes; "
+            "give the list that it was trained with"
+        )
+    return outputs
+
+
+def _mean(scores: list[NDArray[np.floating]], average: str) -> NDArray[np.floating]:
+    """Give the mean over views, of probabilities as its logarithm; an offset of all is left."""
+    if len(scores) == 1:
+        return scores[0]
+    stacked = np.stack(scores).astype(np.float64)
+    if average == "probabilities":
+        stacked -= np.logaddexp.reduce(stacked, axis=2, keepdims=True)
+        stacked = np.logaddexp.reduce(stacked, axis=0, keepdims=True)
+    mean: NDArray[np.float64] = stacked.mean(axis=0)
+    return mean
