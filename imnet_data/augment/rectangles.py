@@ -1,0 +1,27 @@
+"""Rectangles of a batch as masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+def inside(boxes: NDArray[np.int64], images: Tensor) -> Tensor:
+    """Tell which pixels of `images` lie in their boxes, bool[n, 1, height, width].
+
+    Args:
+        boxes: [n, 4] left, upper, right, lower, in pixels.
+        images: [n, channels, height, width]; the mask is made on their device.
+    """
+    height, width = images.shape[-2:]
+    edges = torch.from_numpy(boxes).to(images.device, non_blocking=True).view(-1, 4, 1, 1, 1)
+    left, upper, right, lower = edges.unbind(1)
+    rows = torch.arange(height, device=images.device).view(-1, 1)
+    columns = torch.arange(width, device=images.device)
+    return (rows >= upper) & (rows < lower) & (columns >= left) & (columns < right)

@@ -1,0 +1,71 @@
+"""All of it is the same on a GPU, and no generator of torch's or NumPy's is touched."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from imnet_data.augment import (
+    AutoAugment,
+    ColorJitter,
+    Erasing,
+    Mix,
+    Policy,
+    RandAugment,
+    TimmRandAugment,
+    TrivialAugmentWide,
+    apply_policy,
+    erase,
+    jitter,
+    mix,
+    soft_targets,
+)
+
+INDICES = np.array([40, 7, 1000, 3, 12, 5, 99])
+POLICIES: list[Policy] = [
+    RandAugment(operation_count=3, interpolation="bilinear"),
+    AutoAugment(),
+    TrivialAugmentWide(),
+    TimmRandAugment(magnitude_std=0.5, operation_count=4),
+]
+
+
+def everything(images: Tensor, labels: Tensor, epoch: int) -> list[Tensor]:
+    """Give the results of each augmentation of a batch."""
+    made = [
+        apply_policy(images, policy, seed=0, epoch=epoch, indices=INDICES) for policy in POLICIES
+    ]
+    recipe = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2)
+    made.append(jitter(images, recipe=recipe, seed=0, epoch=epoch, indices=INDICES))
+    floats = images.float() - 99
+    made += [
+        erase(floats, recipe=erasing, seed=0, epoch=epoch, indices=INDICES)
+        for erasing in (Erasing(), Erasing(mode="pixel"))
+    ]
+    targets = soft_targets(labels, 10, smoothing=0.1)
+    mixing = Mix(mixup_alpha=0.2, cutmix_alpha=1.0, mode="elem")
+    for batch in (images, floats):
+        made += mix(batch, targets, recipe=mixing, seed=0, epoch=epoch, indices=INDICES)
+    return made
+
+
+def test_no_generator_is_touched(images: Tensor) -> None:
+    torch.manual_seed(3)
+    np.random.seed(3)
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()
+    first = everything(images, torch.arange(7), 0)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    np.testing.assert_equal(np.random.get_state(), numpy_before)
+    torch.manual_seed(4)
+    again = everything(images, torch.arange(7), 0)
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device was found")
+def test_a_gpu_gives_what_the_cpu_gives(images: Tensor) -> None:
+    for epoch in range(20):
+        here = everything(images, torch.arange(7), epoch)
+        there = everything(images.cuda(), torch.arange(7).cuda(), epoch)
+        for one, other in zip(here, there, strict=True):
+            assert torch.equal(one, other.cpu())

@@ -1,0 +1,37 @@
+"""Images and boxes for the JPEG tests, and what Pillow makes of them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def by_pillow(jpeg):
+    """Pillow's pixels of a JPEG: uint8[height, width, 3]."""
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+
+
+def photo(width, height, *, mode="RGB", seed=0):
+    """Smooth shapes with some noise, so that all kinds of blocks come up."""
+    generator = np.random.default_rng(seed)
+    small = generator.integers(0, 256, (max(2, height // 12), max(2, width // 12), 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+    noise = generator.integers(-12, 13, smooth.shape) * generator.integers(0, 2, (height, 1, 1))
+    pixels = np.clip(smooth.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def encoded(image, **options):
+    file = io.BytesIO()
+    image.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def random_box(rng, width, height):
+    left, upper = rng.randrange(width), rng.randrange(height)
+    return left, upper, rng.randint(left + 1, width), rng.randint(upper + 1, height)
+
+
+def cut(pixels, box):
+    left, upper, right, lower = box
+    return pixels[upper:lower, left:right]

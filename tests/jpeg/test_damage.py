@@ -1,0 +1,115 @@
+import random
+
+import numpy as np
+import pytest
+import simplejpeg
+from baseline import Kind, random_jpeg
+from jpeg_images import by_pillow, encoded, photo
+
+from imnet_data import jpeg
+from imnet_data.errors import ImageError
+
+FILES = [
+    encoded(photo(70, 52)),
+    encoded(photo(70, 52), subsampling=0, quality=95),
+    encoded(photo(70, 52), restart_marker_blocks=3),
+    encoded(photo(40, 33, mode="L"), restart_marker_rows=1),
+    random_jpeg(
+        Kind(width=30, height=20, sampling=[(2, 1), (1, 1), (1, 1)], interleaved=False),
+        random.Random(1),
+    ),
+]
+
+
+@pytest.mark.parametrize("data", FILES)
+def test_a_file_cut_anywhere_is_an_error_or_has_all_its_pixels(data, variant):
+    whole = by_pillow(data)
+    scan = jpeg.header(data).scan_offset
+    complete = 0
+    for nbytes in range(len(data)):
+        try:
+            assert np.array_equal(jpeg.decode(data[:nbytes]), whole)
+            complete += 1
+        except ImageError as error:
+            assert f"damaged at byte {nbytes}: " in str(error) or nbytes < 2 or complete == 0
+    # the end marker, and the bits that fill the last byte
+    assert 2 <= complete <= 3
+    with pytest.raises(ImageError, match=f"damaged at byte {scan + 20}: image data ends early"):
+        jpeg.decode(data[: scan + 20])
+
+
+@pytest.mark.parametrize("data", FILES)
+def test_flipped_bits_are_an_error_or_an_image_of_the_same_size(data, variant):
+    rng = random.Random(7)
+    shape = by_pillow(data).shape
+    scan = jpeg.header(data).scan_offset
+    refused = 0
+    for _ in range(600):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(scan, len(data))] ^= 1 << rng.randrange(8)
+        try:
+            assert jpeg.decode(damaged).shape == shape
+        except ImageError as error:
+            assert "the JPEG is damaged at byte" in str(error)
+            refused += 1
+        image, fault = jpeg.decode_damaged(damaged)
+        assert image.shape == shape
+        try:
+            jpeg.decode(damaged)
+            assert fault == ""
+        except ImageError as error:
+            assert fault == str(error)
+    assert refused > 100
+
+
+@pytest.mark.parametrize("data", FILES)
+def test_flipped_bits_anywhere_never_crash(data):
+    rng = random.Random(8)
+    for _ in range(1500):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, 3)):
+            damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        for action in (
+            lambda jpeg_: jpeg.decode(jpeg_, max_pixels=1 << 20),
+            lambda jpeg_: jpeg.decode_damaged(jpeg_, max_pixels=1 << 20),
+            jpeg.seekable,
+            lambda jpeg_: jpeg.crop(jpeg_, (0, 0, 1, 1)),
+        ):
+            try:
+                assert len(action(damaged)) > 0
+            except ImageError as error:
+                assert str(error)
+
+
+@pytest.mark.parametrize("data", FILES[:3])
+def test_what_is_missing_is_filled_as_libjpeg_does(data):
+    scan = jpeg.header(data).scan_offset
+    for nbytes in range(scan + 5, len(data), 7):
+        image, fault = jpeg.decode_damaged(data[:nbytes])
+        expected = simplejpeg.decode_jpeg(data[:nbytes], strict=False)
+        assert np.array_equal(image, expected), nbytes
+        assert (fault == "") == np.array_equal(image, by_pillow(data))
+
+
+def test_a_missing_restart_marker_is_named_with_its_place():
+    data = FILES[2]
+    place = data.index(b"\xff\xd1")
+    wrong = data[:place] + b"\xff\xd5" + data[place + 2 :]
+    message = f"damaged at byte {place}: not the restart marker that is due"
+    with pytest.raises(ImageError, match=message):
+        jpeg.decode(wrong)
+
+
+def test_sizes_that_the_data_can_not_fill_are_refused_before_memory_is_asked_for():
+    data = FILES[0]
+    huge = data.replace(b"\x08" + (52).to_bytes(2) + (70).to_bytes(2), b"\x08\x30\x00\x30\x00")
+    assert jpeg.header(huge).width == 0x3000
+    with pytest.raises(ImageError, match="image data ends early"):
+        jpeg.decode(huge)
+
+
+def test_fault_of_a_sound_image_is_empty():
+    image, fault = jpeg.decode_damaged(FILES[0])
+    assert fault == ""
+    assert np.array_equal(image, by_pillow(FILES[0]))

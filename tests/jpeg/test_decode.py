@@ -1,0 +1,182 @@
+import random
+
+import numpy as np
+import pytest
+import simplejpeg
+from baseline import Kind, random_jpeg
+from jpeg_images import by_pillow, cut, encoded, photo, random_box
+from PIL import Image
+
+from imnet_data import jpeg
+from imnet_data.errors import ImageError, UnsupportedJpeg
+
+SAMPLINGS = [
+    [(1, 1)],
+    [(2, 2)],
+    [(1, 1), (1, 1), (1, 1)],
+    [(2, 1), (1, 1), (1, 1)],
+    [(1, 2), (1, 1), (1, 1)],
+    [(2, 2), (1, 1), (1, 1)],
+    [(4, 1), (1, 1), (1, 1)],
+    [(1, 4), (1, 1), (1, 1)],
+    [(2, 2), (2, 1), (2, 1)],
+    [(2, 2), (1, 2), (1, 2)],
+    [(2, 2), (2, 1), (1, 2)],
+    [(1, 1), (2, 2), (1, 1)],
+    [(3, 1), (1, 1), (1, 1)],
+    [(4, 2), (1, 1), (1, 1)],
+    [(2, 1), (2, 1), (2, 1)],
+    [(3, 2), (1, 1), (3, 1)],
+    [(4, 1), (2, 1), (2, 1)],
+    [(1, 4), (1, 2), (1, 2)],
+]
+SIDES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40]
+
+
+def random_kind(rng):
+    amplitude = rng.choice([3, 20, 60, 200, 500])
+    return Kind(
+        width=rng.choice([*SIDES, rng.randint(1, 90)]),
+        height=rng.choice([*SIDES, rng.randint(1, 70)]),
+        sampling=rng.choice(SAMPLINGS),
+        restart=rng.choice([0, 0, 0, 1, 2, 3, 5, 7, 13]),
+        interleaved=rng.random() < 0.7,
+        ids=rng.choice([(1, 2, 3), (0, 1, 2), (82, 71, 66), (9, 3, 1)]),
+        adobe=rng.choice([None, None, 0, 1, 2]),
+        jfif=rng.random() < 0.5,
+        quant=min(rng.choice([1, 8, 40, 255]), 8000 // amplitude),
+        density=rng.choice([0.02, 0.15, 0.5, 1]),
+        amplitude=amplitude,
+        fill_bytes=rng.random() < 0.2,
+        frame=rng.choice([0xC0, 0xC1]),
+    )
+
+
+def check_random_kind(seed):
+    rng = random.Random(seed)
+    kind = random_kind(rng)
+    data = random_jpeg(kind, rng)
+    expected = by_pillow(data)
+    assert np.array_equal(jpeg.decode(data), expected), (seed, kind)
+    for _ in range(3):
+        box = random_box(rng, kind.width, kind.height)
+        assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (seed, kind, box)
+
+
+def check_encoded(seed):
+    rng = random.Random(seed)
+    width, height = rng.randint(1, 120), rng.randint(1, 100)
+    options = {"quality": rng.randint(1, 100), "optimize": rng.random() < 0.5}
+    if rng.random() < 0.5:
+        options["restart_marker_blocks"] = rng.randint(1, 40)
+    if rng.random() < 0.7:
+        image = photo(width, height, seed=seed)
+        options["subsampling"] = rng.randint(0, 2)
+    else:
+        image = photo(width, height, mode="L", seed=seed)
+    data = encoded(image, **options)
+    expected = by_pillow(data)
+    assert np.array_equal(jpeg.decode(data), expected), (seed, options)
+    box = random_box(rng, width, height)
+    assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (seed, options, box)
+
+
+@pytest.mark.parametrize("seed", range(0, 1000, 100))
+def test_any_sampling_scan_and_table_decodes_as_by_pillow(seed, variant):
+    for number in range(seed, seed + 25):
+        check_random_kind(number)
+
+
+@pytest.mark.parametrize("seed", range(0, 1000, 100))
+def test_what_an_encoder_writes_decodes_as_by_pillow(seed, variant):
+    for number in range(seed, seed + 60):
+        check_encoded(number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10_000, 20_000, 500))
+def test_ten_thousand_images_decode_as_by_pillow(seed, variant):
+    for number in range(seed, seed + 250):
+        check_random_kind(number)
+        check_encoded(number)
+
+
+@pytest.mark.parametrize("sampling", ["444", "422", "420", "440", "411", "Gray"])
+def test_every_size_up_to_twenty_decodes_as_by_pillow(sampling, variant):
+    for side in range(1, 21):
+        for width, height in {(side, 21 - side), (side, 1), (1, side), (side, 9)}:
+            pixels = np.asarray(photo(width, height, seed=side))
+            space = "GRAY" if sampling == "Gray" else "RGB"
+            pixels = np.ascontiguousarray(pixels[..., :1] if space == "GRAY" else pixels)
+            data = simplejpeg.encode_jpeg(pixels, colorspace=space, colorsubsampling=sampling)
+            assert np.array_equal(jpeg.decode(data), by_pillow(data)), (width, height)
+
+
+@pytest.mark.slow
+def test_large_images_decode_as_by_pillow(variant):
+    for seed, subsampling in enumerate([0, 1, 2]):
+        data = encoded(photo(2000, 1500, seed=seed), subsampling=subsampling, quality=95)
+        assert np.array_equal(jpeg.decode(data), by_pillow(data))
+
+
+def test_sample_images_decode_as_by_pillow(samples, variant):
+    for name, data in samples.items():
+        expected = by_pillow(data)
+        assert np.array_equal(jpeg.decode(data), expected), name
+        height, width = expected.shape[:2]
+        box = random_box(random.Random(name), width, height)
+        assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (name, box)
+
+
+def test_tables_that_are_not_in_the_file_are_the_usual_ones():
+    data = encoded(photo(40, 30))
+    start = data.index(b"\xff\xc4")
+    bare = data[:start] + data[data.index(b"\xff\xda") :]
+    assert np.array_equal(jpeg.decode(bare), by_pillow(data))
+
+
+def test_threads_do_not_disturb_each_other():
+    from concurrent.futures import ThreadPoolExecutor
+
+    files = [encoded(photo(30 + n, 40, seed=n), optimize=True) for n in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(jpeg.decode, files * 3))
+    for data, image in zip(files * 3, images, strict=True):
+        assert np.array_equal(image, by_pillow(data))
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 0, 5), (5, 5, 4, 9), (-1, 0, 5, 5), (0, 0, 21, 5), (0, 0, 5, 11)]
+)
+def test_a_box_outside_of_the_image_is_the_callers_mistake(box):
+    data = encoded(photo(20, 10))
+    with pytest.raises(ValueError, match=r"it must not be empty, and lie within \(0, 0, 20, 10\)"):
+        jpeg.decode(data, box)
+
+
+def test_other_kinds_go_to_pillow_only_when_asked_and_are_counted():
+    data = encoded(photo(20, 10), progressive=True)
+    with pytest.raises(UnsupportedJpeg, match="a JPEG for another decoder: progressive"):
+        jpeg.decode(data)
+    before = jpeg.handed_over()
+    assert np.array_equal(jpeg.decode(data, other="pillow"), by_pillow(data))
+    assert np.array_equal(
+        jpeg.decode(data, (3, 2, 9, 8), other="pillow"), by_pillow(data)[2:8, 3:9]
+    )
+    assert jpeg.handed_over() == before + 2
+    jpeg.decode(encoded(photo(20, 10)), other="pillow")
+    assert jpeg.handed_over() == before + 2
+    with pytest.raises(ValueError, match="other is 'dali'; known: error, pillow"):
+        jpeg.decode(data, other="dali")
+
+
+def test_cmyk_handed_to_pillow_is_pillows_rgb():
+    data = encoded(Image.new("CMYK", (9, 7), (10, 200, 30, 40)))
+    assert np.array_equal(jpeg.decode(data, other="pillow"), by_pillow(data))
+
+
+def test_more_pixels_than_allowed_are_refused_before_they_are_decoded():
+    data = encoded(photo(20, 10))
+    assert jpeg.decode(data, max_pixels=200).shape == (10, 20, 3)
+    with pytest.raises(ImageError, match="more pixels than allowed"):
+        jpeg.decode(data, max_pixels=199)
