@@ -37,12 +37,13 @@ def main():
     parser.add_argument("tarballs", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--format", default="webdataset")
+    parser.add_argument("--jpeg", default="original", help="original is a pass-through")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
     tarball = args.tarballs / "ILSVRC2012_img_train.tar"
     copy, converted = args.out / "copy.tar", args.out / "dataset"
     convert = [sys.executable, "-m", "imnet_data", "convert", str(tarball), str(converted)]
-    convert += ["--format", args.format, "--classes", "found"]
+    convert += ["--format", args.format, "--classes", "found", "--jpeg", args.jpeg]
     convert += ["--workers", str(args.workers)] if args.workers else []
     times = {"cp": [], "cp and sync": [], "convert": []}
     seconds(["cat", str(tarball)])  # into the page cache
@@ -69,6 +70,7 @@ def report(times, nbytes, args):
     document = {
         "benchmark": "convert",
         "format": args.format,
+        "jpeg": args.jpeg,
         "workers": args.workers,
         "nbytes": nbytes,
         "seconds": times,

@@ -1,8 +1,8 @@
 """How fast is `imnet-data verify`, against `sha256sum` of the same files? On one core each.
 
 Both are pinned to one core and read from the page cache; they take turns, five rounds, medians
-count. `verify` hashes every file as sha256sum does, and every record besides; of a seekable dataset, it
-also restores each original and hashes that. The last line is one JSON document.
+count. `verify` hashes every file as sha256sum does, and every record besides; of a seekable dataset
+it also restores each original and hashes that. The last line is one JSON document.
 
     python benchmarks/bench_verify.py DATASET [--cpu 0]
 """

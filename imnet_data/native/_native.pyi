@@ -40,7 +40,6 @@ def jpeg_crop(
     jpeg: bytes | memoryview, box: tuple[int, int, int, int]
 ) -> tuple[bytes, tuple[int, int, int, int]]: ...
 
-
 # loader
 class BatchLoader:
     def __init__(self, threads: int) -> None: ...

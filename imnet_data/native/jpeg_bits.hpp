@@ -120,28 +120,22 @@ IMNET_SCAN_INLINE bool decode_dc(const DcTable& table, BitReader& reader, int& p
   return true;
 }
 
-// Reads the AC coefficients of a block: into `block`, which was zero, or only over them. `between`
-// is called once, after the first lookup has started.
-template <bool kKeep, typename Work>
-IMNET_SCAN_INLINE bool read_ac(const AcTable& table, BitReader& reader, int16_t* block,
-                               const Work& between) {
+// Reads the AC coefficients of a block: into `block`, which was zero, or only over them.
+template <bool kKeep>
+IMNET_SCAN_INLINE bool read_ac(const AcTable& table, BitReader& reader, int16_t* block) {
   const uint64_t* const entries = table.entries.data();
   const uint8_t* const places = kZigzagPlaces.data();
   const uint8_t* place = places + 1;
-  refill(reader);
-  uint64_t entry = entries[reader.bits >> (64 - kLookupBits)];
-  look_up<kKeep>(entry, reader, place, block);
-  between();
   for (;;) {
-    while (place < places + 64) {
+    uint64_t entry;
+    do {
       refill(reader);
       entry = entries[reader.bits >> (64 - kLookupBits)];
       if (!look_up<kKeep>(entry, reader, place, block)) break;
       entry = entries[reader.bits >> (64 - kLookupBits)];
       if (!look_up<kKeep>(entry, reader, place, block)) break;
       entry = entries[reader.bits >> (64 - kLookupBits)];
-      look_up<kKeep>(entry, reader, place, block);
-    }
+    } while (look_up<kKeep>(entry, reader, place, block));
     // sound: just full, or an end of block that is within it
     unsigned position = unsigned(place - places);
     if (position == 64 || position - kEndOfBlock < 64) return true;

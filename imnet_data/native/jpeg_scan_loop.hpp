@@ -29,13 +29,6 @@ IMNET_SCAN_INLINE void finish(const PendingBlock& block) {
   IMNET_IDCT(block.coefficients, block.quant, block.out, block.stride);
 }
 
-struct FinishWork {
-  const PendingBlock& block;
-  IMNET_SCAN_TARGET __attribute__((always_inline)) inline void operator()() const {
-    if (block.coefficients != nullptr) finish(block);
-  }
-};
-
 }  // namespace
 
 // Each block is transformed after the next one's coefficients were read: the end of a block is a
@@ -56,11 +49,12 @@ IMNET_SCAN_TARGET bool IMNET_SCAN_NAME(ScanPlan& plan, ScanStream& stream, const
       sound = decode_dc(*block.dc, reader, prediction);
       if (!sound) break;
       if (!wanted) {
-        sound = read_ac<false>(*block.ac, reader, nullptr, [] {});
+        sound = read_ac<false>(*block.ac, reader, nullptr);
         continue;
       }
       next[0] = int16_t(prediction);
-      sound = read_ac<true>(*block.ac, reader, next, FinishWork{pending});
+      sound = read_ac<true>(*block.ac, reader, next);
+      if (pending.coefficients != nullptr) finish(pending);
       pending = {next, block.quant,
                  block.samples + run.row * block.row_step + column * block.column_step,
                  block.stride};

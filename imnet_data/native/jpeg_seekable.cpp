@@ -101,7 +101,7 @@ bool JpegRewriter::walk_interval(int64_t mcu_count, bool restart, const uint8_t*
       if (mcu == 0 && block.first)
         interval.places[interval.place_count++] = {begin, bit_position(reader, start),
                                                    before[block.component], value, block.table};
-      if (!read_ac<false>(*block.ac, reader, nullptr, [] {})) return false;
+      if (!read_ac<false>(*block.ac, reader, nullptr)) return false;
     }
     if (reader.next > end + 16) return false;
   }

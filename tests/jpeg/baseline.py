@@ -5,6 +5,7 @@ Coefficients are random, so the images look like nothing; decoders have to agree
 
 import heapq
 import itertools
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -118,8 +119,8 @@ def scan(kind: Kind, members: list[int], dc: list[Table], ac: list[Table], rng) 
     vertical = max(v for _, v in kind.sampling)
     if len(members) == 1:
         h, v = kind.sampling[members[0]]
-        columns = -(-(-(-kind.width * h // horizontal)) // 8)
-        rows = -(-(-(-kind.height * v // vertical)) // 8)
+        columns = math.ceil(math.ceil(kind.width * h / horizontal) / 8)
+        rows = math.ceil(math.ceil(kind.height * v / vertical) / 8)
         blocks = members
     else:
         columns = -(-kind.width // (8 * horizontal))

@@ -109,6 +109,15 @@ def test_sizes_that_the_data_can_not_fill_are_refused_before_memory_is_asked_for
         jpeg.decode(huge)
 
 
+def test_an_empty_huffman_table_is_an_error_each_time():
+    data = FILES[1]
+    start = data.index(b"\xff\xc4")
+    empty = data[:start] + b"\xff\xc4\x00\x13\x00" + bytes(16) + data[data.index(b"\xff\xda") :]
+    for _ in range(3):
+        with pytest.raises(ImageError, match="a Huffman table is missing, or is none"):
+            jpeg.decode(empty)
+
+
 def test_fault_of_a_sound_image_is_empty():
     image, fault = jpeg.decode_damaged(FILES[0])
     assert fault == ""

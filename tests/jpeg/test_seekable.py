@@ -108,6 +108,28 @@ def test_dc_tables_that_lack_categories_get_them_and_lose_them_again():
     check(data, random.Random(1))
 
 
+def test_a_table_that_no_scan_uses_may_hold_anything():
+    data = encoded(photo(300, 40))
+    start = data.index(b"\xff\xda")
+    table = b"\xff\xc4\x00\x14\x03" + bytes([1, *bytes(15)]) + b"\x77"
+    other = data[:start] + table + data[start:]
+    assert jpeg.restore(jpeg.seekable(other)) == other
+
+
+def test_a_difference_with_two_codes_is_left_alone_or_comes_back():
+    # the same category twice in a DC table: only one of its codes can be written again
+    rng = random.Random(4)
+    data = encoded(photo(64, 64, mode="L"), quality=90)
+    start = data.index(b"\xff\xc4\x00\x1f\x00") + 5 + 16
+    for category in range(12):
+        other = bytearray(data)
+        other[start + rng.randrange(12)] = category
+        try:
+            assert jpeg.restore(jpeg.seekable(other, target_width=8)) == other
+        except NotSeekable as error:
+            assert "left as it is" in str(error)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -1,0 +1,128 @@
+"""The card of a run: all that a reader needs to repeat it, as JSON and as a page to read.
+
+Small changes move top-1 by more than the difference that a paper reports, so nothing is left out:
+what the source recipe says, what was asked for instead, the data's digests, versions and hardware.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from imnet_data.labels import fingerprint
+from imnet_data.shard_writer import write_whole
+from imnet_data.train.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imnet_data.dataset import Dataset
+    from imnet_data.train.recipes import TrainingRecipe
+
+JSON_NAME, MARKDOWN_NAME = "card.json", "card.md"
+_PACKAGES = ("imnet-data", "torch", "torchvision", "timm", "numpy", "pillow")
+
+
+def data_of(dataset: Dataset) -> dict[str, Any]:
+    """Describe a dataset so that another copy of it can be told from a different one."""
+    about = dataset.about
+    return {
+        "name": about.name,
+        "format": about.format,
+        "options": about.options.to_json(),
+        "classes": len(about.classes),
+        "classes_sha256": fingerprint(about.classes),
+        "splits": {
+            name: {
+                "records": split.record_count,
+                "digest": split.digest,
+                "fixes": split.fixes,
+                "skipped": split.skipped,
+            }
+            for name, split in about.splits.items()
+        },
+    }
+
+
+def changes(recipe: TrainingRecipe) -> dict[str, Any]:
+    """Give the values that a recipe does not have from the published one of its name."""
+    published = RECIPES.get(recipe.name)
+    if published is None:
+        return {}
+    return {
+        item.name: {"published": getattr(published, item.name), "here": getattr(recipe, item.name)}
+        for item in dataclasses.fields(recipe)
+        if getattr(published, item.name) != getattr(recipe, item.name)
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Give the versions of what is installed, None for what is not."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    found["cuda"] = torch.version.cuda
+    return found
+
+
+def hardware(world_size: int, device: torch.device) -> dict[str, Any]:
+    """Describe the machine of this process."""
+    return {
+        "ranks": world_size,
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def write(directory: Path, content: Mapping[str, Any]) -> None:
+    """Write both forms of the card."""
+    plain = json.loads(json.dumps(content, default=_plain))
+    write_whole(directory / JSON_NAME, (json.dumps(plain, indent=1) + "\n").encode())
+    write_whole(directory / MARKDOWN_NAME, _markdown(plain).encode())
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def _markdown(content: Mapping[str, Any]) -> str:
+    lines = ["# Training run", ""]
+    for title, section in content.items():
+        lines += [f"## {title.replace('_', ' ')}", ""]
+        rows = list(_rows("", section))
+        if len(rows) == 1 and not rows[0][0]:
+            lines += [rows[0][1], ""]
+            continue
+        lines += ["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows), ""]
+    return "\n".join(lines)
+
+
+def _rows(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _rows(f"{prefix}.{name}" if prefix else name, item)
+    else:
+        yield prefix, "-" if value in (None, {}, []) else str(value).replace("|", "\\|")

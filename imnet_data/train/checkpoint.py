@@ -1,0 +1,65 @@
+"""All that a run needs to go on from a step, as one file that appears when it is whole.
+
+Order, crops, augmentation, dropped blocks and the learning rate follow from the seed and the
+position, so they are not stored: only weights, what the optimizer and the scaler remember, the
+average, and how far the run is.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from imnet_data.errors import TrainError
+from imnet_data.shard_writer import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Position(NamedTuple):
+    """How far a run is: steps are those of `epoch` that are done."""
+
+    epoch: int
+    step: int
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values so that the file is there in full or not at all."""
+    file = io.BytesIO()
+    torch.save(dict(content), file)
+    write_whole(path, file.getvalue())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a file of tensors and plain values to the CPU; nothing else in it is executed.
+
+    Raises:
+        TrainError: if it is damaged, or has anything else in it.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainError(f"{path}: can not be read as weights ({reason})") from error
+    if not isinstance(content, dict):
+        raise TrainError(f"{path}: holds a {type(content).__name__}; needed are weights by name")
+    return content
+
+
+def require_same(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run that is another one.
+
+    Raises:
+        TrainError: if a value differs.
+    """
+    for name, value in asked.items():
+        if stored.get(name) != value:
+            raise TrainError(
+                f"{path}: was written by a run whose {name} is {stored.get(name)}, asked for is "
+                f"{value}; give the options of that run to go on with it, or choose another --out"
+            )

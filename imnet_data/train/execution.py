@@ -1,0 +1,24 @@
+"""How a run is carried out, as one value."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Execution(NamedTuple):
+    """How a run is carried out: meant to change its speed, and no more than rounding of its result.
+
+    BatchNorm's statistics are of one rank's part of a batch: ranks and `accumulate` change them.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "fp32"  # of what autocast takes; fp16 scales the loss
+    channels_last: bool = False
+    compiles: bool = False  # whether torch.compile is used
+    is_deterministic: bool = False  # whether operations that are not are refused
+    accumulate: int = 1  # parts that a rank's batch is cut into, to save memory
+    loader_threads: int | None = None  # default: one for each core that the process may use
+    log_every: int = 50  # steps
+    checkpoint_every: int = 1000  # steps; there is one at the end of each epoch too

@@ -1,0 +1,167 @@
+"""The weights, and how a step moves them: model, optimizer, average, precision, ranks."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from imnet_data import rng
+from imnet_data.train import batches, transfer
+from imnet_data.train.ema import Ema
+from imnet_data.train.models import ModelOptions, build_model
+from imnet_data.train.optimizer import build_optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imnet_data.loaders.batch import Batch
+    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+    from imnet_data.train.checkpoint import Position
+    from imnet_data.train.distributed import Ranks
+    from imnet_data.train.execution import Execution
+    from imnet_data.train.recipes import TrainingRecipe
+    from imnet_data.train.transfer import Transfer
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Learner:
+    """A model that is trained; `best` is the one to be validated and kept."""
+
+    def __init__(
+        self,
+        class_count: int,
+        recipe: TrainingRecipe,
+        *,
+        seed: int,
+        execution: Execution,
+        start: Transfer | None,
+        ranks: Ranks,
+    ) -> None:
+        self._recipe, self._seed, self._execution, self._ranks = recipe, seed, execution, ranks
+        self._class_count = class_count
+        self._freezes = start is not None and start.freezes_backbone
+        torch.manual_seed(_seed_of(seed, epoch=0, number=0))
+        self.model = self._build(start)
+        self._optimizer = build_optimizer(self.model, recipe)
+        self._scaler = torch.amp.GradScaler(execution.device, enabled=execution.precision == "fp16")
+        self._ema = None if recipe.ema_decay is None else Ema(self.model, decay=recipe.ema_decay)
+        self._trained = self._wrapped()
+
+    def _build(self, start: Transfer | None) -> nn.Module:
+        recipe = self._recipe
+        options = ModelOptions(recipe.stochastic_depth, recipe.blur, recipe.zero_init)
+        model = build_model(recipe.model, self._class_count, options)
+        if start is not None:
+            transfer.start_from(model, start)
+        model.to(self._ranks.device)
+        if self._execution.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
+
+    def _wrapped(self) -> nn.Module:
+        """Give the model as training calls it; the weights are the same."""
+        model = self.model
+        if self._execution.compiles:
+            model = torch.compile(model)  # type: ignore[assignment]
+        return DistributedDataParallel(model) if self._ranks.world_size > 1 else model
+
+    @property
+    def best(self) -> nn.Module:
+        """The average of the weights where the recipe has one, else the weights."""
+        return self.model if self._ema is None else self._ema.model
+
+    def step(self, at: Position, parts: Iterator[Batch], *, rate: float) -> Tensor:
+        """Move the weights once by the next batches; give their mean loss on this rank."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        # a frozen backbone keeps the statistics of BatchNorm, too
+        self._trained.train(not self._freezes)
+        self._optimizer.zero_grad()
+        loss = torch.zeros((), dtype=torch.float64, device=self._ranks.device)
+        for part in range(self._execution.accumulate):
+            number = at.step * self._execution.accumulate + part
+            with self._synchronized(part + 1 == self._execution.accumulate):
+                loss += self._backward(next(parts), epoch=at.epoch, number=number)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._ema is not None and at.step % self._recipe.ema_every == 0:
+            self._ema.update(self.model, restart=at.epoch < self._recipe.warmup_epochs)
+        return loss
+
+    def _backward(self, batch: Batch, *, epoch: int, number: int) -> Tensor:
+        # what a model draws itself follows from the position, so that nothing has to be stored
+        number = number * self._ranks.world_size + self._ranks.rank
+        torch.manual_seed(_seed_of(self._seed, epoch=epoch, number=number))
+        images = self._images(batch, self._recipe.pixels)
+        targets = torch.from_numpy(batch.labels).to(self._ranks.device)
+        with self._autocast():
+            logits = self._trained(images)
+        loss = batches.loss_of(logits, targets, self._recipe) / self._execution.accumulate
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    @torch.inference_mode()
+    def logits(self, batch: Batch) -> Tensor:
+        """Return what the best model says of images for validation, float32[n, classes]."""
+        images = self._images(batch, self._recipe.val_pixels)
+        with self._autocast():
+            logits: Tensor = self.best(images).float()
+            if self._recipe.val_flip:
+                logits = logits + self.best(images.flip(3)).float()
+        return logits
+
+    def _images(self, batch: Batch, recipe: TrainRecipe | EvalRecipe) -> Tensor:
+        return batches.to_device(
+            batch,
+            recipe,
+            device=self._ranks.device,
+            channels_last=self._execution.channels_last,
+        )
+
+    def _synchronized(self, synchronizes: bool) -> contextlib.AbstractContextManager[None]:
+        """Sum gradients over ranks in the last part of a step alone."""
+        if synchronizes or not isinstance(self._trained, DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self._trained.no_sync()
+
+    def _autocast(self) -> torch.autocast:
+        dtype = _AUTOCAST.get(self._execution.precision)
+        return torch.autocast(self._execution.device, dtype, enabled=dtype is not None)
+
+    def settle(self) -> None:
+        """Give all ranks the numbers of rank 0, and make the best model ready to be validated.
+
+        Ranks differ in the statistics of BatchNorm alone, which are of their own images.
+        """
+        self._ranks.make_equal(self.model)
+        self._ranks.make_equal(self.best)
+        self.best.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Give all that `load_state` needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "ema": None if self._ema is None else self._ema.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.model.load_state_dict(state["model"])
+        if self._ema is not None:
+            self._ema.model.load_state_dict(state["ema"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+
+
+def _seed_of(seed: int, *, epoch: int, number: int) -> int:
+    """Give the seed of torch's generator for the batch `number` of an epoch, of all ranks."""
+    hashed = rng.hash64(seed, rng.Stream.MODEL, epoch, np.array([number]))
+    return int(hashed[0] >> np.uint64(1))

@@ -1,0 +1,209 @@
+"""Training recipes as values: numbers that are published with the accuracy they gave.
+
+Sizes, rates and policies are those of the source. Three things are done the same way for all of
+them, and may move the result by a tenth of a percent: the learning rate follows its curve from step
+to step (torchvision's and timm's scripts change it once an epoch); weight decay leaves out either
+nothing, or all norms and biases; pixels are resized as Pillow does (FFCV averages areas).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """What is done to weights, and to the pixels that they see."""
+
+    name: str
+    source: str  # where the numbers are from
+    expected_top1: str  # percent that the source reports on ImageNet's val split, and of what
+    model: str = "resnet50"  # as `models.build_model` takes it
+    epochs: int = 90
+    batch_size: int = 256  # images a step, of all ranks together
+    pixels: TrainRecipe = field(default_factory=TrainRecipe)
+    val_pixels: EvalRecipe = field(default_factory=EvalRecipe)
+    val_flip: bool = False  # whether logits of the mirrored image are added in validation
+    optimizer: Literal["sgd", "lamb"] = "sgd"
+    learning_rate: float = 0.1  # its peak, at `batch_size`
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 1e-4
+    decays_norm_and_bias: bool = True  # False: no weight decay on vectors and scalars
+    schedule: Literal["step", "cosine", "linear"] = "step"
+    milestones: tuple[float, ...] = (30, 60, 80)  # epochs where `step` divides the rate by 10
+    warmup_epochs: float = 0  # the rate grows linearly to its peak
+    warmup_start: float = 0.01  # share of the peak that it grows from
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    label_smoothing: float = 0.0
+    target_threshold: float | None = None  # soft targets above it become 1, the others 0
+    mixup: float = 0.0  # alpha of its Beta distribution, 0 for none
+    cutmix: float = 0.0  # likewise; where both are on, each batch has one of them, evenly drawn
+    erasing: float = 0.0  # probability that a rectangle of an image is erased
+    policy: str | None = None  # "trivial", or RandAugment as timm writes it: "rand-m6-mstd0.5-inc1"
+    ema_decay: float | None = None  # of a moving average of the weights, which is validated then
+    ema_every: int = 1  # steps between its updates
+    stochastic_depth: float = 0.0  # probability that the last block is left out; linear in depth
+    blur: bool = False  # whether the model blurs before it strides
+    zero_init: bool = False  # whether each block of the model starts as the identity
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "ema_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 is needed")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it has to be above 0")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}; allowed are 0 to below 1")
+
+    def with_batch_size(self, batch_size: int) -> TrainingRecipe:
+        """Give the recipe for another batch size, the learning rate scaled with it.
+
+        Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.1.
+        """
+        rate = self.learning_rate * batch_size / self.batch_size
+        return dataclasses.replace(self, batch_size=batch_size, learning_rate=rate)
+
+    def with_epochs(self, epochs: int) -> TrainingRecipe:
+        """Give the recipe with its curves stretched over another number of epochs.
+
+        Source: Li et al., "Budgeted training", 2020, section 3.
+        """
+        factor = epochs / self.epochs
+        pixels = self.pixels
+        if isinstance(pixels.size, Progressive):
+            size = dataclasses.replace(
+                pixels.size,
+                start_epoch=round(pixels.size.start_epoch * factor),
+                end_epoch=round(pixels.size.end_epoch * factor),
+            )
+            pixels = dataclasses.replace(pixels, size=size)
+        return dataclasses.replace(
+            self,
+            epochs=epochs,
+            pixels=pixels,
+            milestones=tuple(at * factor for at in self.milestones),
+            warmup_epochs=self.warmup_epochs * factor,
+        )
+
+
+_FFCV = "libffcv/ffcv-imagenet at 4dd291a, rn50_configs/{}.yaml, README.md and train_imagenet.py"
+
+_FFCV_16 = TrainingRecipe(
+    name="ffcv-rn50-16",
+    source=_FFCV.format("rn50_16_epochs"),
+    expected_top1="73.8 at 256 px with the mirrored image, with blur; trained on images of 500 px",
+    epochs=16,
+    batch_size=4096,  # 512 on each of 8 GPUs
+    learning_rate=1.7,
+    pixels=TrainRecipe(size=Progressive(min_size=160, max_size=192, start_epoch=11, end_epoch=13)),
+    val_pixels=EvalRecipe(resize=293, crop=256),  # 256 px of a centre crop of 224/256
+    val_flip=True,
+    decays_norm_and_bias=False,
+    schedule="linear",
+    warmup_epochs=2,
+    warmup_start=1e-4,
+    label_smoothing=0.1,
+    blur=True,
+)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        TrainingRecipe(
+            name="torchvision-v1",
+            source="pytorch/vision, references/classification/README.md, ResNet: 8 GPUs, batch 32",
+            expected_top1="76.130 (ResNet50_Weights.IMAGENET1K_V1; resnet18: 69.758)",
+            milestones=(30, 60),
+        ),
+        TrainingRecipe(
+            name="torchvision-v2",
+            source=(
+                "pytorch/vision, references/classification/README.md, ResNet, new recipe; "
+                "pytorch.org/blog, How to train state-of-the-art models using TorchVision's latest "
+                "primitives; repeated augmentation is left out"
+            ),
+            expected_top1=(
+                "80.858 with repeated augmentation (ResNet50_Weights.IMAGENET1K_V2); "
+                "80.674 as first published in the blog"
+            ),
+            epochs=600,
+            batch_size=1024,  # 128 on each of 8 GPUs
+            learning_rate=0.5,
+            pixels=TrainRecipe(size=176),
+            val_pixels=EvalRecipe(resize=232, crop=224),
+            weight_decay=2e-5,
+            decays_norm_and_bias=False,  # the source decays biases; ResNet has that of `fc` only
+            schedule="cosine",
+            warmup_epochs=5,
+            label_smoothing=0.1,
+            mixup=0.2,
+            cutmix=1.0,
+            erasing=0.1,
+            policy="trivial",
+            # 1 - (1 - 0.99998) * 1024 * 32 / 600: train.py adjusts it to batch size and epochs
+            ema_decay=1 - 2e-5 * 1024 * 32 / 600,
+            ema_every=32,
+        ),
+        TrainingRecipe(
+            name="timm-a3",
+            source=(
+                "Wightman, Touvron, Jegou, ResNet strikes back, 2021 (arXiv 2110.00476), table 2, "
+                "procedure A3; timm.optim.lamb"
+            ),
+            expected_top1="78.1 at 224 px",
+            epochs=100,
+            batch_size=2048,
+            optimizer="lamb",
+            learning_rate=8e-3,
+            weight_decay=0.02,
+            decays_norm_and_bias=False,
+            pixels=TrainRecipe(size=160, filter="bicubic"),
+            val_pixels=EvalRecipe.timm(size=224, crop_pct=0.95),
+            schedule="cosine",
+            warmup_epochs=5,
+            warmup_start=1e-4 / 8e-3,
+            loss="binary_cross_entropy",
+            target_threshold=0.2,
+            mixup=0.1,
+            cutmix=1.0,
+            policy="rand-m6-mstd0.5-inc1",
+            zero_init=True,
+        ),
+        _FFCV_16,
+        dataclasses.replace(
+            _FFCV_16.with_epochs(88),
+            name="ffcv-rn50-88",
+            source=_FFCV.format("rn50_88_epochs"),
+            expected_top1="78.4 at 256 px with the mirrored image, with blur; on images of 500 px",
+            pixels=TrainRecipe(
+                size=Progressive(min_size=160, max_size=192, start_epoch=65, end_epoch=76)
+            ),
+            warmup_epochs=2,
+        ),
+        TrainingRecipe(
+            name="demo",
+            source="this project: small enough for a CPU and the dataset of `imnet-data demo`",
+            expected_top1="none is published: it is no recipe for ImageNet",
+            model="resnet10",
+            epochs=5,
+            batch_size=32,
+            learning_rate=0.02,
+            pixels=TrainRecipe(size=64, scale=(0.35, 1.0)),
+            val_pixels=EvalRecipe(resize=73, crop=64),
+            schedule="cosine",
+            warmup_epochs=0.5,
+            label_smoothing=0.1,
+        ),
+    )
+}
+
+
+def get(name: str) -> TrainingRecipe:
+    """Give the recipe called `name`; ValueError with all names if there is none."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,121 @@
+"""The loop on a synthetic dataset."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from training_kit import (
+    EXECUTION,
+    STEPS,
+    TINY,
+    assert_same_weights,
+    events,
+    losses,
+    weights,
+)
+
+from imnet_data.errors import TrainError
+from imnet_data.train import loop
+from imnet_data.train.models import ModelOptions, build_model
+
+ONE_EPOCH = TINY.with_epochs(1)
+
+
+def test_the_loss_falls_and_classes_are_learnt(never_killed):
+    curve = list(losses(never_killed).values())
+    assert len(curve) == TINY.epochs * STEPS
+    assert sum(curve[-STEPS:]) < 0.85 * sum(curve[:STEPS])
+    assert events(never_killed, "val")[-1]["top1"] > 28 / 4 * 1.5
+
+
+def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not(dataset, never_killed, tmp_path):
+    loop.train(dataset, tmp_path / "again", TINY, execution=EXECUTION)
+    assert losses(tmp_path / "again") == losses(never_killed)
+    assert events(tmp_path / "again", "val") == events(never_killed, "val")
+    assert_same_weights(weights(tmp_path / "again"), weights(never_killed))
+    loop.train(dataset, tmp_path / "other", ONE_EPOCH, seed=1, execution=EXECUTION)
+    assert losses(tmp_path / "other")[0, 1] != losses(never_killed)[0, 1]
+
+
+def test_validation_counts_every_record_once(never_killed):
+    for event in events(never_killed, "val"):
+        assert event["records"] == 28
+        assert event["top1"] <= event["top5"] == 28  # there are four classes
+
+
+def test_a_finished_run_is_not_trained_further(dataset, never_killed):
+    before = (never_killed / "log.jsonl").read_bytes()
+    outcome = loop.train(dataset, never_killed, TINY, execution=EXECUTION)
+    assert (never_killed / "log.jsonl").read_bytes() == before
+    assert outcome.top1.correct == events(never_killed, "val")[-1]["top1"]
+
+
+def test_another_run_in_the_same_folder_is_refused(dataset, never_killed):
+    with pytest.raises(TrainError, match="whose seed is 0, asked for is 7"):
+        loop.train(dataset, never_killed, TINY, seed=7, execution=EXECUTION)
+    with pytest.raises(TrainError, match=r"whose recipe is .* choose another --out"):
+        loop.train(dataset, never_killed, ONE_EPOCH, execution=EXECUTION)
+
+
+def test_accumulating_gives_the_weights_of_the_whole_batch(dataset, tmp_path):
+    recipe = dataclasses.replace(ONE_EPOCH, model="resnet10_gn")
+    loop.train(dataset, tmp_path / "whole", recipe, execution=EXECUTION)
+    parts = EXECUTION._replace(accumulate=2)
+    loop.train(dataset, tmp_path / "parts", recipe, execution=parts)
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
+
+
+def test_a_batch_that_can_not_be_cut_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"8 can not be cut into 3 equal parts \(1 ranks"):
+        loop.train(dataset, tmp_path, TINY, execution=EXECUTION._replace(accumulate=3))
+    with pytest.raises(ValueError, match="do not fill"):
+        loop.train(dataset, tmp_path, TINY.with_batch_size(128), execution=EXECUTION)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(dataset, tmp_path):
+    recipe = dataclasses.replace(TINY, learning_rate=1e30, warmup_epochs=0)
+    with pytest.raises(TrainError, match=r"epoch 0, step \d+: the loss is (nan|inf); a lower"):
+        loop.train(dataset, tmp_path, recipe, execution=EXECUTION)
+
+
+def test_the_average_of_weights_is_validated_and_kept(dataset, tmp_path):
+    recipe = dataclasses.replace(ONE_EPOCH, ema_decay=0.9, warmup_epochs=0.0)
+    loop.train(dataset, tmp_path, recipe, execution=EXECUTION)
+    stored = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert_same_weights(weights(tmp_path), stored["ema"])
+    assert not torch.equal(stored["ema"]["fc.weight"], stored["model"]["fc.weight"])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_learns_as_well(dataset, tmp_path, precision):
+    execution = EXECUTION._replace(precision=precision, channels_last=True)
+    loop.train(dataset, tmp_path, ONE_EPOCH, execution=execution)
+    full = build_model("resnet10", 4, ModelOptions()).state_dict()
+    assert {name: value.dtype for name, value in weights(tmp_path).items()} == {
+        name: value.dtype for name, value in full.items()
+    }
+    curve = list(losses(tmp_path).values())
+    assert min(curve[-3:]) < curve[0]
+
+
+def test_the_card_says_what_a_reader_needs(never_killed, dataset):
+    card = json.loads((never_killed / "card.json").read_text())
+    about = json.loads((dataset / "dataset.json").read_text())
+    last = events(never_killed, "val")[-1]
+    assert card["result"]["top1"]["correct"] == last["top1"]
+    assert card["result"]["epochs_done"] == TINY.epochs
+    assert card["data"]["splits"]["train"]["digest"] == about["splits"]["train"]["digest"]
+    assert card["recipe"]["pixels"]["size"] == 32
+    assert card["changed_from_the_published_recipe"]["epochs"] == {"published": 5, "here": 3}
+    assert card["versions"]["torch"] == torch.__version__
+    assert {"seed", "hardware", "execution", "model"} <= card.keys()
+    page = (never_killed / "card.md").read_text()
+    assert f"| top1.correct | {last['top1']} |" in page
+    assert "| pixels.size | 32 |" in page
+
+
+def test_each_line_says_what_the_loader_cost(never_killed):
+    for event in events(never_killed):
+        assert event["images_per_second"] > 0
+        assert 0 <= event["data_wait_share"] <= 1

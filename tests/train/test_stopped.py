@@ -1,0 +1,59 @@
+"""Killed in the middle of an epoch, and called again."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import torch
+from training_kit import (
+    EXECUTION,
+    SCRIPT,
+    TINY,
+    assert_same_weights,
+    environment,
+    events,
+    losses,
+    weights,
+)
+
+from imnet_data.train import loop
+
+_LIMIT_SECONDS = 120
+
+
+def kill_at(dataset, out, epoch, step):
+    """Start the run of TINY, and kill it with SIGKILL as soon as it has told of a step."""
+    command = [sys.executable, "-c", SCRIPT.format(recipe="TINY"), str(dataset), str(out)]
+    process = subprocess.Popen(command, env=environment())
+    try:
+        end = time.monotonic() + _LIMIT_SECONDS
+        while not (out / "log.jsonl").exists() or (epoch, step) not in losses(out):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.002)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_killed, tmp_path):
+    kill_at(dataset, tmp_path, 1, 4)
+    epoch, step = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["position"]
+    assert (epoch, step) in [(1, 3), (1, 6)]  # in the middle of an epoch of eight steps
+    lines = []
+    loop.train(dataset, tmp_path, TINY, execution=EXECUTION, report=lines.append)
+    assert lines[0] == f"goes on from epoch {epoch + 1}, step {step}"
+    assert losses(tmp_path) == losses(never_killed)
+    assert len(events(tmp_path)) == len(events(never_killed))
+    assert events(tmp_path, "val") == events(never_killed, "val")
+    assert_same_weights(weights(tmp_path), weights(never_killed))
+
+
+def test_half_a_line_of_a_killed_run_is_cut(dataset, tmp_path):
+    one = TINY.with_epochs(1)
+    loop.train(dataset, tmp_path, one, execution=EXECUTION)
+    whole = (tmp_path / "log.jsonl").read_bytes()
+    (tmp_path / "log.jsonl").write_bytes(whole + b'{"event": "train", "epoch": 1, "st')
+    loop.train(dataset, tmp_path, one, execution=EXECUTION)
+    assert (tmp_path / "log.jsonl").read_bytes() == whole
