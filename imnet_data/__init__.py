@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imnet_data.dataset import Dataset
     from imnet_data.description import Options
     from imnet_data.errors import ImnetError
+    from imnet_data.loaders.opening import open_loader
+    from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
     from imnet_data.record import Box, Record, Records
     from imnet_data.restoration import repair
     from imnet_data.verification import verify
@@ -23,12 +25,16 @@ __all__ = [
     "Box",
     "Dataset",
     "Difference",
+    "EvalRecipe",
     "ImnetError",
     "Options",
+    "Progressive",
     "Record",
     "Records",
+    "TrainRecipe",
     "compare",
     "convert",
+    "open_loader",
     "repair",
     "verify",
 ]
@@ -37,12 +43,16 @@ _MODULES = {
     "Box": "record",
     "Dataset": "dataset",
     "Difference": "verify_shard",
+    "EvalRecipe": "pipeline",
     "ImnetError": "errors",
     "Options": "description",
+    "Progressive": "pipeline",
     "Record": "record",
     "Records": "record",
+    "TrainRecipe": "pipeline",
     "compare": "comparison",
     "convert": "conversion",
+    "open_loader": "loaders.opening",
     "repair": "restoration",
     "verify": "verification",
 }

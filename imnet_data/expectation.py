@@ -39,28 +39,21 @@ class Expectation(NamedTuple):
 
 
 def expect(directory: Path, classes: Sequence[str]) -> Expectation:
-    """Read the manifest of the split at `directory`, twice, so that little memory is taken.
+    """Read the manifest of the split at `directory`.
 
     Raises:
         ManifestError: if it is damaged.
     """
-    path = directory / manifest.FILE_NAME
-    tally, digest = index.Tally(), manifest.Digest()
+    builder = index.Builder({wnid: label for label, wnid in enumerate(classes)})
+    digest = manifest.Digest()
     hashes, stored = bytearray(), bytearray()
-    for entry in tally.watch(manifest.read(path)):
+    for entry in builder.watch(manifest.read(directory / manifest.FILE_NAME)):
         digest.update(entry)
         hashes += bytes.fromhex(entry.sha256)
         stored += bytes.fromhex(entry.stored_sha256 or entry.sha256)
-    table = index.build(
-        manifest.read(path),
-        tally.extent,
-        digest=digest.hexdigest(),
-        labels={wnid: label for label, wnid in enumerate(classes)},
-        fixes=sorted(tally.fixes),
-    )
     return Expectation(
-        table=table,
+        table=builder.table(digest.hexdigest()),
         sha256=np.frombuffer(hashes, np.uint8).reshape(-1, _SHA256_NBYTES),
         stored_sha256=np.frombuffer(stored, np.uint8).reshape(-1, _SHA256_NBYTES),
-        fixes=dict(sorted(tally.fixes.items())),
+        fixes=dict(sorted(builder.fixes.items())),
     )

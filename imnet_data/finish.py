@@ -65,24 +65,17 @@ def _finish_split(
         shard_writer.read_journal_head(writing.journal(ShardJob(split, number)))
         for number in numbers
     ]
-    tally = index.Tally()
-    digest = _write_manifest(writing, split, tally.watch(writing.entries(split, numbers)))
-    if not tally.extent.record_count:
+    builder = index.Builder(writing.labels)
+    digest = _write_manifest(writing, split, builder.watch(writing.entries(split, numbers)))
+    if not builder.record_count:
         raise ConvertError(f"{split}: every record was skipped as bad; look at --bad")
-    fixes = dict(sorted(tally.fixes.items()))
-    table = index.build(
-        writing.entries(split, numbers),
-        tally.extent,
-        digest=digest,
-        labels=writing.labels,
-        fixes=tuple(fixes),
-    )
-    write_whole(writing.stage / split / index.FILE_NAME, index.to_bytes(table))
+    content = index.to_bytes(builder.table(digest))
+    write_whole(writing.stage / split / index.FILE_NAME, content)
     described = SplitDescription(
-        record_count=tally.extent.record_count,
+        record_count=builder.record_count,
         order=planned.order,
         digest=digest,
-        fixes=fixes,
+        fixes=dict(sorted(builder.fixes.items())),
         skipped=_total(head.skipped for head in heads),
         not_seekable=_total(head.not_seekable for head in heads),
         shards=tuple(

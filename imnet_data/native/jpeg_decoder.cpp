@@ -12,7 +12,7 @@ namespace imnet {
 namespace {
 
 constexpr const char* kEndsEarly = "image data ends early";
-constexpr const char* kBadCode = "image data has a code that is not in its table";
+constexpr const char* kBadCode = "image data has a code that can not be there";
 
 ScanFunction scan_function() {
 #if defined(__x86_64__)
@@ -32,9 +32,8 @@ size_t stuffed_offset(const uint8_t* data, size_t offset, size_t end, ptrdiff_t 
 
 struct JpegDecoder::Workspace {
   struct Job {  // one restart interval, or a scan without any
-    const uint8_t* begin;
-    const uint8_t* end;  // of its bytes in the file
-    int64_t first, last;  // MCUs
+    const uint8_t *begin, *end;  // in the file
+    int64_t first, last;         // MCUs
   };
 
   TableCache<DcTable> dc_tables;
@@ -55,10 +54,9 @@ struct JpegDecoder::Workspace {
   McuRegion wanted;
   uint8_t* out;
   ptrdiff_t out_stride;
-  bool streaming;  // rows can be written while the scan is read
   int rows_written;
-
-  bool fill;           // damaged data is read leniently
+  bool streaming;  // rows can be written while the scan is read
+  bool fill;       // damaged data is read leniently
 
   JpegStatus decode(const JpegHeader& of, const Box& part, uint8_t* to, ptrdiff_t stride,
                     JpegFaults faults);
@@ -186,8 +184,7 @@ JpegStatus JpegDecoder::Workspace::decode_scans() {
 
 JpegStatus JpegDecoder::Workspace::next_scan(JpegHeader& later, int seen) const {
   bool found = false;
-  const JpegStatus status =
-      later.read_next_scan(data, nbytes, later.scan.data_offset, found);
+  const JpegStatus status = later.read_next_scan(data, nbytes, later.scan.data_offset, found);
   if (!status) return status;
   if (!found) return damaged("a component has no scan", nbytes);
   for (int i = 0; i < later.scan.count; ++i)

@@ -11,8 +11,8 @@
 //   is written past the last byte of a row. Where decode() fails its content is not defined.
 // - open() says `unsupported` for what is a JPEG but not for this decoder (progressive, arithmetic,
 //   12 bits, lossless, two or four components): give the same bytes to another decoder.
-// - No exceptions but std::bad_alloc, from the growth of the workspace: at most 3 bytes a pixel of
-//   the box (for each component one byte a sample) and the size of the compressed data.
+// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the MCUs
+//   that the box needs, and the size of the compressed data. It never shrinks.
 #pragma once
 
 #include <cstddef>

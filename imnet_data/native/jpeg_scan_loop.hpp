@@ -16,15 +16,6 @@ struct PendingBlock {
   ptrdiff_t stride;
 };
 
-// Not memset: for a size it knows the compiler may choose `rep stos`, which takes as long as half
-// of the transform.
-IMNET_SCAN_INLINE void clear_block(int16_t* coefficients) {
-  for (int i = 0; i < 64; i += 4) {
-    const uint64_t zero = 0;
-    std::memcpy(coefficients + i, &zero, sizeof zero);
-  }
-}
-
 IMNET_SCAN_INLINE void finish(const PendingBlock& block) {
   IMNET_IDCT(block.coefficients, block.quant, block.out, block.stride);
 }

@@ -111,8 +111,7 @@ bool JpegRewriter::walk_interval(int64_t mcu_count, bool restart, const uint8_t*
 }
 
 JpegStatus JpegRewriter::end_walk(const BitReader& reader, const uint8_t* end) {
-  const int64_t left =
-      8 * (end - data_) - int64_t(bit_position(reader, data_));
+  const int64_t left = 8 * (end - data_) - int64_t(bit_position(reader, data_));
   if (left < 0) return no(kDamaged);
   if (left > 7) return no("bytes after the last block of the scan");
   pad_ = left == 0 ? 0 : end[-1] & ((1u << left) - 1);

@@ -109,16 +109,17 @@ def _threads(execution: Execution, ranks: Ranks) -> int:
     return execution.loader_threads or max(1, cores() // ranks.local_world_size)
 
 
-def to_device(
-    batch: Batch, recipe: TrainRecipe | EvalRecipe, *, device: torch.device, channels_last: bool
-) -> Tensor:
-    """Return images on the device, float32[n, 3, size, size], equal to `pipeline.normalize`."""
+def to_device(batch: Batch, device: torch.device) -> Tensor:
+    """Return the images of a batch on the device, uint8[n, 3, size, size]."""
     # a copy that is waited for: the loader uses the batch's memory again
-    images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2)
-    mean = torch.tensor(recipe.mean, device=device).view(3, 1, 1)
-    std = torch.tensor(recipe.std, device=device).view(3, 1, 1)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    return ((images.float() / 255 - mean) / std).contiguous(memory_format=layout)
+    return torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2)
+
+
+def normalized(images: Tensor, recipe: TrainRecipe | EvalRecipe) -> Tensor:
+    """Return float32 images, equal to those of `pipeline.normalize`, on any device."""
+    mean = torch.tensor(recipe.mean, device=images.device).view(3, 1, 1)
+    std = torch.tensor(recipe.std, device=images.device).view(3, 1, 1)
+    return (images.float() / 255 - mean) / std
 
 
 def loss_of(logits: Tensor, targets: Tensor, recipe: TrainingRecipe) -> Tensor:

@@ -10,7 +10,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class Execution(NamedTuple):
     """How a run is carried out: meant to change its speed, and no more than rounding of its result.
 
-    BatchNorm's statistics are of one rank's part of a batch: ranks and `accumulate` change them.
+    BatchNorm's statistics are of one rank's part of a batch, and mixup's partners from there: the
+    number of ranks and `accumulate` change them.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"

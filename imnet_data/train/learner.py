@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from imnet_data import rng
 from imnet_data.train import batches, transfer
+from imnet_data.train.augmentation import augmented
 from imnet_data.train.ema import Ema
 from imnet_data.train.models import ModelOptions, build_model
 from imnet_data.train.optimizer import build_optimizer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imnet_data.loaders.batch import Batch
-    from imnet_data.pipeline import EvalRecipe, TrainRecipe
     from imnet_data.train.checkpoint import Position
     from imnet_data.train.distributed import Ranks
     from imnet_data.train.execution import Execution
@@ -98,10 +98,16 @@ class Learner:
         # what a model draws itself follows from the position, so that nothing has to be stored
         number = number * self._ranks.world_size + self._ranks.rank
         torch.manual_seed(_seed_of(self._seed, epoch=epoch, number=number))
-        images = self._images(batch, self._recipe.pixels)
-        targets = torch.from_numpy(batch.labels).to(self._ranks.device)
+        images, targets = augmented(
+            batch,
+            self._recipe,
+            class_count=self._class_count,
+            seed=self._seed,
+            epoch=epoch,
+            device=self._ranks.device,
+        )
         with self._autocast():
-            logits = self._trained(images)
+            logits = self._trained(self._laid_out(images))
         loss = batches.loss_of(logits, targets, self._recipe) / self._execution.accumulate
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -109,20 +115,18 @@ class Learner:
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
         """Return what the best model says of images for validation, float32[n, classes]."""
-        images = self._images(batch, self._recipe.val_pixels)
+        images = batches.to_device(batch, self._ranks.device)
+        images = self._laid_out(batches.normalized(images, self._recipe.val_pixels))
         with self._autocast():
             logits: Tensor = self.best(images).float()
             if self._recipe.val_flip:
                 logits = logits + self.best(images.flip(3)).float()
         return logits
 
-    def _images(self, batch: Batch, recipe: TrainRecipe | EvalRecipe) -> Tensor:
-        return batches.to_device(
-            batch,
-            recipe,
-            device=self._ranks.device,
-            channels_last=self._execution.channels_last,
-        )
+    def _laid_out(self, images: Tensor) -> Tensor:
+        is_last = self._execution.channels_last
+        layout = torch.channels_last if is_last else torch.contiguous_format
+        return images.contiguous(memory_format=layout)
 
     def _synchronized(self, synchronizes: bool) -> contextlib.AbstractContextManager[None]:
         """Sum gradients over ranks in the last part of a step alone."""

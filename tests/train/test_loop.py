@@ -16,7 +16,8 @@ from training_kit import (
 )
 
 from imnet_data.errors import TrainError
-from imnet_data.train import loop
+from imnet_data.pipeline import Progressive
+from imnet_data.train import loop, recipes
 from imnet_data.train.models import ModelOptions, build_model
 
 ONE_EPOCH = TINY.with_epochs(1)
@@ -97,6 +98,35 @@ def test_lower_precision_learns_as_well(dataset, tmp_path, precision):
     }
     curve = list(losses(tmp_path).values())
     assert min(curve[-3:]) < curve[0]
+
+
+def test_every_augmentation_is_a_function_of_the_seed(dataset, tmp_path):
+    strong = dataclasses.replace(
+        ONE_EPOCH,
+        mixup=0.2,
+        cutmix=1.0,
+        erasing=0.5,
+        policy="trivialaugment-wide",
+        stochastic_depth=0.2,
+        pixels=dataclasses.replace(
+            TINY.pixels, size=Progressive(min_size=32, max_size=64, start_epoch=0, end_epoch=1)
+        ),
+    )
+    for name in ("one", "two"):
+        loop.train(dataset, tmp_path / name, strong, execution=EXECUTION)
+    assert losses(tmp_path / "one") == losses(tmp_path / "two")
+    loop.train(dataset, tmp_path / "plain", ONE_EPOCH, execution=EXECUTION)
+    assert losses(tmp_path / "one")[0, 1] != losses(tmp_path / "plain")[0, 1]
+
+
+def test_timm_a3_moves_weights_in_small(dataset, tmp_path):
+    a3 = recipes.get("timm-a3").with_epochs(2).with_batch_size(8)
+    small = dataclasses.replace(
+        a3, model="resnet10", pixels=TINY.pixels, val_pixels=TINY.val_pixels, learning_rate=8e-3
+    )
+    loop.train(dataset, tmp_path, small, execution=EXECUTION)
+    curve = list(losses(tmp_path).values())
+    assert sum(curve[-4:]) < sum(curve[:4])
 
 
 def test_the_card_says_what_a_reader_needs(never_killed, dataset):

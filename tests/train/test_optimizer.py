@@ -92,15 +92,9 @@ def test_the_average_follows_weights_and_statistics():
         assert torch.equal(value, model.state_dict()[name])
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_pixels_are_normalized_as_in_the_pipeline(channels_last):
+def test_pixels_are_normalized_as_in_the_pipeline():
     images = np.arange(256 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
     batch = Batch(images, np.zeros(1, np.int64), np.zeros(1, np.int64))
     recipe = TrainRecipe()
-    tensor = batches.to_device(
-        batch, recipe, device=torch.device("cpu"), channels_last=channels_last
-    )
-    expected = normalize(images, mean=recipe.mean, std=recipe.std)
-    assert np.array_equal(tensor.numpy(), expected)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    assert tensor.is_contiguous(memory_format=layout)
+    tensor = batches.normalized(batches.to_device(batch, torch.device("cpu")), recipe)
+    assert np.array_equal(tensor.numpy(), normalize(images, mean=recipe.mean, std=recipe.std))

@@ -56,3 +56,5 @@ def test_numbers_that_make_no_sense_are_refused():
         dataclasses.replace(recipe, learning_rate=0)
     with pytest.raises(ValueError, match="ema_decay is 1; allowed are 0 to below 1"):
         dataclasses.replace(recipe, ema_decay=1)
+    with pytest.raises(ValueError, match=r"label_smoothing is 0\.1; binary_cross_entropy has none"):
+        dataclasses.replace(recipes.get("timm-a3"), label_smoothing=0.1)

@@ -1,0 +1,313 @@
+"""Batches as torch tensors, normalised, on any device.
+
+On the CPU the native `normalize` makes the numbers. On a GPU uint8 is copied, from pinned memory on
+a stream of its own while the device works on earlier batches, and made to numbers there: a quarter
+of float32's bytes go over the bus. Both are the float32 arithmetic of torchvision's ToTensor and
+Normalize, to the last bit.
+
+`TorchLoader` holds the position that `Loader` does not have, for trainers that say
+`for images, labels in loader`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+
+from imnet_data.loaders.buffers import Buffers
+from imnet_data.loaders.torch_dataset import ImageNet
+from imnet_data.pipeline import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset import Dataset
+    from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.cpu import CpuLoader
+    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+
+__all__ = ["ImageNet", "Position", "TensorBatch", "TorchLoader", "pinned", "rank_and_world"]
+
+_NAMES: dict[torch.dtype, Literal["float32", "float16", "bfloat16"]] = {
+    torch.float32: "float32",
+    torch.float16: "float16",
+    torch.bfloat16: "bfloat16",
+}
+
+
+class TensorBatch(NamedTuple):
+    """A Batch on a device."""
+
+    images: Tensor  # [n, 3, size, size], R G B, normalised
+    labels: Tensor  # int64[n], -1 where there is none
+    indices: Tensor  # int64[n], the records' numbers in their split
+
+
+class Position(TypedDict):
+    """How far a loader has come, and in what; the same on every rank."""
+
+    epoch: int
+    records: int  # of the epoch's order that all ranks have taken
+    seed: int
+    order: str
+    digest: str  # of the split's manifest
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Return rank and world size as torch.distributed has them; 0 and 1 where it is not in use."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def pinned(nbytes: int) -> NDArray[np.uint8]:
+    """Return uint8[nbytes] in pinned memory, from which a GPU copies while the CPU goes on."""
+    memory: NDArray[np.uint8] = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True).numpy()
+    return memory
+
+
+def constants(recipe: TrainRecipe | EvalRecipe, device: torch.device) -> Tensor:
+    """Return what `normalized` divides by, subtracts, and divides by, float32[3, 3, 1, 1]."""
+    rows = torch.tensor([(255.0,) * 3, recipe.mean, recipe.std], device=device)
+    return rows.view(3, 3, 1, 1)
+
+
+def normalized(
+    images: Tensor, constants: Tensor, *, dtype: torch.dtype, channels_last: bool
+) -> Tensor:
+    """Return what `pipeline.normalize` gives, [n, 3, h, w], made where the images are.
+
+    Args:
+        images: uint8[n, h, w, 3].
+        constants: as the function of that name gives them. No plain numbers: torch divides by
+            those on a GPU by multiplying with their inverse, which rounds twice.
+        dtype: of the result; computed in float32, then rounded.
+        channels_last: memory format of the result.
+    """
+    scale, mean, std = constants
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    values = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
+    return values.div_(scale).sub_(mean).div_(std).to(dtype)
+
+
+class TorchLoader:
+    """Loader of tensors, and a drop-in for torch's DataLoader.
+
+    `epoch(n, start=k)` gives images, labels and indices, and does not touch the position. Iterating
+    gives images and labels of one epoch after another, or of the one that `set_epoch` says.
+
+    Args:
+        loader: what makes the batches; closed with this one. For a GPU its memory is pinned.
+        device: where the tensors are to be.
+        dtype: of images: torch.float32, float16 or bfloat16.
+        channels_last: give images in this memory format.
+        batches_on_device: copied to a GPU ahead of the one that the caller works on.
+    """
+
+    def __init__(
+        self,
+        loader: CpuLoader,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = False,
+        batches_on_device: int = 1,
+    ) -> None:
+        if dtype not in _NAMES:
+            raise ValueError(f"dtype is {dtype}; allowed are {', '.join(map(str, _NAMES))}")
+        if batches_on_device < 1:
+            raise ValueError(f"batches_on_device is {batches_on_device}; at least 1 is needed")
+        self.loader = loader
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.channels_last = channels_last
+        self.sampler = EpochSampler(self)
+        self._batches_on_device = batches_on_device
+        self._at = (0, 0)  # epoch, and batches of it that were given
+        self._next = (0, 0)  # where the next iteration begins
+        if self.device.type == "cuda":
+            loader.buffers = Buffers(pinned)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The split: its length, classes, labels and records."""
+        if self.loader.dataset is None:
+            raise ValueError("the loader was made without a dataset; give CpuLoader one")
+        return self.loader.dataset
+
+    @property
+    def batch_size(self) -> int:
+        """Records in a batch of one rank."""
+        return self.loader.schedule.batch_size
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that the next iteration gives."""
+        return self._next[0]
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[TensorBatch]:
+        """Give the batches of epoch `number` from batch `start` on."""
+        batches = self.loader.epoch(number, start=start)
+        if self.device.type == "cuda":
+            return self._copied(batches)
+        return map(self._tensors, batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        epoch, start = self._at = self._next
+        self._next = (epoch + 1, 0)
+        for done, batch in enumerate(self.epoch(epoch, start=start), start + 1):
+            self._at = (epoch, done)
+            yield batch.images, batch.labels
+        self._at = (epoch + 1, 0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration give `epoch`: from its start, or from where it was loaded."""
+        if epoch != self._next[0]:
+            self._next = (epoch, 0)
+        self._at = self._next
+
+    def state_dict(self) -> Position:
+        """Give the position after the last batch that was given; the same on every rank."""
+        schedule, dataset = self.loader.schedule, self.dataset
+        epoch, batch = self._at
+        return Position(
+            epoch=epoch,
+            records=batch * schedule.global_batch_size,
+            seed=schedule.seed,
+            order=schedule.order,
+            digest=dataset.split_description.digest,
+        )
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next iteration begin where the state was taken.
+
+        Batch size, world size and threads may be others than before.
+
+        Raises:
+            ValueError: if it is a state of other records, another order or another seed, or the
+                records that were taken do not make up a whole number of batches now.
+        """
+        here = self.state_dict()
+        for name in ("seed", "order", "digest"):
+            if state_dict[name] != here[name]:
+                raise ValueError(
+                    f"the state has {name} {state_dict[name]!r}, this loader has {here[name]!r}"
+                )
+        size = self.loader.schedule.global_batch_size
+        batch, rest = divmod(state_dict["records"], size)
+        if rest or batch > len(self):
+            raise ValueError(
+                f"{state_dict['records']} records of epoch {state_dict['epoch']} were taken, which "
+                f"are no whole number of the batches of now: {len(self)} of {size} records over "
+                "all ranks; take a size that divides the number"
+            )
+        self._at = self._next = (state_dict["epoch"], batch)
+
+    def close(self) -> None:
+        """Give back threads and files; tensors that are held stay as they are."""
+        self.loader.close()
+
+    def __enter__(self) -> TorchLoader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _tensors(self, batch: Batch) -> TensorBatch:
+        recipe = self.loader.recipe
+        values = normalize(
+            batch.images,
+            mean=recipe.mean,
+            std=recipe.std,
+            dtype=_NAMES[self.dtype],
+            layout="NHWC" if self.channels_last else "NCHW",
+        )
+        if self.dtype == torch.bfloat16:
+            values = values.view("int16")  # its bits, see `normalize`
+        images = torch.from_numpy(values).view(self.dtype)
+        if self.channels_last:
+            images = images.permute(0, 3, 1, 2)
+        labels, indices = torch.from_numpy(batch.labels), torch.from_numpy(batch.indices)
+        return TensorBatch(*(part.to(self.device) for part in (images, labels, indices)))
+
+    def _copied(self, batches: Iterator[Batch]) -> Iterator[TensorBatch]:
+        """Give the batches on the GPU, the next ones being copied meanwhile."""
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        numbers = constants(self.loader.recipe, self.device)  # once: this waits for the device
+        ahead: deque[_OnTheWay] = deque()
+        try:
+            for batch in batches:
+                ahead.append(self._copy(batch, stream, numbers))
+                if len(ahead) > self._batches_on_device:
+                    yield ahead.popleft().wait()
+            while ahead:
+                yield ahead.popleft().wait()
+        finally:
+            stream.synchronize()  # before the memory that is copied from may be used again
+
+    def _copy(self, batch: Batch, stream: torch.cuda.Stream, numbers: Tensor) -> _OnTheWay:
+        with torch.cuda.stream(stream):
+            raw, labels, indices = (
+                torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch
+            )
+            copied = stream.record_event()
+            images = normalized(raw, numbers, dtype=self.dtype, channels_last=self.channels_last)
+            ready = stream.record_event()
+        return _OnTheWay(batch, TensorBatch(images, labels, indices), copied, ready)
+
+
+class _OnTheWay(NamedTuple):
+    """A batch that is being copied to a GPU."""
+
+    source: Batch  # not to be used again before it is copied
+    tensors: TensorBatch
+    copied: torch.cuda.Event
+    ready: torch.cuda.Event
+
+    def wait(self) -> TensorBatch:
+        """Give the tensors: the host waits for the copy, the device for the numbers."""
+        self.copied.synchronize()
+        stream = torch.cuda.current_stream(self.tensors.images.device)
+        stream.wait_event(self.ready)
+        for tensor in self.tensors:
+            tensor.record_stream(stream)  # its memory was taken on the other one
+        return self.tensors
+
+
+class EpochSampler:
+    """What trainers call `loader.sampler`: sets the epoch, and knows one rank's records."""
+
+    def __init__(self, loader: TorchLoader) -> None:
+        self._loader = loader
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration of the loader give `epoch`."""
+        self._loader.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Give the number of records in an epoch of this rank."""
+        schedule = self._loader.loader.schedule
+        numbers = np.arange(schedule.count)
+        return sum(len(schedule.batch(numbers, step)) for step in range(len(schedule)))
+
+    def __iter__(self) -> Iterator[int]:
+        schedule = self._loader.loader.schedule
+        order = schedule.epoch_order(self._loader.next_epoch)
+        for step in range(len(schedule)):
+            yield from schedule.batch(order, step).tolist()

@@ -1,0 +1,103 @@
+"""A dataset as torch's DataLoader and torchvision's transforms know it.
+
+It holds no list of records, so that workers share the mapped index instead of copying it, and is
+sent to a worker as the few words that it was opened with.
+"""
+
+from __future__ import annotations
+
+import io
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch.utils.data
+from PIL import Image
+
+from imnet_data.dataset import Dataset
+from imnet_data.errors import ImageError
+from imnet_data.loaders.source import Readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
+    """Images and labels of one split, as torchvision's ImageFolder gives them.
+
+    An item is a PIL image (R G B) after `transform`, and an integer after `target_transform`: the
+    position of its wnid in `classes`, -1 where there is none.
+
+    Args:
+        root: the folder of a dataset, of any format.
+        split: "train", "val" or "test".
+        transform: is given the PIL image.
+        target_transform: is given the label.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        split: str = "train",
+        *,
+        transform: Callable[[Image.Image], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+    ) -> None:
+        self.root, self.split = Path(root), split
+        self.transform, self.target_transform = transform, target_transform
+        self._open()
+
+    def _open(self) -> None:
+        dataset = Dataset.open(self.root, self.split)
+        weakref.finalize(self, dataset.close)
+        self._readable = Readable(dataset)
+        self.classes = dataset.classes  # sorted wnids, as words are not unique
+        self.class_to_idx = {wnid: label for label, wnid in enumerate(self.classes)}
+
+    @property
+    def wnids(self) -> tuple[str, ...]:
+        """The same as `classes`."""
+        return self.classes
+
+    @property
+    def targets(self) -> NDArray[np.int32]:
+        """The label of each record, int32[len], -1 where there is none; read-only, mapped."""
+        return self._readable.label
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        image: Any = self._image(index % len(self))
+        label: Any = int(self.targets[index])
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            label = self.target_transform(label)
+        return image, label
+
+    def _image(self, index: int) -> Image.Image:
+        stored, columns = self._readable.read(index), self._readable
+        if columns.pixels[index]:
+            size = (int(columns.width[index]), int(columns.height[index]))
+            return Image.frombytes("RGB", size, stored)
+        try:
+            with Image.open(io.BytesIO(stored)) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ImageError(
+                f"{columns.key[index].decode()} (record {index}) in {self.root}: Pillow can not "
+                f"decode it ({error}); run `imnet-data verify` on the dataset"
+            ) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_readable"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
