@@ -56,6 +56,12 @@ def command(
     with Progress() as progress:
         for root in path:
             if not dataset.is_dataset(root):
+                if root.is_file() and official.official_file(root.name) is None:
+                    click.echo(
+                        f"{root}: no published name, so no size and MD5 to compare with; "
+                        "what is in it is checked",
+                        err=True,
+                    )
                 faults = official.check_official(root, steps(progress))
                 found[str(root)] = [Difference("", fault) for fault in faults]
                 continue
@@ -90,8 +96,7 @@ def _as_text(found: dict[str, list[Difference]], repaired: dict[str, list[str]])
     for root, differences in found.items():
         lines += [f"{root}/{file}: made again" for file in repaired.get(root, [])]
         for file, what, key in differences:
-            where = f"{root}/{file}" if file else root
-            lines.append(f"{where}: {key}: {what}" if key else f"{where}: {what}")
+            lines.append(": ".join(filter(None, (file and f"{root}/{file}", key, what))))
         count = len(differences)
         lines.append(
             f"{root}: {count} difference{'s' * (count != 1)}" if count else f"{root}: sound"

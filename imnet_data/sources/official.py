@@ -80,7 +80,7 @@ def check_official(path: Path, progress: Progress | None = None) -> list[str]:
     compared in any case, and all that can be said where the name is not known.
     """
     if path.is_dir():
-        return [f"{path}: is a folder; give the archives in it"]
+        return [f"{path}: is a folder without dataset.json, so no dataset; give archives by name"]
     differences: list[str] = []
     official = official_file(path.name)
     try:

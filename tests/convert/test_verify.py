@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from imnet_data import manifest
 from imnet_data.cli import main
 from imnet_data.comparison import compare
+from imnet_data.conversion import convert
 from imnet_data.dataset import Dataset
+from imnet_data.description import Options
 from imnet_data.errors import ConvertError, FormatError, ManifestError
 from imnet_data.restoration import repair
 from imnet_data.verification import verify
@@ -191,3 +193,28 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(tarballs: Path, dataset_
     assert mended.exit_code == 0
     assert f"{path}: made again" in mended.output
     assert runner.invoke(main, ["verify"]).exit_code == 2
+
+
+def test_the_command_compares_with_another_dataset(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path
+) -> None:
+    runner = CliRunner()
+    words = ["verify", str(made["lmdb"]), "--against"]
+    assert runner.invoke(main, [*words, str(made["tfrecord"])]).exit_code == 0
+    convert([tarballs], tmp_path / "less", options=Options(limit=20))
+    differing = runner.invoke(main, [*words, str(tmp_path / "less")])
+    assert differing.exit_code == 1
+    assert differing.output.count(f"is not in {tmp_path / 'less'}") == 4 * 37 - 20
+
+
+def test_the_command_checks_official_archives(tarballs: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    official = runner.invoke(main, ["verify", str(tarballs / "ILSVRC2012_img_val.tar")])
+    assert official.exit_code == 1
+    assert "published is 29b22e2961454d5413ddabcf34fc5622" in official.output
+    assert "49980 of 50000 images of val are missing" in official.output
+    other = tmp_path / "mine.tar"
+    shutil.copyfile(tarballs / "ILSVRC2012_img_val.tar", other)
+    unknown = runner.invoke(main, ["verify", str(other)])
+    assert "no published name, so no size and MD5 to compare with" in unknown.stderr
+    assert "MD5" not in unknown.stdout
