@@ -152,9 +152,14 @@ def _run(
         return _already_done(conversion, out)
     stage = out / staging.NAME
     _agree_on_plan(conversion, stage / _PLAN)
+    same_boot = staging.is_of_this_boot(stage)
     if dataset.is_dataset(stage):  # an earlier run was stopped while it moved things into place
-        return staging.move_into_place(stage, out)
+        if same_boot or any((out / split).exists() for split in conversion.plans):
+            return staging.move_into_place(stage, out)
+        (stage / description.FILE_NAME).unlink()  # not all of it may be on disk
     writing = prepare(conversion, stage)
+    if not same_boot:
+        _forget_what_is_lost(writing)
     waiting = [job for job in writing.jobs() if not writing.journal(job).exists()]
     _check_space(conversion, writing, waiting, out)
     write_shards(writing, waiting, workers, progress)
@@ -167,6 +172,14 @@ def _run(
         progress=progress,
     )
     return staging.move_into_place(stage, out)
+
+
+def _forget_what_is_lost(writing: Writing) -> None:
+    """Look at all that is done: the machine went down since, and may not have written it all."""
+    for job in writing.jobs():
+        journal = writing.journal(job)
+        if journal.exists() and not shard_writer.is_whole(writing, job):
+            journal.unlink()
 
 
 def prepare(conversion: Conversion, stage: Path) -> Writing:

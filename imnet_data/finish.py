@@ -50,7 +50,6 @@ def finish(
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")
         lines.write(f"{write_whole(writing.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
-    shard_writer.sync(sums)
     sums.rename(writing.stage / SUMS)
     write_whole(writing.stage / DESCRIPTION, content)
 
@@ -90,7 +89,6 @@ def _write_manifest(writing: Writing, split: str, entries: Iterable[Entry]) -> s
     path = writing.stage / split / manifest.FILE_NAME
     part = path.with_name(f"{path.name}.part")
     digest = manifest.write(part, entries)
-    shard_writer.sync(part)
     part.rename(path)
     return digest
 
@@ -116,17 +114,12 @@ def _sums(writing: Writing, split: str, heads: Sequence[JournalHead]) -> Iterato
         yield name, file_sha256(directory / name)
     if not heads[0].name:  # a folder: the hash of a record is that of its file
         for entry in writing.entries(split, range(len(heads))):
-            yield file_of(entry), entry.sha256
+            yield shard_writer.file_of(entry), entry.sha256
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:
     """Give what side files say of the shards of a split."""
     return [ShardSummary(shard.name, shard.record_count, shard.nbytes) for shard in split.shards]
-
-
-def file_of(entry: Entry) -> str:
-    """Name the file of a record in a folder, relative to the split's."""
-    return f"{entry.wnid}/{entry.key}.JPEG" if entry.wnid else f"{entry.key}.JPEG"
 
 
 def labels_tsv(classes: Sequence[str]) -> bytes:

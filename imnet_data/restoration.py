@@ -117,6 +117,7 @@ class _Repair(NamedTuple):
     def _derive(self) -> set[str]:
         """Replace shards by those on the stage, then what follows from shards and manifests."""
         replaced = set[str]()
+        staging.sync_disk_of(self.writing.stage)
         contents = {staging.LABELS: finish.labels_tsv(self.about.classes)}
         for split, said in self.about.splits.items():
             replaced |= _replace(self.writing.stage / split, self.root / split, f"{split}/")
@@ -150,6 +151,7 @@ class _Repair(NamedTuple):
                 f"{self.root}: the source gives other records than the dataset had, or both "
                 f"{names[1]} and {names[2]} are damaged; nothing is changed: convert again"
             )
+        staging.sync_disk_of(stage)
         replaced = set[str]()
         for split in self.about.splits:
             replaced |= _replace(stage / split, self.root / split, f"{split}/")

@@ -1,12 +1,15 @@
 """Writes one shard of a plan: a pure function of its records and the options.
 
-A shard is written under a name of its own, hashed, synced and renamed; then its *journal* appears,
-which says its name, size and hash. Beside it lie the shard's lines of the manifest and its offsets.
-A shard whose journal exists is done, and is never looked at again by a conversion that goes on.
+A shard is written under a name of its own, hashed and renamed; then its *journal* appears, which
+says its name, size and hash. Beside it lie the shard's lines of the manifest and its offsets. A
+shard whose journal exists is done. Nothing is synced here: a killed process loses nothing that it
+has written, and all is synced before it gets its final name. Only a machine that went down may have
+lost some of it: `is_whole` tells.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from imnet_data.pool import Counter
     from imnet_data.record import Record
 
+_WRITE_BACK_NBYTES = 16 << 20
+_SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 _LINES, _OFFSETS = ".lines", ".offsets"  # suffixes of what lies beside a journal
 
 
@@ -81,6 +86,7 @@ class Writing(NamedTuple):
 class JournalHead(NamedTuple):
     """What a journal says."""
 
+    lines_sha256: str  # of what lies beside the journal
     name: str  # "" where records are files of their own
     record_count: int
     nbytes: int
@@ -103,14 +109,12 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     journal = writing.journal(job)
     try:
         _remove(part)
-        samples = _Samples(writing, job, journal.with_suffix(_LINES))
+        samples = _Samples(writing, job, journal.with_suffix(_LINES), _WriteBack(part))
         offsets = writing.format.write(part, samples)
         offsets.tofile(journal.with_suffix(_OFFSETS))
         head = _place(writing, part, directory / name, samples)
-        head = head._replace(record_count=len(offsets))
-        for suffix in (_LINES, _OFFSETS):
-            sync(journal.with_suffix(suffix))
-        write_whole(journal, json.dumps(head._asdict()).encode())
+        head = head._replace(record_count=len(offsets), lines_sha256=_lines_sha256(journal))
+        write_whole(journal, json.dumps(head._asdict()).encode(), sync=False)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
             raise
@@ -120,13 +124,37 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
         ) from error
 
 
+class _WriteBack:
+    """Has the system begin to write a growing file to disk, so that the last sync is short."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._nbytes = 0
+
+    def count(self, nbytes: int) -> None:
+        """Note what was written; begin when there is enough."""
+        self._nbytes += nbytes
+        if self._nbytes < _WRITE_BACK_NBYTES or not self._path.is_file():
+            return
+        self._nbytes = 0
+        descriptor = os.open(self._path, os.O_RDONLY)
+        # a hint: what it could not do is done, and what went wrong is told, by the sync at the end
+        ctypes.CDLL(None).sync_file_range(
+            descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE
+        )
+        os.close(descriptor)
+
+
 class _Samples:
     """The samples of one shard; a line of the manifest is written for each as it is taken."""
 
-    def __init__(self, writing: Writing, job: ShardJob, lines: Path) -> None:
+    def __init__(
+        self, writing: Writing, job: ShardJob, lines: Path, write_back: _WriteBack
+    ) -> None:
         self._writing = writing
         self._job = job
         self._lines = lines
+        self._write_back = write_back
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self.skipped: dict[str, int] = {}
@@ -150,6 +178,7 @@ class _Samples:
                 sample, entry = self._describe(outcome, published_nbytes)
                 lines.write(f"{manifest.to_line(entry)}\n")
                 yield sample
+                self._write_back.count(len(sample.record.jpeg))
 
     def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
         record = outcome.record
@@ -236,18 +265,18 @@ def _scaled(box: Box, x: float, y: float) -> Box:
 def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> JournalHead:
     """Bring a written shard and its side files under their names in the stage."""
     if part.is_dir():  # records are files of their own: each goes to its place in the tree
-        os.sync()  # one for all files: a sync of each would take longer than writing them
         count, nbytes = _merge(part, path.parent)
-        return JournalHead("", count, nbytes, "", {}, samples.skipped, samples.not_seekable)
+        return JournalHead("", "", count, nbytes, "", {}, samples.skipped, samples.not_seekable)
     sides = writing.format.shard_side_files(part, path.name)
-    sums = {name: write_whole(path.parent / name, content) for name, content in sides.items()}
+    sums = {
+        name: write_whole(path.parent / name, content, sync=False)
+        for name, content in sides.items()
+    }
     sha256 = file_sha256(part)
     nbytes = part.stat().st_size
-    sync(part)
     part.rename(path)
-    sync(path.parent)
     counts = samples.skipped, samples.not_seekable
-    return JournalHead(path.name, len(samples), nbytes, sha256, sums, *counts)
+    return JournalHead("", path.name, len(samples), nbytes, sha256, sums, *counts)
 
 
 def _merge(part: Path, directory: Path) -> tuple[int, int]:
@@ -261,6 +290,32 @@ def _merge(part: Path, directory: Path) -> tuple[int, int]:
             file.rename(target)
     shutil.rmtree(part)
     return count, nbytes
+
+
+def _lines_sha256(journal: Path) -> str:
+    return "".join(file_sha256(journal.with_suffix(suffix)) for suffix in (_LINES, _OFFSETS))
+
+
+def is_whole(writing: Writing, job: ShardJob) -> bool:
+    """Tell whether all that the journal of `job` speaks of is as it was written."""
+    journal = writing.journal(job)
+    directory = writing.stage / job.split
+    try:
+        head = read_journal_head(journal)
+        if _lines_sha256(journal) != head.lines_sha256:
+            return False
+        sums = {head.name: head.sha256, **head.side_files} if head.name else {}
+        if not head.name:
+            entries = writing.entries(job.split, [job.number])
+            sums = {file_of(entry): entry.sha256 for entry in entries}
+        return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())
+    except (OSError, ValueError, TypeError):  # cut short, or not there
+        return False
+
+
+def file_of(entry: Entry) -> str:
+    """Name the file of a record in a folder, relative to the split's."""
+    return f"{entry.wnid}/{entry.key}.JPEG" if entry.wnid else f"{entry.key}.JPEG"
 
 
 def read_journal_head(path: Path) -> JournalHead:
@@ -282,24 +337,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> str:
+def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
     """Write a file so that it appears when it is whole; give its sha256."""
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     part.rename(path)
     return hashlib.sha256(content).hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -1,23 +1,24 @@
 """The stage of a conversion: `OUT/.part`, where all lies that is not finished.
 
-When everything on it is whole, it is renamed into place, dataset.json last: so a folder without
-dataset.json is never taken for a dataset, and a run that is killed while renaming goes on.
+When everything on it is whole and on disk, it is renamed into place, dataset.json last: so a folder
+without dataset.json is never taken for a dataset, and a run that is killed while renaming goes on.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
+import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import dataset, description
 from imnet_data.errors import ConvertError, ManifestError
-from imnet_data.shard_writer import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from imnet_data.description import Description
 
@@ -25,6 +26,8 @@ NAME = ".part"
 SUMS = "SHA256SUMS"
 LABELS = "labels.tsv"
 _LOCK = "lock"
+_BOOT = "boot"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"  # random(4)
 
 
 @contextmanager
@@ -87,13 +90,33 @@ def _remove_unused(out: Path) -> None:
 def move_into_place(stage: Path, out: Path) -> Description:
     """Rename a finished dataset from the stage to `out`, as far as an earlier run has not."""
     about = description.read(stage)
+    sync_disk_of(stage)
     for name in (*about.splits, LABELS, SUMS, description.FILE_NAME):
         if name == description.FILE_NAME:
-            sync(out)
+            sync_disk_of(out)
         if (stage / name).exists():
             (stage / name).rename(out / name)
-    sync(out)
+    sync_disk_of(out)
     return about
+
+
+def is_of_this_boot(stage: Path) -> bool:
+    """Tell whether what is on the stage was written since the machine started; note that it is."""
+    path, boot = stage / _BOOT, Path(_BOOT_ID).read_text()
+    same = not path.exists() or path.read_text() == boot
+    path.write_text(boot)
+    return same
+
+
+def sync_disk_of(folder: Path) -> None:
+    """Wait until all that was written to the disk that holds `folder` is on it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

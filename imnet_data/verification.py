@@ -15,9 +15,10 @@ import numpy as np
 
 from imnet_data import description, expectation, index, labels, manifest, pool, verify_shard
 from imnet_data.errors import ManifestError
-from imnet_data.finish import file_of, labels_tsv, summaries
+from imnet_data.finish import labels_tsv, summaries
 from imnet_data.formats import get
 from imnet_data.pool import Counter, Step
+from imnet_data.shard_writer import file_of
 from imnet_data.staging import LABELS, SUMS
 from imnet_data.verify_shard import Difference, FileJob, RecordsJob
 

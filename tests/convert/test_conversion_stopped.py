@@ -1,3 +1,4 @@
+import json
 import random
 import resource
 import shutil
@@ -203,3 +204,30 @@ def test_a_folder_that_can_not_be_written_is_one_line(tarballs: Path, tmp_path: 
 def test_out_within_its_own_source_is_refused(tarballs: Path) -> None:
     with pytest.raises(ConvertError, match="lies in its own source"):
         convert([tarballs], tarballs / "out")
+
+
+def test_what_a_machine_that_went_down_has_lost_is_written_again(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, format_name: str, command: Command
+) -> None:
+    """Until all is synced, a shard's journal may be on disk while its bytes are not."""
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(tarballs, out, format_name, "--workers", "1"))
+    while len(list(out.glob(".part/journals/*.json"))) < 6 and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    if process.returncode == 0:
+        pytest.skip("the conversion was done before it could be stopped")
+    stage = out / staging.NAME
+    (stage / "boot").write_text("another boot\n")
+    done = sorted(stage.glob("journals/train-*.json"))[:4]
+    heads = [json.loads(path.read_bytes()) for path in done]
+    files = [path for path in (stage / "train").rglob("*.JPEG") if format_name == "folder"]
+    lost = files[0] if files else stage / "train" / heads[0]["name"]
+    lost.write_bytes(bytes(lost.stat().st_size))
+    done[1].with_suffix(".lines").write_bytes(b"")
+    done[2].with_suffix(".offsets").unlink()
+    done[3].write_bytes(done[3].read_bytes()[:9])
+    subprocess.run(command(tarballs, out, format_name), check=True)
+    assert sums(out) == sums(made[format_name])
+    assert verify(out) == []
