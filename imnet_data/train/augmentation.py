@@ -20,13 +20,16 @@ from imnet_data.augment import (
     mix,
     soft_targets,
 )
-from imnet_data.train.batches import normalized, to_device
+from imnet_data.loaders.torch import constants, normalized
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from imnet_data.augment import Policy
     from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.recipes import PolicyName, TrainingRecipe
 
 _POLICIES: dict[PolicyName, Policy] = {
@@ -36,7 +39,7 @@ _POLICIES: dict[PolicyName, Policy] = {
 
 
 def augmented(
-    batch: Batch,
+    batch: Batch | TensorBatch,
     recipe: TrainingRecipe,
     *,
     class_count: int,
@@ -46,21 +49,38 @@ def augmented(
 ) -> tuple[Tensor, Tensor]:
     """Return what is trained on: images float32[n, 3, size, size], and targets.
 
-    Targets are labels int64[n]; where the recipe mixes, float32[n, class_count].
+    Targets are labels int64[n]; where the recipe mixes, float32[n, class_count]. With a policy the
+    batch has to be as decoded, without one it has to be normalized.
     """
-    images, indices = to_device(batch, device), batch.indices
-    targets = torch.from_numpy(batch.labels).to(device)
+    images, targets = torch.as_tensor(batch.images), torch.as_tensor(batch.labels).to(device)
     if recipe.policy is not None:
-        policy = _POLICIES[recipe.policy]
-        images = apply_policy(images, policy, seed=seed, epoch=epoch, indices=indices)
-    images = normalized(images, recipe.pixels)
+        # a copy that is waited for: the loader uses the batch's memory again
+        pixels = images.to(device).permute(0, 3, 1, 2)
+        pixels = apply_policy(
+            pixels,
+            _POLICIES[recipe.policy],
+            seed=seed,
+            epoch=epoch,
+            indices=_on_host(batch),
+        )
+        images = normalized(
+            pixels.permute(0, 2, 3, 1),
+            constants(recipe.pixels, device),
+            dtype=torch.float32,
+            channels_last=False,
+        )
     if recipe.erasing:
         erasing = Erasing(probability=recipe.erasing)
-        images = erase(images, recipe=erasing, seed=seed, epoch=epoch, indices=indices)
+        images = erase(images, recipe=erasing, seed=seed, epoch=epoch, indices=_on_host(batch))
     if recipe.mixup or recipe.cutmix:
         mixing = Mix(mixup_alpha=recipe.mixup, cutmix_alpha=recipe.cutmix)
         targets = soft_targets(targets, class_count)
         images, targets = mix(
-            images, targets, recipe=mixing, seed=seed, epoch=epoch, indices=indices
+            images, targets, recipe=mixing, seed=seed, epoch=epoch, indices=_on_host(batch)
         )
     return images, targets
+
+
+def _on_host(batch: Batch | TensorBatch) -> NDArray[np.int64]:
+    indices: NDArray[np.int64] = torch.as_tensor(batch.indices).cpu().numpy()
+    return indices

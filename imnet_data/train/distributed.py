@@ -19,7 +19,6 @@ class Ranks(NamedTuple):
 
     rank: int
     world_size: int
-    local_world_size: int  # of the ranks on this machine, which share its cores
     device: torch.device
 
     @property
@@ -55,11 +54,10 @@ def joined(device: str) -> Iterator[Ranks]:
         where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(where)
     if world_size == 1:
-        yield Ranks(0, 1, 1, where)
+        yield Ranks(0, 1, where)
         return
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        yield Ranks(dist.get_rank(), world_size, local_world_size, where)
+        yield Ranks(dist.get_rank(), world_size, where)
     finally:
         dist.destroy_process_group()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
     from imnet_data.train.distributed import Ranks
     from imnet_data.train.execution import Execution
@@ -76,7 +77,7 @@ class Learner:
         """The average of the weights where the recipe has one, else the weights."""
         return self.model if self._ema is None else self._ema.model
 
-    def step(self, at: Position, parts: Iterator[Batch], *, rate: float) -> Tensor:
+    def step(self, at: Position, parts: Iterator[Batch | TensorBatch], *, rate: float) -> Tensor:
         """Move the weights once by the next batches; give their mean loss on this rank."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -94,7 +95,7 @@ class Learner:
             self._ema.update(self.model, restart=at.epoch < self._recipe.warmup_epochs)
         return loss
 
-    def _backward(self, batch: Batch, *, epoch: int, number: int) -> Tensor:
+    def _backward(self, batch: Batch | TensorBatch, *, epoch: int, number: int) -> Tensor:
         # what a model draws itself follows from the position, so that nothing has to be stored
         number = number * self._ranks.world_size + self._ranks.rank
         torch.manual_seed(_seed_of(self._seed, epoch=epoch, number=number))
@@ -113,10 +114,9 @@ class Learner:
         return loss.detach()
 
     @torch.inference_mode()
-    def logits(self, batch: Batch) -> Tensor:
+    def logits(self, images: Tensor) -> Tensor:
         """Return what the best model says of images for validation, float32[n, classes]."""
-        images = batches.to_device(batch, self._ranks.device)
-        images = self._laid_out(batches.normalized(images, self._recipe.val_pixels))
+        images = self._laid_out(images)
         with self._autocast():
             logits: Tensor = self.best(images).float()
             if self._recipe.val_flip:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
 
 FILE_NAME = "log.jsonl"
@@ -27,7 +28,7 @@ class Meter:
     of time is then the most that the loader can have cost.
     """
 
-    def __init__(self, batches: Iterator[Batch]) -> None:
+    def __init__(self, batches: Iterator[Batch | TensorBatch]) -> None:
         self._batches = batches
         self.restart()
 
@@ -40,7 +41,7 @@ class Meter:
     def __iter__(self) -> Meter:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> Batch | TensorBatch:
         began = time.perf_counter()
         batch = next(self._batches)
         self._waited += time.perf_counter() - began

@@ -126,9 +126,13 @@ class _Run:
             len(dataset.classes), recipe, seed=seed, execution=execution, start=start, ranks=ranks
         )
         self.loader = batches.open_training(
-            dataset, recipe, seed=seed, execution=execution, ranks=ranks
+            dataset.root, recipe, seed=seed, execution=execution, ranks=ranks
         )
-        self.validation = batches.open_validation(dataset, recipe, execution, ranks)
+        self.validation = None
+        if "val" in dataset.about.splits:
+            self.validation = batches.Validation(
+                dataset.root, recipe, execution=execution, ranks=ranks
+            )
         self.steps_per_epoch = len(self.loader) // execution.accumulate
         self.position = Position(0, 0)
         self.outcome = Outcome(None, None, 0.0)
@@ -210,7 +214,7 @@ class _Run:
         self.learner.settle()
         if self.validation is None:
             return
-        results = self.validation.results(self.learner.logits, self.ranks)
+        results = self.validation.results(self.learner.logits)
         top1, top5 = results.accuracy(), results.accuracy(5)
         self.outcome = self.outcome._replace(top1=top1, top5=top5)
         self._write("val", {"top1": top1.correct, "top5": top5.correct, "records": top1.total})

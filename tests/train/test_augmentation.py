@@ -8,7 +8,9 @@ import torch
 
 from imnet_data import augment
 from imnet_data.loaders.batch import Batch
-from imnet_data.train import batches, recipes
+from imnet_data.loaders.torch import TensorBatch
+from imnet_data.pipeline import normalize
+from imnet_data.train import recipes
 from imnet_data.train.augmentation import augmented
 
 CPU = torch.device("cpu")
@@ -19,16 +21,31 @@ BATCH = Batch(
 )
 
 
-def run(recipe):
-    return augmented(BATCH, recipe, class_count=5, seed=1, epoch=2, device=CPU)
+DRAWN = {"seed": 1, "epoch": 2, "indices": BATCH.indices}
 
 
-def test_a_plain_recipe_gives_normalized_pixels_and_labels():
-    images, targets = run(recipes.get("torchvision-v1"))
-    assert torch.equal(
-        images, batches.normalized(batches.to_device(BATCH, CPU), recipes.get("demo").pixels)
-    )
+def plain():
+    """The batch as tensors, as a recipe without a policy has it."""
+    recipe = recipes.get("torchvision-v1").pixels
+    images = torch.from_numpy(normalize(BATCH.images, mean=recipe.mean, std=recipe.std))
+    return TensorBatch(images, torch.from_numpy(BATCH.labels), torch.from_numpy(BATCH.indices))
+
+
+def test_a_plain_recipe_gives_pixels_and_labels_as_they_are():
+    recipe = recipes.get("torchvision-v1")
+    images, targets = augmented(plain(), recipe, class_count=5, seed=1, epoch=2, device=CPU)
+    assert torch.equal(images, plain().images)
     assert targets.tolist() == BATCH.labels.tolist()
+
+
+def test_without_a_policy_images_are_erased_and_mixed():
+    recipe = dataclasses.replace(recipes.get("torchvision-v1"), erasing=0.9, cutmix=1.0)
+    erased = augment.erase(plain().images, recipe=augment.Erasing(probability=0.9), **DRAWN)
+    targets = augment.soft_targets(plain().labels, 5)
+    expected = augment.mix(erased, targets, recipe=augment.Mix(cutmix_alpha=1.0), **DRAWN)
+    got = augmented(plain(), recipe, class_count=5, seed=1, epoch=2, device=CPU)
+    for value, other in zip(got, expected, strict=True):
+        assert torch.equal(value, other)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +57,15 @@ def test_a_plain_recipe_gives_normalized_pixels_and_labels():
 )
 def test_published_recipes_do_all_they_name(name, policy):
     recipe = dataclasses.replace(recipes.get(name), erasing=0.9)
-    drawn = {"seed": 1, "epoch": 2, "indices": BATCH.indices}
-    images = augment.apply_policy(batches.to_device(BATCH, CPU), policy, **drawn)
-    images = batches.normalized(images, recipe.pixels)
-    images = augment.erase(images, recipe=augment.Erasing(probability=0.9), **drawn)
+    pixels = torch.from_numpy(BATCH.images).permute(0, 3, 1, 2)
+    images = augment.apply_policy(pixels, policy, **DRAWN).permute(0, 2, 3, 1).numpy()
+    images = normalize(images, mean=recipe.pixels.mean, std=recipe.pixels.std)
+    images = augment.erase(
+        torch.from_numpy(images), recipe=augment.Erasing(probability=0.9), **DRAWN
+    )
     targets = augment.soft_targets(torch.from_numpy(BATCH.labels), 5)
     mix = augment.Mix(mixup_alpha=recipe.mixup, cutmix_alpha=1.0)
-    expected = augment.mix(images, targets, recipe=mix, **drawn)
-    for value, other in zip(run(recipe), expected, strict=True):
+    expected = augment.mix(images, targets, recipe=mix, **DRAWN)
+    got = augmented(BATCH, recipe, class_count=5, seed=1, epoch=2, device=CPU)
+    for value, other in zip(got, expected, strict=True):
         assert torch.equal(value, other)

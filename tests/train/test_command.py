@@ -33,6 +33,7 @@ def run_without(packages, *arguments):
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_torch_alone_is_enough(dataset, tmp_path):
     others = {"torchvision", "timm", "nvidia", "ffcv", "tensorboard", "cv2"}
     done = run_without(others, "train", dataset, "--out", tmp_path, *_SHORT)
@@ -43,6 +44,7 @@ def test_torch_alone_is_enough(dataset, tmp_path):
     assert len(losses(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_with_its_pip_line(dataset, tmp_path):
     done = run_without({"torch"}, "train", dataset, "--out", tmp_path / "out", *_SHORT)
     assert done.returncode == 1

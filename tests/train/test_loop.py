@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from training_kit import (
 )
 
 from imnet_data.errors import TrainError
+from imnet_data.evaluation import Protocol, evaluate, load_model
 from imnet_data.pipeline import Progressive
 from imnet_data.train import loop, recipes
 from imnet_data.train.models import ModelOptions, build_model
@@ -45,6 +47,13 @@ def test_validation_counts_every_record_once(never_killed):
         assert event["top1"] <= event["top5"] == 28  # there are four classes
 
 
+def test_evaluating_the_weights_gives_the_number_of_the_run(dataset, never_killed):
+    model = load_model("resnet10", checkpoint=never_killed / "weights.pt")
+    protocol = Protocol(recipes=(TINY.val_pixels,))
+    told = evaluate(model, dataset, protocol=protocol, batch_size=8)
+    assert told.results.accuracy().correct == events(never_killed, "val")[-1]["top1"]
+
+
 def test_a_finished_run_is_not_trained_further(dataset, never_killed):
     before = (never_killed / "log.jsonl").read_bytes()
     outcome = loop.train(dataset, never_killed, TINY, execution=EXECUTION)
@@ -72,6 +81,25 @@ def test_a_batch_that_can_not_be_cut_is_refused(dataset, tmp_path):
         loop.train(dataset, tmp_path, TINY, execution=EXECUTION._replace(accumulate=3))
     with pytest.raises(ValueError, match="do not fill"):
         loop.train(dataset, tmp_path, TINY.with_batch_size(128), execution=EXECUTION)
+
+
+def test_a_test_set_is_not_trained_on(dataset, tmp_path):
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    about = json.loads((copy / "dataset.json").read_text())
+    (copy / "dataset.json").write_text(json.dumps({**about, "name": "objectnet"}))
+    with pytest.raises(TrainError, match="objectnet is a test set; train on another"):
+        loop.train(copy, tmp_path / "run", TINY, execution=EXECUTION)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_val_split_there_is_no_number(dataset, tmp_path):
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    about = json.loads((copy / "dataset.json").read_text())
+    del about["splits"]["val"]
+    (copy / "dataset.json").write_text(json.dumps(about))
+    outcome = loop.train(copy, tmp_path / "run", ONE_EPOCH, execution=EXECUTION)
+    assert (outcome.top1, outcome.top5) == (None, None)
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["result"]["top1"] is None
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(dataset, tmp_path):

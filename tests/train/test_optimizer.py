@@ -3,13 +3,10 @@
 import dataclasses
 from importlib import import_module
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from imnet_data.loaders.batch import Batch
-from imnet_data.pipeline import TrainRecipe, normalize
 from imnet_data.train import batches, recipes
 from imnet_data.train.ema import Ema
 from imnet_data.train.models import build_model
@@ -90,11 +87,3 @@ def test_the_average_follows_weights_and_statistics():
     ema.update(model, restart=True)
     for name, value in ema.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
-
-
-def test_pixels_are_normalized_as_in_the_pipeline():
-    images = np.arange(256 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
-    batch = Batch(images, np.zeros(1, np.int64), np.zeros(1, np.int64))
-    recipe = TrainRecipe()
-    tensor = batches.normalized(batches.to_device(batch, torch.device("cpu")), recipe)
-    assert np.array_equal(tensor.numpy(), normalize(images, mean=recipe.mean, std=recipe.std))

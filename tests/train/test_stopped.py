@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import torch
 from training_kit import (
     EXECUTION,
@@ -37,6 +38,7 @@ def kill_at(dataset, out, epoch, step):
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_killed, tmp_path):
     kill_at(dataset, tmp_path, 1, 4)
     epoch, step = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["position"]
