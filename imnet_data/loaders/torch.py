@@ -130,6 +130,7 @@ class TorchLoader:
         self.dtype = dtype
         self.channels_last = channels_last
         self.sampler = EpochSampler(self)
+        self.batch_sampler = None  # Lightning asks for it where there is a sampler
         self._batches_on_device = batches_on_device
         self._at = (0, 0)  # epoch, and batches of it that were given
         self._next = (0, 0)  # where the next iteration begins

@@ -7,7 +7,7 @@ sent to a worker as the few words that it was opened with.
 from __future__ import annotations
 
 import io
-import weakref
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,17 @@ import torch.utils.data
 from PIL import Image
 
 from imnet_data.dataset import Dataset
-from imnet_data.errors import ImageError
-from imnet_data.loaders.source import Readable
+from imnet_data.errors import FormatError, ImageError
+from imnet_data.loaders.files import Files
+from imnet_data.loaders.source import Extents, Readable, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
+
+_REMEDY = "run `imnet-data verify` on the dataset"
 
 
 class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
@@ -52,9 +55,10 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
 
     def _open(self) -> None:
         dataset = Dataset.open(self.root, self.split)
-        weakref.finalize(self, dataset.close)
-        self._readable = Readable(dataset)
+        self._source = source_of(dataset)
+        self._files = Files(self._source.shard_paths) if isinstance(self._source, Extents) else None
         self.classes = dataset.classes  # sorted wnids, as words are not unique
+        self._labels = dataset.labels
         self.class_to_idx = {wnid: label for label, wnid in enumerate(self.classes)}
 
     @property
@@ -65,7 +69,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
     @property
     def targets(self) -> NDArray[np.int32]:
         """The label of each record, int32[len], -1 where there is none; read-only, mapped."""
-        return self._readable.label
+        return self._labels
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -82,21 +86,37 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         return image, label
 
     def _image(self, index: int) -> Image.Image:
-        stored, columns = self._readable.read(index), self._readable
-        if columns.pixels[index]:
-            size = (int(columns.width[index]), int(columns.height[index]))
+        stored, source = self._stored(index), self._source
+        if source.pixels[index]:
+            size = (int(source.width[index]), int(source.height[index]))
             return Image.frombytes("RGB", size, stored)
         try:
             with Image.open(io.BytesIO(stored)) as image:
                 return image.convert("RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ImageError(
-                f"{columns.key[index].decode()} (record {index}) in {self.root}: Pillow can not "
-                f"decode it ({error}); run `imnet-data verify` on the dataset"
+                f"{self._name(index)}: Pillow can not decode it ({error}); {_REMEDY}"
             ) from error
 
+    def _stored(self, index: int) -> bytes | memoryview:
+        source = self._source
+        if self._files is None:
+            assert isinstance(source, Readable)
+            return source.read(index)
+        assert isinstance(source, Extents)
+        file = self._files.open(source.shard[[index]])[0]
+        nbytes = int(source.nbytes[index])
+        stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
+        if len(stored) < nbytes:
+            raise FormatError(f"{self._name(index)}: its file is cut short; {_REMEDY}")
+        return stored
+
+    def _name(self, index: int) -> str:
+        return f"{self._source.key[index].decode()} (record {index}) in {self.root}"
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_readable"}
+        opened = {"_source", "_files", "_labels"}
+        return {name: value for name, value in vars(self).items() if name not in opened}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

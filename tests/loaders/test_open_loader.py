@@ -1,0 +1,158 @@
+"""`open_loader`: what it opens, and that its batches are the CPU loader's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import imnet_data as imnet
+from imnet_data.errors import ManifestError
+from imnet_data.loaders.cpu import CpuLoader
+from imnet_data.loaders.schedule import Schedule
+from imnet_data.loaders.source import source_of
+from imnet_data.synth import synth
+
+TRAIN = imnet.TrainRecipe(size=32)
+EVALUATE = imnet.EvalRecipe(resize=36, crop=32)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A dataset of 27 images to train with and 9 to evaluate on."""
+    folder = tmp_path_factory.mktemp("opening")
+    synth(
+        folder / "in",
+        class_count=3,
+        images_per_class=9,
+        val_per_class=3,
+        test_count=2,
+        mean_nbytes=3000,
+    )
+    imnet.convert([folder / "in"], folder / "out", format="webdataset", workers=1)
+    return folder / "out"
+
+
+def epoch_of(root, recipe, *, number=0, start=0, **options):
+    with imnet.open_loader(root, recipe, **options) as loader:
+        return list(loader.epoch(number, start=start))
+
+
+def assert_same(batches, others):
+    for batch, other in zip(batches, others, strict=True):
+        for ours, theirs in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def together(ranks):
+    return [
+        [np.concatenate(part) for part in zip(*step, strict=True)]
+        for step in zip(*ranks, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "split", "order", "last"),
+    [(TRAIN, "train", "shuffled", "drop"), (EVALUATE, "val", "sequential", "ragged")],
+    ids=["train", "evaluate"],
+)
+def test_the_recipe_says_which_split_comes_and_how(root, recipe, split, order, last):
+    with imnet.Dataset.open(root, split) as dataset:
+        schedule = Schedule(count=len(dataset), batch_size=4, seed=3, order=order, last=last)
+        with CpuLoader(source_of(dataset), recipe, schedule) as loader:
+            expected = list(loader.epoch(1))
+    assert_same(epoch_of(root, recipe, number=1, batch_size=4, seed=3), expected)
+
+
+def test_three_lines_are_enough(root):
+    seen = []
+    train = imnet.open_loader(root, imnet.TrainRecipe(size=32), batch_size=8, seed=0)
+    for images, labels, _ in train.epoch(0):
+        seen.append((images.shape, images.dtype, labels.shape, labels.dtype))
+    assert seen == [((8, 32, 32, 3), np.uint8, (8,), np.int64)] * 3
+    train.close()
+
+
+def test_evaluation_on_another_split_takes_each_record_once(root):
+    ranks = [
+        epoch_of(root, EVALUATE, split="train", batch_size=2, rank=rank, world_size=3)
+        for rank in range(3)
+    ]
+    indices = np.concatenate([batch.indices for rank in ranks for batch in rank])
+    np.testing.assert_array_equal(np.sort(indices), np.arange(27))
+    assert len({len(rank) for rank in ranks}) == 1
+
+
+def test_batches_do_not_depend_on_threads(root):
+    expected = epoch_of(root, TRAIN, batch_size=4, threads=1)
+    for threads in (2, 7, None):
+        assert_same(epoch_of(root, TRAIN, batch_size=4, threads=threads), expected)
+
+
+def test_an_epoch_goes_on_with_other_threads_and_ranks(root):
+    """Batch k of a rank begins after k * batch_size * world_size records of the epoch's order."""
+    whole = epoch_of(root, TRAIN, number=5, batch_size=8, threads=1)
+    rest = epoch_of(root, TRAIN, number=5, start=1, batch_size=8, threads=3)
+    assert_same(rest, whole[1:])
+    ranks = [
+        epoch_of(root, TRAIN, number=5, start=2, batch_size=2, rank=rank, world_size=2)
+        for rank in (0, 1)
+    ]
+    steps = together(ranks)
+    pairs = [
+        [np.concatenate(part) for part in zip(*steps[first : first + 2], strict=True)]
+        for first in (0, 2)
+    ]
+    assert_same(pairs, whole[1:])
+
+
+def test_close_ends_the_threads_also_in_mid_epoch(root):
+    def threads():
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    before = threads()
+    loader = imnet.open_loader(root, TRAIN, batch_size=4, threads=3)
+    next(loader.epoch(0))
+    assert threads() == before + 3
+    loader.close()
+    assert threads() == before
+
+
+def test_ranks_of_one_machine_share_its_cores(root, monkeypatch):
+    def threads():
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    before = threads()
+    with imnet.open_loader(root, TRAIN, batch_size=4):
+        assert threads() == before + 1
+
+
+def test_a_split_that_is_not_there_is_an_error_that_names_those_that_are(root):
+    with pytest.raises(ManifestError, match=r"has no split 'dev'; it has train, val, test"):
+        imnet.open_loader(root, TRAIN, split="dev", batch_size=4)
+
+
+def test_batches_larger_than_the_split_are_an_error(root):
+    with pytest.raises(ValueError, match=r"27 records do not fill one batch of 28"):
+        imnet.open_loader(root, TRAIN, batch_size=28)
+
+
+def test_torch_is_asked_for_only_where_a_device_is(root):
+    code = f"""
+import sys
+sys.modules["torch"] = None  # as where it is not installed
+import imnet_data as imnet
+recipe = imnet.TrainRecipe(size=32)
+print(len(list(imnet.open_loader({str(root)!r}, recipe, batch_size=8).epoch(0))))
+try:
+    imnet.open_loader({str(root)!r}, recipe, batch_size=8, device="cuda")
+except imnet.ImnetError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "3\ndevice 'cuda' needs torch, which is not installed; "
+        "install it: pip install 'imnet-data[torch]'\n"
+    )
