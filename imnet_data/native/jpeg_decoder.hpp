@@ -7,12 +7,12 @@
 //   if (!status) ...                           // status.code, status.text, status.offset
 // - `data` must stay as it is from open() to the last decode(); any number of boxes may be decoded.
 // - `box` must lie within (0, 0, header().width, header().height) and not be empty.
-// - `out` gets box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart; nothing
-//   is written past the last byte of a row. Where decode() fails its content is not defined.
+// - `out` gets box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart;
+//   nothing is written past the last byte of a row. Where decode() fails its content is not defined.
 // - open() says `unsupported` for what is a JPEG but not for this decoder (progressive, arithmetic,
 //   12 bits, lossless, two or four components): give the same bytes to another decoder.
-// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the MCUs
-//   that the box needs, and the size of the compressed data. It never shrinks.
+// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the
+//   MCUs that the box needs, and the size of the compressed data. It never shrinks.
 #pragma once
 
 #include <cstddef>

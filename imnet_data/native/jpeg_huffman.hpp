@@ -54,7 +54,8 @@ struct AcTable {
 
 struct DcTable {
   bool build(const HuffmanSpec& spec);
-  std::array<uint32_t, kLookupSize> entries;  // bits used, value bits to take, value or what is added
+  // bits used, value bits to take, 16 bits for the value or what is added; 0: unknown
+  std::array<uint32_t, kLookupSize> entries;
   HuffmanCodes codes;
 };
 

@@ -2,7 +2,7 @@
 //
 // A code that is not in its table counts as 0; where the data of an interval ends early, its
 // current MCU is finished with zero bits and the others are left at zero, which is mid-grey; at a
-// restart marker that is not the one due, libjpeg's rule decides whether to wait for it or to go on.
+// restart marker that is not the one due, libjpeg's rule decides whether to wait or to go on.
 // Symbol by symbol, bit by bit: for images that the fast way has refused.
 //
 // Source: libjpeg 6b, jdhuff.c and jdmarker.c (jpeg_resync_to_restart), as in libjpeg-turbo.

@@ -226,7 +226,8 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
   const uint8_t* stop = data;
   status = walk_whole(data + header.scan.data_offset, data + nbytes, &stop);
   if (!status) return status;
-  if (data + nbytes - stop < 2 || stop[1] != 0xD9) return no("the scan is not the end of the image");
+  if (data + nbytes - stop < 2 || stop[1] != 0xD9)
+    return no("the scan is not the end of the image");
 
   DcSpecs specs = header.dc;
   std::array<std::vector<uint8_t>, 4> missing;

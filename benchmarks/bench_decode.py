@@ -1,0 +1,141 @@
+"""How many images a second does the decoder make, against a bare full decode by libjpeg-turbo?
+
+"simplejpeg" is libjpeg-turbo without anything around it, "pillow" what torchvision reads with:
+both decode whole images. "full" is this decoder on whole images, "boxes-original" and
+"boxes-seekable" on the boxes of RandomResizedCrop, from the files as they are and from the same
+with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes.
+
+Each rival runs in its own process, pinned to one core; rivals take turns, five rounds, the median
+counts. CPU seconds, not wall-clock time: other work on the machine takes less away from them. After
+timing, pixels are compared with Pillow's. The last line is one JSON document.
+
+    python benchmarks/bench_decode.py FOLDER [--rounds 5] [--core 1] [--target-width 128]
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imnet_data import jpeg
+
+PASSES = 3  # over all images in one round; the fastest counts
+RIVALS = ["simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"]
+
+
+def pillow_pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def random_resized_crop(random, width, height):
+    """The box of torchvision's RandomResizedCrop.get_params, with its default scale and ratio."""
+    for _ in range(10):
+        area = width * height * random.uniform(0.08, 1)
+        ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, upper = random.integers(width - w + 1), random.integers(height - h + 1)
+            return int(left), int(upper), int(left + w), int(upper + h)
+    return 0, 0, width, height
+
+
+def rival(name, files, target_width) -> tuple[list[tuple], Callable, Callable]:
+    """Arguments of each call, the call, and a check of its result: (index, result) -> bool."""
+    random = np.random.default_rng(7)
+    boxes = [random_resized_crop(random, *jpeg.header(data)[:2]) for data in files]
+    made = [jpeg.seekable(data, target_width=target_width) for data in files]
+
+    def is_whole(index, pixels):
+        return np.array_equal(pixels, pillow_pixels(files[index]))
+
+    def is_box(index, pixels):
+        left, upper, right, lower = boxes[index]
+        return np.array_equal(pixels, pillow_pixels(files[index])[upper:lower, left:right])
+
+    def is_cut(index, result):
+        left, upper, right, lower = result[1]
+        return is_box(index, pillow_pixels(result[0])[upper:lower, left:right])
+
+    def is_seekable(index, result):
+        return jpeg.restore(result) == files[index]
+
+    whole, boxed = [(data,) for data in files], list(zip(made, boxes, strict=True))
+    if name == "simplejpeg":
+        from simplejpeg import decode_jpeg
+
+        return whole, decode_jpeg, is_whole
+    return {
+        "pillow": (whole, pillow_pixels, is_whole),
+        "full": (whole, jpeg.decode, is_whole),
+        "boxes-original": (list(zip(files, boxes, strict=True)), jpeg.decode, is_box),
+        "boxes-seekable": (boxed, jpeg.decode, is_box),
+        "seekable": (
+            whole,
+            lambda data: jpeg.seekable(data, target_width=target_width),
+            is_seekable,
+        ),
+        "crop": (boxed, jpeg.crop, is_cut),
+    }[name]
+
+
+def run(name, folder, target_width):
+    files = [path.read_bytes() for path in sorted(folder.glob("*.JPEG"))]
+    calls, function, is_right = rival(name, files, target_width)
+    best = float("inf")
+    for _ in range(PASSES):
+        begin = time.process_time()
+        for arguments in calls:
+            function(*arguments)
+        best = min(best, time.process_time() - begin)
+    for index in range(0, len(calls), 7):
+        if not is_right(index, function(*calls[index])):
+            raise SystemExit(f"{name}: image {index} differs")
+    print(len(calls) / best)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--core", type=int, default=os.cpu_count() - 1)
+    parser.add_argument("--target-width", type=int, default=128)
+    parser.add_argument("--run", choices=RIVALS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        os.sched_setaffinity(0, {options.core})
+        run(options.run, options.folder, options.target_width)
+        return
+    speeds = {name: [] for name in RIVALS}
+    for _ in range(options.rounds):
+        for name in RIVALS:
+            command = [sys.executable, __file__, *sys.argv[1:], "--run", name]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            speeds[name].append(float(done.stdout))
+    bare = statistics.median(speeds["simplejpeg"])
+    for name, values in speeds.items():
+        middle = statistics.median(values)
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        print(f"{name:15} {middle:7.0f} images/s ({spread})  {middle / bare:5.2f} x simplejpeg")
+    print(
+        json.dumps(
+            {
+                "images_per_second": speeds,
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
