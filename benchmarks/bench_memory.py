@@ -22,9 +22,11 @@ CONVERT = """
 import json, resource, sys
 from imnet_data import convert
 about = convert([sys.argv[1]], sys.argv[2], format=sys.argv[3], force=True)
-peak = lambda who: resource.getrusage(who).ru_maxrss / 1024
+# not ru_maxrss, which a process inherits from the one that started it
+own = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(json.dumps({"records": sum(split.record_count for split in about.splits.values()),
-    "command_mb": peak(resource.RUSAGE_SELF), "worker_mb": peak(resource.RUSAGE_CHILDREN)}))
+    "command_mb": own / 1024, "worker_mb": workers / 1024}))
 """
 
 

@@ -29,11 +29,11 @@ from imnet_data.sources import Source
 ROUNDS = 5
 WALKED_RECORDS = 50_000
 OPEN = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
 from imnet_data.dataset import Dataset
-def peak_mb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mb():  # not ru_maxrss, which a process inherits from the one that started it
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 before, begin = peak_mb(), time.perf_counter()
 dataset = Dataset.open(sys.argv[1])
 opened = time.perf_counter()
