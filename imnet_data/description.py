@@ -125,7 +125,7 @@ def read(root: Path) -> Description:
                 f"{path}: version {document['version']}, this program knows {VERSION}; update it"
             )
         return Description(
-            name=document.get("name", ILSVRC2012),  # there was no other before it was written
+            name=document["name"],
             format=document["format"],
             options=_options(document["options"]),
             classes=tuple(document["classes"]),

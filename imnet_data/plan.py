@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imnet_data.description import Options, Order
     from imnet_data.record import Listing, Records
 
-# bytes that a format adds to an image, at most, for shards and free space to be planned with
+# about what a format adds to an image, for shards and free space to be planned with; it decides
+# where shards are cut, so it is the same for all formats and does not change
 OVERHEAD_NBYTES = 2048
 
 DEFAULT_SHARD_NBYTES = 256 << 20

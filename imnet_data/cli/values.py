@@ -32,5 +32,5 @@ out_path = click.Path(path_type=Path)
 workers = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes.  [default: as the machine has cores]",
+    help="Processes.  [default: one a core; convert: one more]",
 )
