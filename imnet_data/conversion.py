@@ -51,7 +51,7 @@ class Conversion(NamedTuple):
 
 
 def convert(
-    paths: Sequence[Path | str],
+    paths: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
     format: str = "webdataset",
@@ -80,7 +80,8 @@ def convert(
         ImnetError: if anything is wrong; nothing is left under a final name then.
     """
     out = Path(out)
-    roots = [Path(path) for path in paths]
+    given = [paths] if isinstance(paths, str | Path) else paths
+    roots = [Path(path) for path in given]
     _refuse_own_source(roots, out)
     with staging.held(out, force=force) as stage:
         spool = stage / "spool"

@@ -30,6 +30,11 @@ def test_train_is_shuffled_by_the_seed_and_val_and_test_are_sorted(
     assert keys(tmp_path / "0") != keys(tmp_path / "1")
 
 
+def test_one_source_may_be_given_by_itself(tarballs: Path, tmp_path: Path) -> None:
+    by_itself = convert(str(tarballs), tmp_path / "a", options=Options(limit=5))
+    assert by_itself == convert([tarballs], tmp_path / "b", options=Options(limit=5))
+
+
 def test_order_sorted_sorts_train(tarballs: Path, tmp_path: Path) -> None:
     convert([tarballs], tmp_path, split="train", options=Options(order="sorted"))
     assert keys(tmp_path) == sorted(keys(tmp_path))
