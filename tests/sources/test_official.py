@@ -101,7 +101,9 @@ def test_progress_goes_to_the_size_of_the_file(tmp_path):
 
 
 def test_a_folder_and_a_missing_file_are_differences(tmp_path):
-    assert check_official(tmp_path) == [f"{tmp_path}: is a folder; give the archives in it"]
+    assert check_official(tmp_path) == [
+        f"{tmp_path}: is a folder without dataset.json, so no dataset; give archives by name"
+    ]
     assert check_official(tmp_path / "x.tar") == [
         f"{tmp_path / 'x.tar'}: No such file or directory"
     ]
