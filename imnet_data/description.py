@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "dataset.json"
 VERSION = 1
+_PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 BadPolicy = Literal["fix", "error", "skip", "keep"]
 Order = Literal["shuffled", "sorted"]
@@ -130,7 +132,7 @@ def read(root: Path) -> Description:
             options=_options(document["options"]),
             classes=tuple(document["classes"]),
             sources=tuple((file["name"], file["nbytes"]) for file in document["sources"]),
-            splits={name: _split(fields) for name, fields in document["splits"].items()},
+            splits={name: _split(name, fields) for name, fields in document["splits"].items()},
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(
@@ -147,6 +149,10 @@ def _options(fields: dict[str, Any]) -> Options:
     return Options(**fields)
 
 
-def _split(fields: dict[str, Any]) -> SplitDescription:
+def _split(name: str, fields: dict[str, Any]) -> SplitDescription:
     shards = tuple(ShardFile(**shard) for shard in fields.pop("shards"))
+    # these become paths, of files that may be replaced and of folders that --force removes
+    for path in (name, *(shard.name for shard in shards if shard.name)):
+        if not _PLAIN_NAME.fullmatch(path):
+            raise ValueError(f"{path!r} is no name of a split or shard")
     return SplitDescription(shards=shards, **fields)

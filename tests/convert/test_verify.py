@@ -164,6 +164,22 @@ def test_a_damaged_description_is_one_clear_error(dataset_root: Path) -> None:
         verify(dataset_root)
 
 
+def test_a_description_whose_names_lead_elsewhere_is_refused(
+    made: dict[str, Path], tmp_path: Path, tarballs: Path
+) -> None:
+    """--force removes the folders of the splits: they must be folders of the dataset."""
+    (tmp_path / "precious").mkdir()
+    root = Path(shutil.copytree(made["lmdb"], tmp_path / "lmdb"))
+    content = (root / "dataset.json").read_text()
+    shard = Dataset.open(root, "train").shard_paths[0].name
+    for name, other in (("train", "../precious"), ("train", "/etc"), (shard, f"../{shard}")):
+        (root / "dataset.json").write_text(content.replace(f'"{name}"', f'"{other}"'))
+        with pytest.raises(ManifestError, match="is no name of a split or shard"):
+            verify(root)
+        convert([tarballs], root, force=True, options=Options(limit=3))
+        assert (tmp_path / "precious").is_dir()
+
+
 def test_a_label_that_was_changed_everywhere_is_still_found(dataset_root: Path) -> None:
     path = dataset_root / "labels.tsv"
     path.write_bytes(path.read_bytes().replace(b"tench", b"carp"))
