@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import (
     dataset,
     description,
+    files,
     finish,
     formats,
     plan,
@@ -263,7 +264,7 @@ def _agree_on_plan(conversion: Conversion, path: Path) -> None:
     }
     content = (json.dumps(document, indent=1) + "\n").encode()
     if not path.exists():
-        shard_writer.write_whole(path, content)
+        files.write_whole(path, content)
         return
     if path.read_bytes() == content:
         return

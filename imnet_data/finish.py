@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
-from imnet_data import index, labels, manifest, shard_writer
+from imnet_data import files, index, journal, labels, manifest, shard_writer
 from imnet_data.description import FILE_NAME as DESCRIPTION
 from imnet_data.description import Description, ShardFile, SplitDescription
 from imnet_data.errors import ConvertError
+from imnet_data.files import file_sha256
 from imnet_data.formats import ShardSummary
 from imnet_data.pool import Step
-from imnet_data.shard_writer import ShardJob, file_sha256, write_whole
+from imnet_data.shard_writer import ShardJob
 from imnet_data.staging import LABELS, SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
-    from imnet_data.manifest import Entry
-    from imnet_data.shard_writer import JournalHead, Writing
+    from imnet_data.journal import Head
+    from imnet_data.shard_writer import Writing
+
+_write = partial(files.write_whole, sync=False)  # all is synced before it gets its final name
 
 
 def finish(
@@ -49,9 +54,9 @@ def finish(
         )
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")
-        lines.write(f"{write_whole(writing.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
+        lines.write(f"{_write(writing.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
     sums.rename(writing.stage / SUMS)
-    write_whole(writing.stage / DESCRIPTION, content)
+    _write(writing.stage / DESCRIPTION, content)
 
 
 def _finish_split(
@@ -59,22 +64,21 @@ def _finish_split(
 ) -> tuple[SplitDescription, Iterable[tuple[str, str]]]:
     """Write manifest, index and side files of a split; give names and hashes of all its files."""
     planned = writing.plans[split]
-    numbers = range(planned.shard_count)
-    heads = [
-        shard_writer.read_journal_head(writing.journal(ShardJob(split, number)))
-        for number in numbers
-    ]
-    builder = index.Builder(writing.labels)
-    digest = _write_manifest(writing, split, builder.watch(writing.entries(split, numbers)))
-    if not builder.record_count:
+    journals = [writing.journal(ShardJob(split, number)) for number in range(planned.shard_count)]
+    heads = [journal.read_head(path) for path in journals]
+    record_count = sum(head.record_count for head in heads)
+    if not record_count:
         raise ConvertError(f"{split}: every record was skipped as bad; look at --bad")
-    content = index.to_bytes(builder.table(digest))
-    write_whole(writing.stage / split / index.FILE_NAME, content)
+    digest = manifest.digest(journal.identities(path) for path in journals)
+    _write_manifest(writing.stage / split / manifest.FILE_NAME, journals)
+    tables = [journal.table(path) for path in journals]
+    table = index.joined(tables, [head.fixes for head in heads], digest)
+    _write(writing.stage / split / index.FILE_NAME, index.to_bytes(table))
     described = SplitDescription(
-        record_count=builder.record_count,
+        record_count=record_count,
         order=planned.order,
         digest=digest,
-        fixes=dict(sorted(builder.fixes.items())),
+        fixes=_total(head.fixes for head in heads),
         skipped=_total(head.skipped for head in heads),
         not_seekable=_total(head.not_seekable for head in heads),
         shards=tuple(
@@ -85,12 +89,10 @@ def _finish_split(
     return described, _sums(writing, split, heads)
 
 
-def _write_manifest(writing: Writing, split: str, entries: Iterable[Entry]) -> str:
-    path = writing.stage / split / manifest.FILE_NAME
+def _write_manifest(path: Path, journals: Iterable[Path]) -> None:
     part = path.with_name(f"{path.name}.part")
-    digest = manifest.write(part, entries)
+    manifest.write(part, (journal.lines(path) for path in journals))
     part.rename(path)
-    return digest
 
 
 def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -100,7 +102,7 @@ def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _sums(writing: Writing, split: str, heads: Sequence[JournalHead]) -> Iterator[tuple[str, str]]:
+def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple[str, str]]:
     """Give name and hash of every file of a split, relative to its folder."""
     directory = writing.stage / split
     for head in heads:
@@ -109,7 +111,7 @@ def _sums(writing: Writing, split: str, heads: Sequence[JournalHead]) -> Iterato
         yield from head.side_files.items()
     shards = [ShardSummary(head.name, head.record_count, head.nbytes) for head in heads]
     for name, content in writing.format.split_side_files(split, shards).items():
-        yield name, write_whole(directory / name, content)
+        yield name, _write(directory / name, content)
     for name in (manifest.FILE_NAME, index.FILE_NAME):
         yield name, file_sha256(directory / name)
     if not heads[0].name:  # a folder: the hash of a record is that of its file

@@ -19,7 +19,7 @@ from imnet_data.manifest import STORED
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE_NAME = "index.npy"
 _CHUNK = 65_536  # keys held as objects before they become an array
 
-# columns that are gathered as numbers, by the code of `array`, in the order of `Builder._add`
+# columns that are gathered as numbers, by the code of `array`, in the order of `Builder.add`
 _ARRAY_CODES = {
     "offset": "q",
     "nbytes": "q",
@@ -42,6 +42,9 @@ _ARRAY_CODES = {
     "fix": "B",
     "stored": "B",
 }
+
+
+_COLUMNS = (*_ARRAY_CODES, "key")  # one value a record
 
 
 class Index(NamedTuple):
@@ -117,10 +120,11 @@ class Builder:
             ManifestError: if one is of a class that has no label.
         """
         for entry in entries:
-            self._add(entry)
+            self.add(entry)
             yield entry
 
-    def _add(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
+        """Note one entry, as `watch` does."""
         if entry.wnid not in self._labels:
             raise ManifestError(
                 f"{entry.key}: its wnid {entry.wnid} is not in the class list; {_REMEDY}"
@@ -151,8 +155,8 @@ class Builder:
         self._key_chunks.append(np.array(self._keys, np.bytes_))
         self._keys = []
 
-    def table(self, digest: str) -> NDArray[np.void]:
-        """Give the table, which holds the manifest's digest."""
+    def table(self, digest: str = "", offsets: NDArray[np.int64] | None = None) -> NDArray[np.void]:
+        """Give the table, with a manifest's digest, and `offsets` in place of the entries' own."""
         self._flush_keys()
         keys = np.concatenate(self._key_chunks)
         boxes = np.frombuffer(self._boxes, np.int32).reshape(-1, 4)
@@ -160,10 +164,43 @@ class Builder:
         table["digest"], table["key"], table["boxes"] = digest, keys, boxes
         for name, column in self._numbers.items():
             table[name] = np.frombuffer(column, column.typecode)
-        in_order = ["", *sorted(self._fix_codes.keys() - {""})]
-        places = np.array([in_order.index(fix) for fix in self._fix_codes], np.uint8)
-        table["fix"] = places[table["fix"]]
+        if offsets is not None:
+            table["offset"] = offsets
+        table["fix"] = _fix_codes([fix for fix in self._fix_codes if fix], self.fixes)[table["fix"]]
         return table
+
+
+def _fix_codes(have: Iterable[str], known: Iterable[str]) -> NDArray[np.uint8]:
+    """Give the code among `known` of each code among `have`, 0 being that of no fix."""
+    in_order = ["", *sorted(known)]
+    return np.array([0, *(in_order.index(fix) for fix in have)], np.uint8)
+
+
+def joined(
+    tables: Sequence[NDArray[np.void]], fixes: Sequence[Mapping[str, int]], digest: str
+) -> NDArray[np.void]:
+    """Give the table of a split from those of its shards, in order.
+
+    Args:
+        tables: as `Builder.table` gives them.
+        fixes: of each of them, what was done to its records.
+        digest: of the manifest.
+    """
+    counts = np.array([_counts(table.dtype) for table in tables])
+    ends = counts.cumsum(0)
+    record_count, box_count, _ = ends[-1].tolist()
+    whole = np.zeros((), index_dtype(record_count, box_count, int(counts[:, 2].max())))
+    whole["digest"] = digest
+    known = {fix for those in fixes for fix in those}
+    for table, those, (record, box, _), (record_end, box_end, _) in zip(
+        tables, fixes, ends - counts, ends, strict=True
+    ):
+        for name in _COLUMNS:
+            whole[name][record:record_end] = table[name]
+        whole["boxes"][box:box_end] = table["boxes"]
+        whole["box_end"][record:record_end] += box
+        whole["fix"][record:record_end] = _fix_codes(sorted(those), known)[table["fix"]]
+    return whole
 
 
 def to_bytes(table: NDArray[np.void]) -> bytes:

@@ -58,15 +58,17 @@ class Digest:
 
     def update(self, entry: Entry) -> None:
         """Take the next entry."""
-        boxes = ";".join(",".join(map(str, box)) for box in entry.boxes)
-        self._hash.update(
-            f"{entry.key}\t{entry.wnid}\t{entry.width}\t{entry.height}"
-            f"\t{entry.sha256}\t{boxes}\n".encode()
-        )
+        self._hash.update(identity(entry).encode())
 
     def hexdigest(self) -> str:
         """Give the digest of all entries so far."""
         return self._hash.hexdigest()
+
+
+def identity(entry: Entry) -> str:
+    """Give the line that the entry adds to the digest."""
+    boxes = ";".join(",".join(map(str, box)) for box in entry.boxes)
+    return f"{entry.key}\t{entry.wnid}\t{entry.width}\t{entry.height}\t{entry.sha256}\t{boxes}\n"
 
 
 def to_line(entry: Entry) -> str:
@@ -76,6 +78,22 @@ def to_line(entry: Entry) -> str:
         if not fields[optional]:
             del fields[optional]
     return _encode(fields)
+
+
+def digest(identities: Iterable[bytes]) -> str:
+    """Give the digest of a manifest from what its records add to it."""
+    state = hashlib.sha256()
+    for piece in identities:
+        state.update(piece)
+    return state.hexdigest()
+
+
+def placed(line: str, offset: int) -> str:
+    """Give a line that was made before the offset was known, with 0 in its place, as it is to be.
+
+    Within a string of JSON a quotation mark has a backslash before it, so there is one such place.
+    """
+    return line.replace('"offset":0', f'"offset":{offset}', 1)
 
 
 def from_line(line: str | bytes) -> Entry:
@@ -94,15 +112,12 @@ def from_line(line: str | bytes) -> Entry:
     return entry
 
 
-def write(path: Path, entries: Iterable[Entry]) -> str:
-    """Write the manifest to `path`; give its digest. The same entries give the same bytes."""
-    digest = Digest()
+def write(path: Path, lines: Iterable[bytes]) -> None:
+    """Write the manifest to `path` from its lines, however they are cut into pieces."""
     compressor = zstandard.ZstdCompressor(level=6, write_checksum=True)
     with path.open("wb") as file, compressor.stream_writer(file) as stream:
-        for entry in entries:
-            digest.update(entry)
-            stream.write(f"{to_line(entry)}\n".encode())
-    return digest.hexdigest()
+        for piece in lines:
+            stream.write(piece)
 
 
 def read(path: Path, *, start: int = 0) -> Iterator[Entry]:

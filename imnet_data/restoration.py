@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import conversion, description, finish, index, manifest, staging
 from imnet_data.errors import ConvertError
 from imnet_data.expectation import expect
-from imnet_data.shard_writer import ShardJob, file_sha256, write_whole
+from imnet_data.files import file_sha256, write_whole
+from imnet_data.shard_writer import ShardJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,10 +1,6 @@
 """Writes one shard of a plan: a pure function of its records and the options.
 
-A shard is written under a name of its own, hashed and renamed; then its *journal* appears, which
-says its name, size and hash. Beside it lie the shard's lines of the manifest and its offsets. A
-shard whose journal exists is done. Nothing is synced here: a killed process loses nothing that it
-has written, and all is synced before it gets its final name. Only a machine that went down may have
-lost some of it: `is_whole` tells.
+A shard is written under a name of its own, hashed and renamed; then its journal appears.
 """
 
 from __future__ import annotations
@@ -12,16 +8,18 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
-import json
 import os
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import fixups, jpeg, manifest, reencode, rng
+from imnet_data import fixups, journal, jpeg, reencode, rng
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
+from imnet_data.files import FileHash, file_sha256, write_whole
 from imnet_data.formats import Sample
+from imnet_data.journal import Head
 from imnet_data.manifest import Entry
 from imnet_data.record import Box
 
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
 _WRITE_BACK_NBYTES = 16 << 20
 _SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
-_LINES, _OFFSETS = ".lines", ".offsets"  # suffixes of what lies beside a journal
 
 
 class ShardJob(NamedTuple):
@@ -72,7 +69,7 @@ class Writing(NamedTuple):
     def entries(self, split: str, numbers: Iterable[int]) -> Iterator[Entry]:
         """Give the manifest lines of shards that are done."""
         for number in numbers:
-            yield from read_journal(self.journal(ShardJob(split, number)))
+            yield from journal.entries(self.journal(ShardJob(split, number)))
 
     def shard_name(self, job: ShardJob) -> str:
         """Name the shard of `job`."""
@@ -81,19 +78,6 @@ class Writing(NamedTuple):
     def journal(self, job: ShardJob) -> Path:
         """Say where the journal of `job` is, once the shard is done."""
         return self.journals / f"{job.split}-{job.number:06d}.json"
-
-
-class JournalHead(NamedTuple):
-    """What a journal says."""
-
-    lines_sha256: str  # of what lies beside the journal
-    name: str  # "" where records are files of their own
-    record_count: int
-    nbytes: int
-    sha256: str
-    side_files: dict[str, str]  # name -> sha256
-    skipped: dict[str, int]  # why -> count
-    not_seekable: dict[str, int]  # likewise
 
 
 def write_shard(writing: Writing, job: ShardJob) -> None:
@@ -106,15 +90,14 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     directory = writing.stage / job.split
     name = writing.shard_name(job)
     part = directory / f"{name}.part"
-    journal = writing.journal(job)
     try:
         _remove(part)
-        samples = _Samples(writing, job, journal.with_suffix(_LINES), _WriteBack(part))
-        offsets = writing.format.write(part, samples)
-        offsets.tofile(journal.with_suffix(_OFFSETS))
-        head = _place(writing, part, directory / name, samples)
-        head = head._replace(record_count=len(offsets), lines_sha256=_lines_sha256(journal))
-        write_whole(journal, json.dumps(head._asdict()).encode(), sync=False)
+        with closing(_Samples(writing, job, part)) as samples:
+            offsets = writing.format.write(part, samples)
+            head = _place(writing, part, directory / name, samples)
+            beside_sha256 = samples.notes.finish(offsets)
+        head = head._replace(record_count=len(offsets), beside_sha256=beside_sha256)
+        journal.write_head(writing.journal(job), head)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
             raise
@@ -146,44 +129,56 @@ class _WriteBack:
 
 
 class _Samples:
-    """The samples of one shard; a line of the manifest is written for each as it is taken."""
+    """The samples of one shard; each is put into its journal as it is taken."""
 
-    def __init__(
-        self, writing: Writing, job: ShardJob, lines: Path, write_back: _WriteBack
-    ) -> None:
+    def __init__(self, writing: Writing, job: ShardJob, part: Path) -> None:
         self._writing = writing
         self._job = job
-        self._lines = lines
-        self._write_back = write_back
+        self._part = part
+        self._write_back = _WriteBack(part)
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self.skipped: dict[str, int] = {}
         self.not_seekable: dict[str, int] = {}
+        self.notes = journal.Writer(writing.journal(job), writing.labels)
+        self.sum: FileHash | None = None  # of the shard, where it is written in order
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __iter__(self) -> Iterator[Sample]:
+        self.close()
         self.skipped, self.not_seekable = {}, {}
+        self.notes = journal.Writer(self._writing.journal(self._job), self._writing.labels)
+        self.sum = FileHash(self._part) if self._writing.format.IN_ORDER else None
         records = self._writing.plans[self._job.split].records
-        with self._lines.open("w") as lines:
-            for index in self._indices:
-                record = records[int(index)]
-                outcome = _prepare(record, self._writing.options)
-                self._writing.counter.add(1, len(record.jpeg))
-                if outcome.record is None:
-                    self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
-                    continue
-                published_nbytes = int(records.listing.nbytes[index])
-                sample, entry = self._describe(outcome, published_nbytes)
-                lines.write(f"{manifest.to_line(entry)}\n")
-                yield sample
-                self._write_back.count(len(sample.record.jpeg))
+        for index in self._indices:
+            record = records[int(index)]
+            outcome = _prepare(record, self._writing.options)
+            self._writing.counter.add(1, len(record.jpeg))
+            if outcome.record is None:
+                self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
+                continue
+            published_nbytes = int(records.listing.nbytes[index])
+            sample, entry = self._describe(outcome, published_nbytes)
+            self.notes.add(entry)
+            yield sample
+            self._write_back.count(len(sample.record.jpeg))
+
+    def close(self) -> None:
+        """Give back the files."""
+        self.notes.close()
+        if self.sum is not None:
+            self.sum.close()
 
     def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
         record = outcome.record
         assert record is not None
-        sha256 = hashlib.sha256(record.jpeg).hexdigest()
+        sha256 = (
+            self.sum.sha256_beside(record.jpeg)
+            if self.sum
+            else hashlib.sha256(record.jpeg).hexdigest()
+        )
         stored, image, pixels = self._store(record)
         content = image if pixels is None else pixels.data
         entry = Entry(
@@ -262,52 +257,44 @@ def _scaled(box: Box, x: float, y: float) -> Box:
     return Box(round(box.xmin * x), round(box.ymin * y), round(box.xmax * x), round(box.ymax * y))
 
 
-def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> JournalHead:
+def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> Head:
     """Bring a written shard and its side files under their names in the stage."""
+    head = Head("", 0, 0, "", {}, samples.notes.fixes, samples.skipped, samples.not_seekable, "")
     if part.is_dir():  # records are files of their own: each goes to its place in the tree
-        count, nbytes = _merge(part, path.parent)
-        return JournalHead("", "", count, nbytes, "", {}, samples.skipped, samples.not_seekable)
-    sides = writing.format.shard_side_files(part, path.name)
-    sums = {
+        return head._replace(nbytes=_merge(part, path.parent))
+    sides = {
         name: write_whole(path.parent / name, content, sync=False)
-        for name, content in sides.items()
+        for name, content in writing.format.shard_side_files(part, path.name).items()
     }
-    sha256 = file_sha256(part)
+    sha256 = samples.sum.hexdigest() if samples.sum else file_sha256(part)
     nbytes = part.stat().st_size
     part.rename(path)
-    counts = samples.skipped, samples.not_seekable
-    return JournalHead("", path.name, len(samples), nbytes, sha256, sums, *counts)
+    return head._replace(name=path.name, nbytes=nbytes, sha256=sha256, side_files=sides)
 
 
-def _merge(part: Path, directory: Path) -> tuple[int, int]:
-    count = nbytes = 0
+def _merge(part: Path, directory: Path) -> int:
+    nbytes = 0
     for file in sorted(part.rglob("*")):
         if file.is_file():
             target = directory / file.relative_to(part)
             target.parent.mkdir(parents=True, exist_ok=True)
             nbytes += file.stat().st_size
-            count += 1
             file.rename(target)
     shutil.rmtree(part)
-    return count, nbytes
-
-
-def _lines_sha256(journal: Path) -> str:
-    return "".join(file_sha256(journal.with_suffix(suffix)) for suffix in (_LINES, _OFFSETS))
+    return nbytes
 
 
 def is_whole(writing: Writing, job: ShardJob) -> bool:
     """Tell whether all that the journal of `job` speaks of is as it was written."""
-    journal = writing.journal(job)
+    path = writing.journal(job)
     directory = writing.stage / job.split
     try:
-        head = read_journal_head(journal)
-        if _lines_sha256(journal) != head.lines_sha256:
+        head = journal.read_head(path)
+        if journal.beside_sha256(path) != head.beside_sha256:
             return False
         sums = {head.name: head.sha256, **head.side_files} if head.name else {}
         if not head.name:
-            entries = writing.entries(job.split, [job.number])
-            sums = {file_of(entry): entry.sha256 for entry in entries}
+            sums = {file_of(entry): entry.sha256 for entry in journal.entries(path)}
         return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())
     except (OSError, ValueError, TypeError):  # cut short, or not there
         return False
@@ -316,37 +303,6 @@ def is_whole(writing: Writing, job: ShardJob) -> bool:
 def file_of(entry: Entry) -> str:
     """Name the file of a record in a folder, relative to the split's."""
     return f"{entry.wnid}/{entry.key}.JPEG" if entry.wnid else f"{entry.key}.JPEG"
-
-
-def read_journal_head(path: Path) -> JournalHead:
-    """Give what a journal says of its shard."""
-    return JournalHead(**json.loads(path.read_bytes()))
-
-
-def read_journal(path: Path) -> Iterator[Entry]:
-    """Give the manifest lines of a journal's shard."""
-    offsets = np.fromfile(path.with_suffix(_OFFSETS), np.int64).tolist()
-    with path.with_suffix(_LINES).open() as lines:
-        for line, offset in zip(lines, offsets, strict=True):
-            yield manifest.from_line(line)._replace(offset=offset)
-
-
-def file_sha256(path: Path) -> str:
-    """Give the sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
-    """Write a file so that it appears when it is whole; give its sha256."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    part.rename(path)
-    return hashlib.sha256(content).hexdigest()
 
 
 def _remove(path: Path) -> None:

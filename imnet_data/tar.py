@@ -34,7 +34,7 @@ _WINDOW = 1 << 16  # bytes read at once where members are small
 _SMALL = 1 << 14  # bytes; reading past larger members costs more than another call
 _MAX_TAIL = 1 << 20  # bytes of zeros after the last member; GNU tar pads to 10 KiB
 _MAX_EXTENDED = 1 << 20  # bytes of a long name or a PAX header
-_MAX_SUM = 65521  # adler32 adds up bytes modulo this prime
+MAX_SUM = 65521  # adler32 adds up bytes modulo this prime
 
 _REGULAR = b"0\x007"  # 7: contiguous, the same to all but one old system
 _DIRECTORY = ord("5")
@@ -150,12 +150,19 @@ def _name(header: bytes, extended: _Extended, *, position: int, archive: str) ->
     return check_name(text, archive=archive)
 
 
-def _check_sum(header: bytes, *, position: int, archive: str) -> None:
-    # adler32's low half is 1 + the sum of the bytes: ten times as fast as sum(), and a sum that is
-    # wrong by just 65,521 does not come from damage to a header, whose sum is near 6,000
+def header_sum(header: bytes) -> int:
+    """Give the checksum that belongs into a header, modulo MAX_SUM.
+
+    A sum that is wrong by just 65,521 does not come from damage to a header: it is near 6,000.
+    """
+    # adler32's low half is 1 + the sum of the bytes: ten times as fast as sum()
     others = (zlib.adler32(header) & 0xFFFF) - (zlib.adler32(header[148:156]) & 0xFFFF)
+    return (others + 8 * ord(" ")) % MAX_SUM
+
+
+def _check_sum(header: bytes, *, position: int, archive: str) -> None:
     stored = _number(header[148:156], position=position, archive=archive)
-    if (others + 8 * ord(" ") - stored) % _MAX_SUM:
+    if header_sum(header) != stored % MAX_SUM:
         raise _garbage(position, archive)
 
 

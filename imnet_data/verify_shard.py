@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg, manifest, reencode
 from imnet_data.errors import FormatError, ImageError
+from imnet_data.files import file_sha256
 from imnet_data.formats import Place
-from imnet_data.shard_writer import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "imnet_data"
 LAYERS = [
     {"errors"},
     {"record", "labels", "rng", "native"},
-    {"order", "manifest", "tar", "jpeg", "pool", "reencode", "variants"},
+    {"order", "files", "manifest", "tar", "jpeg", "pool", "reencode", "variants"},
     {"pipeline", "augment", "index", "description", "fixups", "formats"},
     {"metrics", "sources"},
-    {"dataset", "plan", "synth"},
+    {"dataset", "journal", "plan", "synth"},
     {"expectation", "shard_writer", "loaders"},
     {"staging", "verify_shard"},
     {"finish", "comparison"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"restoration", "inspect"},
     {"inspect_charts", "inspect_text"},
     {"inspect_page", "demo", "train"},
-    {"evaluation"},
+    {"evaluation", "bench"},
     {"cli"},
 ]
 # each of its parameters is one that a training script has to say, and they have no common noun

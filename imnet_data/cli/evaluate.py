@@ -16,9 +16,9 @@ from imnet_data.cli.values import classes as wnids
 from imnet_data.cli.values import source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
+from imnet_data.files import write_whole
 from imnet_data.pipeline import EvalRecipe
 from imnet_data.pool import Step
-from imnet_data.shard_writer import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import click
 from imnet_data import inspect, inspect_page, inspect_text
 from imnet_data.cli.values import source_path
 from imnet_data.errors import FormatError
-from imnet_data.shard_writer import write_whole
+from imnet_data.files import write_whole
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

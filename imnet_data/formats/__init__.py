@@ -101,6 +101,10 @@ class Format(Protocol):
     def ONE_SHARD(self) -> bool:
         """Whether its tools want one file a split, so that this is the default."""
 
+    @property
+    def IN_ORDER(self) -> bool:
+        """Whether a shard's bytes are written once each, from its start to its end."""
+
     def shard_name(self, split: str, index: int, count: int) -> str:
         """Name shard `index` of `count`."""
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+IN_ORDER = False
 
 _HEADER = struct.Struct("<HHIQQ")
 _VERSION = 2

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+IN_ORDER = False
 
 _DATA, _LABEL, _ENCODED = 4, 5, 7
 _MAX_COUNT = 10**8  # eight digits keep the keys in order

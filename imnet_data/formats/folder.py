@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXTENTS = False
 ONE_SHARD = False
+IN_ORDER = False
 
 _SUFFIX = ".JPEG"
 

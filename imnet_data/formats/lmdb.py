@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+IN_ORDER = False
 
 _HEAD = struct.Struct("<iIHHBBH")
 _VERSION = 1

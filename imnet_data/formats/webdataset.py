@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from imnet_data import tar
 from imnet_data.errors import FormatError
 from imnet_data.formats import Stored
 from imnet_data.formats.extents import ExtentShard, ShardFile
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+IN_ORDER = True
 
 _BLOCK = 512
 _ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks
@@ -195,9 +197,8 @@ def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
     if not plain or any(header[345:500]):
         raise file.fault(f"at {position} there is no USTAR header of a plain file")
     checksum, nbytes = _NUMBER.fullmatch(header[_CHECKSUM]), _NUMBER.fullmatch(header[124:136])
-    total = int(np.frombuffer(header, np.uint8).sum())
-    blanked = total - sum(header[_CHECKSUM]) + 8 * ord(" ")
-    if checksum is None or nbytes is None or int(checksum[1], 8) != blanked:
+    total = tar.header_sum(header)
+    if checksum is None or nbytes is None or int(checksum[1], 8) % tar.MAX_SUM != total:
         raise file.fault(f"the header at {position} is damaged")
     name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
     return Member(name, position + _BLOCK, int(nbytes[1], 8))

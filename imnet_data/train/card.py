@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from imnet_data.files import write_whole
 from imnet_data.labels import fingerprint
-from imnet_data.shard_writer import write_whole
 from imnet_data.train.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from imnet_data.train.recipes import TrainingRecipe
 
 JSON_NAME, MARKDOWN_NAME = "card.json", "card.md"
-_PACKAGES = ("imnet-data", "torch", "torchvision", "timm", "numpy", "pillow")
+_PACKAGES = (
+    *("imnet-data", "torch", "torchvision", "timm", "numpy", "pillow"),
+    *("nvidia-dali-cuda120", "nvidia-dali-cuda130"),
+)
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:

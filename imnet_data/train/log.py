@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from imnet_data.shard_writer import write_whole
+from imnet_data.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch.utils.tensorboard import SummaryWriter
 
-    from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
 
@@ -28,7 +28,7 @@ class Meter:
     of time is then the most that the loader can have cost.
     """
 
-    def __init__(self, batches: Iterator[Batch | TensorBatch]) -> None:
+    def __init__(self, batches: Iterator[Batch | DeviceBatch | TensorBatch]) -> None:
         self._batches = batches
         self.restart()
 
@@ -41,7 +41,7 @@ class Meter:
     def __iter__(self) -> Meter:
         return self
 
-    def __next__(self) -> Batch | TensorBatch:
+    def __next__(self) -> Batch | DeviceBatch | TensorBatch:
         began = time.perf_counter()
         batch = next(self._batches)
         self._waited += time.perf_counter() - began

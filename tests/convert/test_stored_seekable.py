@@ -89,6 +89,6 @@ def test_a_seekable_file_of_another_image_is_found_by_its_original(
     path = root / "val" / manifest.FILE_NAME
     entries = list(manifest.read(path))
     entries[0] = entries[0]._replace(sha256="0" * 64)
-    manifest.write(path, entries)
+    manifest.write(path, (f"{manifest.to_line(entry)}\n".encode() for entry in entries))
     found = [difference.what for difference in verify(root) if difference.key == entries[0].key]
     assert found == ["the image that is restored is not the original"]

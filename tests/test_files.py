@@ -1,0 +1,104 @@
+"""Files and the journals of shards."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imnet_data import files, index, journal, manifest
+from imnet_data.manifest import Entry
+from imnet_data.native import _native
+from imnet_data.record import Box
+
+LABELS = {"n01440764": 0, "n01443537": 1}
+
+
+def entry(number: int, *, fix: str = "", boxes: int = 0) -> Entry:
+    key = f"n01440764_{number}" + "x" * number
+    sha256 = hashlib.sha256(key.encode()).hexdigest()
+    box = Box(1, 2, 3, number + 4)
+    return Entry(key, "n01440764", 5, 4, 100, sha256, number // 3, 0, fix=fix, boxes=(box,) * boxes)
+
+
+ENTRIES = [
+    entry(0, boxes=2),
+    entry(1, fix="truncated-filled"),
+    entry(2),
+    entry(3, fix="png-to-jpeg"),
+    entry(4, boxes=1, fix="cmyk-to-rgb"),
+    entry(5, boxes=3, fix="truncated-filled"),
+    entry(6),
+]
+OFFSETS = np.array([512, 2048, 4096, 512, 1024, 9999, 123456], np.int64)
+
+
+def placed() -> list[Entry]:
+    return [
+        entry._replace(offset=offset)
+        for entry, offset in zip(ENTRIES, OFFSETS.tolist(), strict=True)
+    ]
+
+
+def journals(folder: Path) -> list[tuple[Path, dict[str, int]]]:
+    """Write the entries as three shards."""
+    made = []
+    for number, rows in enumerate((slice(0, 3), slice(3, 6), slice(6, 7))):
+        path = folder / f"train-{number:06d}.json"
+        writer = journal.Writer(path, LABELS)
+        for each in ENTRIES[rows]:
+            writer.add(each)
+        assert writer.finish(OFFSETS[rows]) == journal.beside_sha256(path)
+        made.append((path, writer.fixes))
+    return made
+
+
+def test_journals_put_together_are_the_manifest_the_digest_and_the_index(tmp_path: Path) -> None:
+    made = journals(tmp_path)
+    manifest.write(tmp_path / "manifest", (journal.lines(path) for path, _ in made))
+    assert list(manifest.read(tmp_path / "manifest")) == placed()
+    assert [each for path, _ in made for each in journal.entries(path)] == placed()
+    digest = manifest.Digest()
+    builder = index.Builder(LABELS)
+    for each in builder.watch(placed()):
+        digest.update(each)
+    assert manifest.digest(journal.identities(path) for path, _ in made) == digest.hexdigest()
+    tables, fixes = [journal.table(path) for path, _ in made], [fixes for _, fixes in made]
+    joined = index.joined(tables, fixes, digest.hexdigest())
+    assert index.to_bytes(joined) == index.to_bytes(builder.table(digest.hexdigest()))
+
+
+def test_an_offset_is_put_in_its_place_and_nowhere_else() -> None:
+    awkward = ENTRIES[0]._replace(key='"offset":0', fix='\\"offset":0')
+    line = manifest.placed(manifest.to_line(awkward), 77)
+    assert manifest.from_line(line) == awkward._replace(offset=77)
+
+
+@pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 40_000])
+def test_the_hash_of_a_growing_file_is_that_of_hashlib(tmp_path: Path, chunk: int) -> None:
+    rng = random.Random(chunk)
+    path = tmp_path / "file"
+    sum_of_file = files.FileHash(path)
+    with path.open("wb", buffering=0) as file:
+        for _ in range(20):
+            file.write(rng.randbytes(rng.randrange(2 * chunk)))
+            content = rng.randbytes(rng.randrange(2 * chunk))
+            assert sum_of_file.sha256_beside(content) == hashlib.sha256(content).hexdigest()
+        file.write(rng.randbytes(3 << 20))  # far more than is hashed beside a record
+    assert sum_of_file.hexdigest() == files.file_sha256(path)
+    sum_of_file.close()
+
+
+@pytest.mark.skipif(not _native.has_sha256_instructions(), reason="no SHA instructions here")
+def test_two_streams_at_once_are_two_hashes_whatever_their_lengths() -> None:
+    rng = random.Random(0)
+    for _ in range(500):
+        stream, whole = _native.Sha256(), b""
+        content = rng.randbytes(rng.choice([0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000]))
+        for _ in range(rng.randrange(4)):
+            more = rng.randbytes(rng.choice([0, 1, 55, 63, 64, 65, 200, rng.randrange(5000)]))
+            whole += more
+            beside = _native.sha256_beside(content, stream, more)
+            assert beside == hashlib.sha256(content).digest()
+            assert stream.digest() == hashlib.sha256(whole).digest()
