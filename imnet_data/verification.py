@@ -80,7 +80,7 @@ def _check_all(
     jobs = list(_jobs(checking))
     total = sum(split.record_count for split in checking.about.splits.values())
     shards = [shard for split in checking.about.splits.values() for shard in split.shards]
-    total_nbytes = 2 * sum(shard.nbytes for shard in shards)  # once as files, once as records
+    total_nbytes = sum(shard.nbytes for shard in shards)
 
     def report() -> None:
         done, nbytes = checking.counter.done
@@ -94,18 +94,13 @@ def _check_all(
 
 
 def _jobs(checking: verify_shard.Checking) -> Iterator[FileJob | RecordsJob]:
-    """Give the jobs so that a shard's records are read while the file is still in memory."""
-    done = set()
+    """Give a job for each shard, and one for each other file."""
+    shards = set()
     for split in checking.expected:
         for number, shard in enumerate(checking.about.splits[split].shards):
-            file = f"{split}/{shard.name}"
-            if file in checking.sums:
-                done.add(file)
-                yield FileJob(file)
+            shards.add(f"{split}/{shard.name}")
             yield RecordsJob(split, number)
-    for file in checking.sums:
-        if file not in done:
-            yield FileJob(file)
+    yield from (FileJob(file) for file in checking.sums if file not in shards)
 
 
 def _read_sums(root: Path) -> tuple[dict[str, str], list[Difference]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg, manifest, reencode
 from imnet_data.errors import FormatError, ImageError
-from imnet_data.files import file_sha256
+from imnet_data.files import FileHash, file_sha256
 from imnet_data.formats import Place
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class FileJob(NamedTuple):
 
 
 class RecordsJob(NamedTuple):
-    """The records of one shard, to be held against the manifest."""
+    """The records of one shard, to be held against the manifest, and its file, as a FileJob."""
 
     split: str
     shard: int
@@ -65,17 +65,21 @@ def check(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
 def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
     path = checking.root / file
     try:
-        found = file_sha256(path)
+        sha256 = file_sha256(path)
         checking.counter.add(0, path.stat().st_size)
     except OSError as error:
         yield Difference(file, f"can not be read ({error.strerror})")
         return
-    if found != checking.sums[file]:
+    yield from _check_sum(checking, file, sha256)
+
+
+def _check_sum(checking: Checking, file: str, sha256: str) -> Iterator[Difference]:
+    if checking.sums.get(file, sha256) != sha256:
         yield Difference(file, "its sha256 is not the one in SHA256SUMS")
 
 
-def _has_sha256(content: bytes, wanted: NDArray[np.uint8]) -> bool:
-    return hashlib.sha256(content).digest() == wanted.tobytes()
+def _is(sha256: str, wanted: NDArray[np.uint8]) -> bool:
+    return bytes.fromhex(sha256) == wanted.tobytes()
 
 
 class _RecordsCheck:
@@ -88,11 +92,12 @@ class _RecordsCheck:
         self._rows = self._expected.rows_of(job.shard)
         self._name = checking.about.splits[job.split].shards[job.shard].name
         self._format = formats.get(checking.about.format)
+        self._file = f"{job.split}/{self._name}"
+        self._sum = FileHash(checking.root / self._file)
 
     def differences(self) -> Iterator[Difference]:
-        directory = self._checking.root / self._split
         try:
-            shard = self._format.open(directory / self._name if self._name else directory)
+            shard = self._format.open(self._checking.root / self._file)
         except FormatError as error:
             yield self._difference(str(error))
             return
@@ -106,7 +111,12 @@ class _RecordsCheck:
                         reached = found
             for row in range(reached, self._rows.stop):
                 yield from self._look(shard, row)
+            if self._name:
+                yield from _check_sum(self._checking, self._file, self._sum.hexdigest())
+        except OSError as error:
+            yield self._difference(f"can not be read ({error.strerror})")
         finally:
+            self._sum.close()
             shard.close()
 
     def _walk(self, shard: Shard) -> Iterator[Difference | int]:
@@ -154,16 +164,22 @@ class _RecordsCheck:
         self._checking.counter.add(1, len(image))
         stored = self._stored(row)
         try:
-            if not _has_sha256(image, self._expected.stored_sha256[row]):
+            if not _is(self._sha256(image), self._expected.stored_sha256[row]):
                 yield self._difference("the image is not the one that was stored", row)
-            elif stored == "seekable" and not _has_sha256(
-                jpeg.restore(image), self._expected.sha256[row]
+            elif stored == "seekable" and not _is(
+                hashlib.sha256(jpeg.restore(image)).hexdigest(), self._expected.sha256[row]
             ):
                 yield self._difference("the image that is restored is not the original", row)
             elif self._checking.decode and stored != "pixels":
                 reencode.to_pixels(image)
         except ImageError as error:
             yield self._difference(f"can not be restored or decoded: {error}", row)
+
+    def _sha256(self, image: bytes) -> str:
+        """Give the hash of an image, and go on with that of the shard where it has a file."""
+        if self._name:
+            return self._sum.sha256_beside(image)
+        return hashlib.sha256(image).hexdigest()
 
     def _stored(self, row: int) -> str:
         return manifest.STORED[self._expected.columns.stored[row]]
