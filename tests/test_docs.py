@@ -58,9 +58,11 @@ class Block(NamedTuple):
     code: str
 
     def imports(self) -> set[str]:
-        """Give the packages that a block of Python imports."""
+        """Give the packages that a block imports; of commands, what they need."""
         if self.language != "python":
-            return set()
+            return (
+                {"torch"} if re.search(r"^imnet-data (train|evaluate)", self.code, re.M) else set()
+            )
         nodes = list(ast.walk(ast.parse(self.code)))
         return {
             name.partition(".")[0]
@@ -181,7 +183,13 @@ def test_every_format_has_a_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "page"), [("convert", "converting.md"), ("verify", "verifying.md")]
+    ("command", "page"),
+    [
+        ("convert", "converting.md"),
+        ("verify", "verifying.md"),
+        ("train", "training.md"),
+        ("evaluate", "evaluating.md"),
+    ],
 )
 def test_every_option_is_on_its_page(command: str, page: str) -> None:
     text = (DOCS / page).read_text()

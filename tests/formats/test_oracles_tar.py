@@ -137,3 +137,19 @@ def test_the_wids_index_counts_records_and_bytes(split: Path) -> None:
     assert [entry["nsamples"] for entry in index["shardlist"]] == [3, 3, 1]
     for entry in index["shardlist"]:
         assert entry["filesize"] == (split / entry["url"]).stat().st_size
+
+
+@pytest.mark.filterwarnings(_LEFT_OPEN)
+def test_wids_reads_it_by_its_index(split: Path, samples: list[Sample], tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="wids imports torch")
+    wids = pytest.importorskip("wids", reason="wids is not installed: webdataset has it up to 0.2")
+    index, cache = str(split / "wids-index.json"), str(tmp_path / "cache")
+    dataset = wids.ShardListDataset(index, cache_dir=cache, transformations=[])
+    assert len(dataset) == 7
+    for position in (6, 0, 3, 5, 1, 4, 2):
+        read, sample = dataset[position], samples[position]
+        assert read["__key__"] == sample.record.key
+        assert read[".jpg"].read() == sample.record.jpeg
+        assert int(read[".cls"].read()) == sample.label
+        assert json.load(read[".json"])["wnid"] == sample.record.wnid
+    dataset.close()
