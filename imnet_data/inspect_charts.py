@@ -1,4 +1,4 @@
-"""Charts as SVG inside a page: a histogram, and the density of points in a plane.
+"""Charts as SVG inside a page: a histogram, density of points in a plane, bars, points with lines.
 
 They take their colours from the page's style sheet, and say what they show in words as well, for
 those who do not see them. An axis reaches to the 99th percentile; its last bin takes what lies
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,6 +84,79 @@ def density(
     )
     names = x.title(titles[0], _number), y.title(titles[1], _number)
     return _svg(words, [*_ticks(x, y, _number, _number), *cells, *_titles(*names)])
+
+
+def bars(rows: Mapping[str, int], *, title: str) -> str:
+    """Give a horizontal bar for each name, as long as its number, zero or more; one at least."""
+    most, left, right = max(1, *rows.values()), _WIDTH // 2, _WIDTH - 52
+    step = (_BOTTOM - _TOP) / len(rows)
+    parts = []
+    for number, (name, value) in enumerate(rows.items()):
+        upper, end = _TOP + number * step, left + (right - left) * value / most
+        middle = upper + step / 2 + 4
+        parts += [
+            _rectangle(
+                "bar",
+                (left, end),
+                (upper + step * 0.15, upper + step * 0.85),
+                f"{name}: {_number(value)}",
+            ),
+            _label((left - 8, middle), "end", name),
+            _label((end + 5, middle), "start", _number(value)),
+        ]
+    words = f"{title}: " + ", ".join(f"{name} {_number(value)}" for name, value in rows.items())
+    return _svg(words, [*parts, _label(((left + right) / 2, _HEIGHT - 28), "middle", title)])
+
+
+class Point(NamedTuple):
+    """What was measured at one place, and what was expected there."""
+
+    x: int
+    low: int
+    middle: int
+    high: int
+    expected: int | None = None
+
+
+def points(values: Sequence[Point], *, titles: tuple[str, str], top: int) -> str:
+    """Give measured points with their range, joined by a line; a dashed one is what was expected.
+
+    Args:
+        values: one at least, in the order of x.
+        titles: of the axes.
+        top: of the upright axis, for charts that are to be compared.
+    """
+    x = _Axis([0, values[-1].x], is_open=False, start=_LEFT, stop=_RIGHT)
+    y = _Axis([0, max(1, top)], is_open=False, start=_BOTTOM, stop=_TOP)
+    path = _line([(x.at(one.x), y.at(one.middle)) for one in values])
+    wanted = _line([(x.at(one.x), y.at(one.expected)) for one in values if one.expected])
+    marks = [
+        f'<g><path d="M{x.at(one.x):.1f} {y.at(one.low):.1f}V{y.at(one.high):.1f}" {_STROKE}/>'
+        f'<circle class="bar" cx="{x.at(one.x):.1f}" cy="{y.at(one.middle):.1f}" r="4"/>'
+        f"<title>{escape(_told(one))}</title></g>"
+        for one in values
+    ]
+    lines = [
+        f'<path class="axis" d="{wanted}" stroke-dasharray="4 4"/>',
+        f'<path d="{path}" {_STROKE}/>',
+    ]
+    words = f"{titles[1]} over {titles[0]}: " + "; ".join(_told(one) for one in values)
+    return _svg(words, [*_ticks(x, y, _number, _number), *lines, *marks, *_titles(*titles)])
+
+
+_STROKE = 'fill="none" style="stroke:var(--accent)" stroke-width="2"'
+
+
+def _told(point: Point) -> str:
+    expected = "" if point.expected is None else f", expected {_number(point.expected)}"
+    return (
+        f"{_number(point.x)}: {_number(point.middle)} "
+        f"({_number(point.low)} to {_number(point.high)}{expected})"
+    )
+
+
+def _line(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) if places else ""
 
 
 class _Axis(NamedTuple):

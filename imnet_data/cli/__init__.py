@@ -13,7 +13,7 @@ import click
 
 from imnet_data.errors import ImnetError
 
-_COMMANDS = ("convert", "verify", "inspect", "synth", "demo", "train", "evaluate")
+_COMMANDS = ("convert", "verify", "inspect", "bench", "synth", "demo", "train", "evaluate")
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

@@ -1,0 +1,43 @@
+"""The same records in other formats, for as long as they are measured."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imnet_data.conversion import convert
+from imnet_data.dataset import Dataset
+from imnet_data.description import NOTHING_ASKED, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from imnet_data.pool import Step
+
+MOST_RECORDS = 5000  # 550 MB of photographs; of a larger dataset so many are drawn
+
+
+@contextlib.contextmanager
+def converted(
+    root: Path,
+    format_names: Sequence[str],
+    *,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> Iterator[list[Path]]:
+    """Convert one split of the dataset at `root` to each format; give the datasets.
+
+    They lie beside it, on the same disk, and are gone when the context ends.
+
+    Raises:
+        ConvertError: if that can not be done.
+    """
+    with Dataset.open(root) as dataset:
+        split, is_large = dataset.split, len(dataset) > MOST_RECORDS
+    options = Options(limit=MOST_RECORDS) if is_large else NOTHING_ASKED
+    with tempfile.TemporaryDirectory(dir=root.absolute().parent, prefix=".bench-") as directory:
+        made = [Path(directory) / name for name in format_names]
+        for path, name in zip(made, format_names, strict=True):
+            convert(root, path, format=name, split=split, options=options, progress=progress)
+        yield made

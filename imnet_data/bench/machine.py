@@ -1,0 +1,205 @@
+"""The machine: what it is, and what else it did while something was measured.
+
+Read from Linux's /proc; what can not be read there is None, and is told as not known. Source: the
+kernel's Documentation/filesystems/proc.rst (stat, self/io, self/clear_refs, self/mountinfo).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import features
+
+from imnet_data import pool
+from imnet_data.native import _native
+
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/stat
+_PROC = Path("/proc")
+_PACKAGES = ("imnet-data", "numpy", "pillow", "torch", "torchvision", "timm")
+_DALI = ("nvidia-dali-cuda130", "nvidia-dali-cuda120")
+BUSY_SHARE = 0.05  # of all cores: what others may use before it is said
+STOLEN_SHARE = 0.02  # likewise, of what the host of a virtual machine takes
+
+
+class Times(NamedTuple):
+    """Seconds of CPU time."""
+
+    all: float  # of every process, in user and kernel mode
+    stolen: float  # that the host gave to others while a virtual core wanted to run
+    own: float  # of this process and of its children that have ended
+
+
+class Others(NamedTuple):
+    """What others did meanwhile, in cores: 1.0 is one core the whole time."""
+
+    used: float
+    stolen: float
+
+
+class Watch:
+    """Watches the machine from its making on."""
+
+    def __init__(self) -> None:
+        self._held = _status("VmRSS") if _peak_begins_anew() else None
+        self._read = _storage_nbytes()
+        self._times = cpu_times()
+        self._began = time.perf_counter()
+
+    def others(self) -> Others | None:
+        """Give what other processes used so far."""
+        now = cpu_times()
+        if self._times is None or now is None:
+            return None
+        return others(self._times, now, seconds=time.perf_counter() - self._began)
+
+    def peak_nbytes(self) -> int | None:
+        """Give how far memory rose above what the process held at the beginning."""
+        peak = _status("VmHWM")
+        return None if peak is None or self._held is None else max(0, peak - self._held)
+
+    def storage_nbytes(self) -> int | None:
+        """Give the bytes that this process had fetched from storage, not from the page cache."""
+        read = _storage_nbytes()
+        return None if read is None or self._read is None else read - self._read
+
+
+def others(before: Times, after: Times, *, seconds: float) -> Others:
+    """Give what other processes used between two readings, in cores."""
+    spent = Times(*(late - early for early, late in zip(before, after, strict=True)))
+    return Others(max(0.0, (spent.all - spent.own) / seconds), max(0.0, spent.stolen / seconds))
+
+
+def complaints(meanwhile: Others | None, *, load: float, cores: int) -> list[str]:
+    """Say what made the figures worse than an idle machine's.
+
+    Args:
+        meanwhile: over all of the measuring.
+        load: load average of the last minute before it.
+        cores: of the machine.
+    """
+    if meanwhile is None:
+        return ["whether other processes ran meanwhile is not known: /proc/stat can not be read"]
+    found = []
+    if meanwhile.used > BUSY_SHARE * cores:
+        found.append(
+            f"busy machine: other processes used {meanwhile.used:.1f} of {cores} cores meanwhile; "
+            "images/s are too low, CPU time an image less so"
+        )
+    elif load > 0.5 * cores:
+        found.append(f"the load average was {load:.1f} on {cores} cores just before")
+    if meanwhile.stolen > STOLEN_SHARE * cores:
+        found.append(
+            f"this machine is virtual, and its host took {meanwhile.stolen:.2f} of {cores} cores "
+            "away meanwhile; images/s are too low"
+        )
+    return found
+
+
+def cpu_times() -> Times | None:
+    """Read how much CPU time has been used since the machine's start."""
+    try:
+        words = (_PROC / "stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return None
+    user, nice, system, _, _, interrupts, soft, stolen = (int(word) for word in words[1:9])
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Times(
+        (user + nice + system + interrupts + soft) / _TICKS,
+        stolen / _TICKS,
+        time.process_time() + children.ru_utime + children.ru_stime,
+    )
+
+
+def facts() -> dict[str, Any]:
+    """Give what the machine is; two reports of the same facts are of the same kind of machine."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "cores_allowed": pool.cores(),
+        "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "memory_nbytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "gpu": gpus(),
+        "simd": _native.simd(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of what does the work, of those that are installed."""
+    found = {"python": platform.python_version()}
+    for name in (*_PACKAGES, *_DALI):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    found["libjpeg-turbo"] = str(features.version_feature("libjpeg_turbo"))
+    return found
+
+
+def gpus() -> list[str]:
+    """Name the NVIDIA GPUs, with driver and memory, as nvidia-smi does."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    done = subprocess.run([program, *query], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
+
+def storage(path: Path) -> str | None:
+    """Name the file system that `path` is on, and its device."""
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in (_text(_PROC / "self" / "mountinfo") or "").splitlines():
+        words = line.split()
+        if words[2] == number:
+            kind, source = words[words.index("-") + 1 :][:2]
+            return f"{kind} on {source}"
+    return None
+
+
+def _cpu_name() -> str:
+    for line in (_text(_PROC / "cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _status(name: str) -> int | None:
+    return _field(_PROC / "self" / "status", name, unit=1024)
+
+
+def _storage_nbytes() -> int | None:
+    return _field(_PROC / "self" / "io", "read_bytes", unit=1)
+
+
+def _field(path: Path, name: str, *, unit: int) -> int | None:
+    for line in (_text(path) or "").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * unit
+    return None
+
+
+def _peak_begins_anew() -> bool:
+    """Let the kernel forget the highest memory so far; tell whether it may be asked to."""
+    try:
+        (_PROC / "self" / "clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,198 @@
+"""One stage, timed: repeats of batches, and the figures that are made of them."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from imnet_data.bench.machine import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+COLD_SHARE = 0.9  # of the bytes that have to come from storage for "cold"
+_WARM_SHARE = 0.1  # of the bytes that may come from storage for "warm"
+
+
+class Done(NamedTuple):
+    """One batch."""
+
+    images: int
+    nbytes: int  # of what went in
+
+
+class Stage(Protocol):
+    """What can be timed: gives batches, and checks the last one."""
+
+    @property
+    def name(self) -> str:
+        """What it does; one row of the report."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads work on it."""
+
+    @property
+    def takes(self) -> str:
+        """What its bytes are of."""
+
+    @property
+    def is_cold(self) -> bool | None:
+        """Whether its bytes are to come from storage; None where it reads none."""
+
+    def prepare(self) -> None:
+        """Do what is not timed: fill the page cache, or empty it."""
+
+    def batches(self) -> Generator[Done, None, None]:
+        """Begin anew, and do batches for as long as they are asked for."""
+
+    def check(self) -> int:
+        """Hold images of the last batch against what they have to be; give how many."""
+
+
+class Repeat(NamedTuple):
+    """One repeat of one stage."""
+
+    images: int
+    nbytes: int  # of what went in
+    seconds: float  # by the clock
+    cpu_seconds: float  # of all threads of this process
+    batch_seconds: list[float]
+    first_batch_seconds: float  # from the opening on; not among the others, but of cold reads
+    peak_nbytes: int | None  # of memory, above what was held before
+    storage_nbytes: int | None  # fetched from storage
+    others_cores: float | None  # that other processes used
+
+
+@dataclass(kw_only=True)
+class Measurement:
+    """One stage, with all its repeats."""
+
+    name: str
+    threads: int
+    takes: str
+    is_cold: bool | None
+    checked: int = 0  # images
+    repeats: list[Repeat] = field(default_factory=list)
+
+    @property
+    def speeds(self) -> list[float]:
+        """Images a second of each repeat."""
+        return [repeat.images / repeat.seconds for repeat in self.repeats]
+
+    @property
+    def images_per_second(self) -> float:
+        """Of the middle repeat."""
+        return statistics.median(self.speeds)
+
+    @property
+    def spread(self) -> float:
+        """How far the fastest and the slowest repeat are apart, as a share of the middle one."""
+        return (max(self.speeds) - min(self.speeds)) / self.images_per_second
+
+    @property
+    def nbytes_per_second(self) -> float:
+        """Of what goes in, of the middle repeat."""
+        return statistics.median(repeat.nbytes / repeat.seconds for repeat in self.repeats)
+
+    @property
+    def cpu_costs(self) -> list[float]:
+        """CPU seconds an image of each repeat."""
+        return [repeat.cpu_seconds / repeat.images for repeat in self.repeats]
+
+    @property
+    def cpu_seconds_per_image(self) -> float:
+        """Of the middle repeat; 0 where another device does the work."""
+        return statistics.median(self.cpu_costs)
+
+    @property
+    def images_per_core_second(self) -> float | None:
+        """Images that one core makes in a second of its time."""
+        cost = self.cpu_seconds_per_image
+        return 1 / cost if cost else None
+
+    @property
+    def batch_seconds(self) -> list[float]:
+        """Of all batches of all repeats."""
+        return [seconds for repeat in self.repeats for seconds in repeat.batch_seconds]
+
+    def batch_percentile(self, percent: float) -> float:
+        """Give the time in seconds that so many percent of the batches keep to."""
+        return float(np.percentile(self.batch_seconds, percent))
+
+    @property
+    def first_batch_seconds(self) -> float:
+        """From the opening to the first batch, of the middle repeat."""
+        return statistics.median(repeat.first_batch_seconds for repeat in self.repeats)
+
+    @property
+    def peak_nbytes(self) -> int | None:
+        """The highest of all repeats."""
+        peaks = [repeat.peak_nbytes for repeat in self.repeats if repeat.peak_nbytes is not None]
+        return max(peaks, default=None)
+
+    @property
+    def cache(self) -> str:
+        """Say where the bytes came from: "cold" and "warm" are measured, never assumed."""
+        if self.is_cold is None:
+            return ""
+        if any(repeat.storage_nbytes is None for repeat in self.repeats):
+            return "warm (no telling whether the cache was dropped)" if self.is_cold else ""
+        shares = [(repeat.storage_nbytes or 0) / repeat.nbytes for repeat in self.repeats]
+        if self.is_cold:
+            is_dropped = min(shares) >= COLD_SHARE
+            return "cold" if is_dropped else "warm (cache could not be dropped)"
+        most = max(shares)
+        return "warm" if most <= _WARM_SHARE else f"{most:.0%} from storage"
+
+
+def measurement_of(stage: Stage) -> Measurement:
+    """Begin the measurement of a stage."""
+    return Measurement(
+        name=stage.name, threads=stage.threads, takes=stage.takes, is_cold=stage.is_cold
+    )
+
+
+def repeat(stage: Stage, *, seconds: float) -> Repeat:
+    """Time a stage once, for `seconds` or until it has no more batches.
+
+    The first batch warms up and opens files, so it is timed apart; of a cold stage it counts, as
+    its bytes do not come a second time.
+    """
+    stage.prepare()
+    watch = Watch()
+    opened = time.perf_counter()
+    cpu_began = time.process_time()
+    with contextlib.closing(stage.batches()) as batches:
+        done = [next(batches)]
+        began = last = time.perf_counter()
+        first = began - opened
+        times = []
+        if stage.is_cold:
+            began, times = opened, [first]
+        else:
+            done, cpu_began = [], time.process_time()
+        while last - began < seconds and (batch := next(batches, None)) is not None:
+            now = time.perf_counter()
+            times.append(round(now - last, 7))  # as JSON has them
+            done.append(batch)
+            last = now
+        cpu_seconds = time.process_time() - cpu_began
+        meanwhile = watch.others()
+        storage_nbytes = watch.storage_nbytes()
+    return Repeat(
+        images=sum(batch.images for batch in done),
+        nbytes=sum(batch.nbytes for batch in done),
+        seconds=last - began,
+        cpu_seconds=cpu_seconds,
+        batch_seconds=times,
+        first_batch_seconds=first,
+        peak_nbytes=watch.peak_nbytes(),
+        storage_nbytes=storage_nbytes,
+        others_cores=None if meanwhile is None else meanwhile.used,
+    )

@@ -1,0 +1,195 @@
+"""Measures: all stages of all datasets in turn, round after round, each result checked."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.bench import machine, names
+from imnet_data.bench.loading import Loading
+from imnet_data.bench.measurement import measurement_of, repeat
+from imnet_data.bench.options import FEWEST_REPEATS
+from imnet_data.bench.reading import Reading, hashes_of
+from imnet_data.bench.report import DatasetReport, Report
+from imnet_data.bench.sample import Sample, work_of
+from imnet_data.bench.stages import Normalizing, in_memory, is_seekable
+from imnet_data.dataset import Dataset
+from imnet_data.errors import MissingExtra
+from imnet_data.pool import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from imnet_data.bench.loading import Kind
+    from imnet_data.bench.measurement import Measurement, Stage
+    from imnet_data.bench.options import BenchOptions
+    from imnet_data.bench.sample import Work
+
+
+def measure(
+    roots: Sequence[Path],
+    options: BenchOptions,
+    *,
+    command: str = "",
+    progress: Callable[[Step], None] = lambda step: None,
+) -> Report:
+    """Measure the stages of the pipeline on some datasets.
+
+    Args:
+        roots: folders of datasets; of each the train split, or the only one.
+        options: what is measured.
+        command: how it was asked for, to be told.
+        progress: called before each repeat of each stage.
+
+    Raises:
+        EvaluationError: if a stage gave a wrong result.
+        FormatError: if bytes are not what the manifest says.
+        MissingExtra: if torch or DALI is asked for, and not installed.
+        ValueError: if a dataset is too small for one batch, or there is no such model.
+    """
+    load_before = os.getloadavg()[0]
+    with contextlib.ExitStack() as opened:
+        datasets, timed = [], []
+        for root in roots:
+            progress(Step(f"opening {root}", 0, 0))
+            dataset = opened.enter_context(Dataset.open(root))
+            told, stages = _prepared(dataset, options)
+            datasets.append(told)
+            timed += list(zip(told.measurements, stages, strict=True))
+        watch = machine.Watch()
+        _run(timed, options, progress)
+        meanwhile = watch.others()
+    facts = machine.facts()
+    return Report(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        options=options,
+        machine=facts,
+        versions=machine.versions(),
+        load_before=load_before,
+        load_after=os.getloadavg()[0],
+        others_cores=meanwhile and meanwhile.used,
+        stolen_cores=meanwhile and meanwhile.stolen,
+        warnings=[
+            *machine.complaints(meanwhile, load=load_before, cores=facts["cores"]),
+            *_caveats(options, datasets),
+        ],
+        datasets=datasets,
+    )
+
+
+def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterator[str]:
+    if options.repeats < FEWEST_REPEATS:
+        yield (
+            f"{options.repeats} repeats are fewer than {FEWEST_REPEATS}: "
+            "their spread says little about the noise"
+        )
+    if len({one.digest for one in datasets}) > 1:
+        yield "the datasets have other records, so that side by side they say little"
+
+
+def _run(
+    timed: Sequence[tuple[Measurement, Stage]],
+    options: BenchOptions,
+    progress: Callable[[Step], None],
+) -> None:
+    total = options.repeats * len(timed)
+    for turn in range(options.repeats):
+        for number, (measurement, stage) in enumerate(timed):
+            threads = f", {stage.threads} threads" if stage.threads > 1 else ""
+            done = turn * len(timed) + number
+            progress(
+                Step(f"round {turn + 1} of {options.repeats}: {stage.name}{threads}", done, total)
+            )
+            measurement.repeats.append(repeat(stage, seconds=options.seconds))
+            measurement.checked += stage.check()
+
+
+def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, list[Stage]]:
+    """Give what is known of a dataset before anything is timed, and its stages."""
+    work = work_of(dataset, batch_size=options.batch_size, size=options.size)
+    hashes = hashes_of(dataset, work)
+    sample = Sample(dataset, work, hashes)
+    told = DatasetReport(
+        root=str(dataset.root),
+        format=dataset.about.format,
+        split=dataset.split,
+        digest=dataset.split_description.digest,
+        records=len(dataset),
+        nbytes=int(dataset.index.nbytes.sum()),
+        sampled=len(sample),
+        seekable=sum(is_seekable(sample)),
+        pixels=int(np.count_nonzero(sample.is_pixels)),
+        storage=machine.storage(dataset.directory),
+        device="cpu",
+    )
+    stages: list[Stage] = [
+        Reading(
+            dataset,
+            work,
+            hashes,
+            in_epoch_order=in_epoch_order,
+            is_cold=is_cold,
+            threads=options.threads[-1],
+        )
+        for is_cold in (True, False)
+        for in_epoch_order in (False, True)
+    ]
+    stages += in_memory(sample)
+    if not told.seekable:
+        told.skipped[names.CUT] = "the images have no restart markers"
+    stages += _device_stages(told, dataset, sample, options)
+    told.measurements = [measurement_of(stage) for stage in stages]
+    return told, stages
+
+
+def _device_stages(
+    told: DatasetReport, dataset: Dataset, sample: Sample, options: BenchOptions
+) -> Iterator[Stage]:
+    """Give the loaders, and what follows them; torch is imported where something needs it."""
+    work, kind = sample.work, options.loader
+    has_torch = importlib.util.find_spec("torch") is not None
+    needs_torch = kind == "torch" or options.model is not None
+    if needs_torch and not has_torch:
+        raise MissingExtra(
+            "--loader torch and --model need torch, which is not installed; "
+            "install it: pip install 'imnet-data[torch]'"
+        )
+    if has_torch and (needs_torch or machine.gpus()):
+        from imnet_data.bench import device
+
+        told.device = device.device_name()
+    if told.device == "cuda":
+        yield device.Copying(work)
+    else:
+        told.skipped[names.COPY] = "there is no CUDA GPU" if has_torch else "torch is not installed"
+        if needs_torch:
+            yield Normalizing(sample)
+    for threads in options.threads:
+        yield _loading(dataset, work, options, kind=kind, threads=threads, device=told.device)
+    if options.model is None:
+        told.skipped[names.MODEL] = "no --model was given"
+        return
+    classes = len(dataset.classes)
+    model = device.Model(options, class_count=classes)
+    yield device.ModelStep(model, work, class_count=classes)
+    # on a CPU, DALI's batches are as decoded, and a step takes tensors
+    tensors: Kind = "dali" if kind == "dali" and told.device == "cuda" else "torch"
+    threads = options.threads[-1]
+    yield device.TrainingStep(
+        model, _loading(dataset, work, options, kind=tensors, threads=threads, device=told.device)
+    )
+
+
+def _loading(
+    dataset: Dataset, work: Work, options: BenchOptions, *, kind: Kind, threads: int, device: str
+) -> Loading:
+    return Loading(
+        dataset, work, kind=kind, threads=threads, seconds=options.seconds, device=device
+    )

@@ -1,0 +1,89 @@
+"""Records as they are stored, by plain reads, and the hashes that they have to have."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING, Self
+
+from imnet_data.errors import FormatError
+from imnet_data.loaders.files import Files
+from imnet_data.loaders.source import SupportsExtents, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset import Dataset
+
+
+class StoredReader:
+    """Reads what is stored of records, in several threads, each of which takes a part."""
+
+    def __init__(self, dataset: Dataset, *, threads: int = 1) -> None:
+        source = self._source = source_of(dataset)
+        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads)
+
+    def read(self, indices: NDArray[np.int64]) -> list[bytes]:
+        """Give the bytes of some records, in their order."""
+        cuts = [len(indices) * part // self._threads for part in range(self._threads + 1)]
+        slices = [slice(*ends) for ends in pairwise(cuts)]
+        source = self._source
+        if isinstance(source, SupportsExtents):
+            assert self._files is not None
+            opened = self._files.open(source.shard[indices])  # here: `Files` is for one thread
+            descriptors = [file.descriptor for file in opened]
+            columns = source.nbytes[indices].tolist(), source.offset[indices].tolist()
+            places = list(zip(descriptors, *columns, strict=True))
+            read = self._pool.map(_pread_all, [places[part] for part in slices])
+        else:
+            one = source.read
+            read = self._pool.map(
+                lambda part: [bytes(one(index)) for index in part.tolist()],
+                [indices[part] for part in slices],
+            )
+        return list(chain.from_iterable(read))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+        if self._files is not None:
+            self._files.close()
+
+
+def _pread_all(places: Sequence[tuple[int, int, int]]) -> list[bytes]:
+    return [os.pread(*place) for place in places]
+
+
+def stored_hashes(dataset: Dataset, indices: NDArray[np.int64]) -> dict[int, str]:
+    """Give the manifest's sha256 of the stored bytes of some records, by record number."""
+    wanted = set(indices.tolist())
+    entries = islice(dataset.entries(), max(wanted) + 1)
+    return {
+        number: entry.stored_sha256 or entry.sha256
+        for number, entry in enumerate(entries)
+        if number in wanted
+    }
+
+
+def require_hash(dataset: Dataset, index: int, *, got: str, hashes: Mapping[int, str]) -> None:
+    """Raise a FormatError if the bytes of a record are not what the manifest says."""
+    if got != hashes[index]:
+        key = dataset.index.key[index].decode()
+        raise FormatError(
+            f"{key} (record {index}) in {dataset.directory}: its bytes have another sha256 than "
+            f"the manifest says; run `imnet-data verify {dataset.root}`"
+        )

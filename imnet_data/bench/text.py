@@ -1,0 +1,162 @@
+"""A report as text for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imnet_data.bench import roofline
+from imnet_data.bench.names import BATCHES
+from imnet_data.bench.report import predictions
+from imnet_data.inspect_text import nbytes_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imnet_data.bench.measurement import Measurement
+    from imnet_data.bench.report import DatasetReport, Report
+    from imnet_data.bench.roofline import Prediction
+
+HEAD = (
+    "stage",
+    "threads",
+    "images/s",
+    "spread",
+    "MB/s",
+    "CPU us/image",
+    "images/s a core",
+    "batch p50 ms",
+    "batch p99 ms",
+    "memory MB",
+    "",
+)
+
+
+def text(report: Report) -> str:
+    """Give the whole report."""
+    parts = ["\n".join(f"{name}: {value}" for name, value in facts(report))]
+    for dataset in report.datasets:
+        parts += [dataset_headline(dataset), aligned([HEAD, *stage_rows(dataset)])]
+        parts.append(
+            "\n".join([*skipped(dataset), *map(prediction_text, predictions(report, dataset))])
+        )
+        parts.append(roofline.verdict(report, dataset))
+    if len(report.datasets) > 1:
+        parts.append(aligned(side_by_side(report)))
+    parts += [f"Warning: {warning}." for warning in report.warnings]
+    return "\n\n".join(part for part in parts if part)
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Give the machine and what was asked of it, a row a fact."""
+    options, machine = report.options, report.machine
+    cores = f"{machine['cores_allowed']} of {machine['cores']} cores"
+    governor = f", governor {machine['governor']}" if machine["governor"] else ""
+    others = "not known" if report.others_cores is None else f"{report.others_cores:.2f} cores"
+    return [
+        ("measured", report.date),
+        ("processor", f"{cores}, {machine['cpu']}, {machine['simd']}{governor}"),
+        ("memory", nbytes_text(machine["memory_nbytes"])),
+        ("GPU", "; ".join(machine["gpu"]) or "none"),
+        (
+            "load",
+            f"{report.load_before:.2f} before, {report.load_after:.2f} after; "
+            f"others used {others} meanwhile",
+        ),
+        (
+            "asked for",
+            f"{options.size} x {options.size} pixels, batches of {options.batch_size}, "
+            f"{options.repeats} repeats of {options.seconds:g} s of each stage, in turn",
+        ),
+        ("versions", ", ".join(f"{name} {one}" for name, one in report.versions.items())),
+    ]
+
+
+def dataset_headline(dataset: DatasetReport) -> str:
+    """Say which dataset it is."""
+    where = f", {dataset.storage}" if dataset.storage else ""
+    kinds = f"{dataset.seekable} of {dataset.sampled} sampled with restart markers"
+    if dataset.pixels:
+        kinds += f", {dataset.pixels} stored as pixels"
+    return (
+        f"{dataset.format}: {dataset.root}, {dataset.records:,} records of {dataset.split}, "
+        f"{nbytes_text(dataset.nbytes)}, {kinds}, digest {dataset.digest[:16]}{where}"
+    )
+
+
+def stage_rows(dataset: DatasetReport) -> list[tuple[str, ...]]:
+    """Give a row of `HEAD` for each stage."""
+    return [_stage_row(one) for one in dataset.measurements]
+
+
+def _stage_row(one: Measurement) -> tuple[str, ...]:
+    a_core = one.images_per_core_second
+    peak = one.peak_nbytes
+    first = one.first_batch_seconds * 1e3
+    notes = [one.cache, f"first batch after {first:,.0f} ms" if _has_opening(one) else ""]
+    return (
+        one.name,
+        str(one.threads),
+        f"{one.images_per_second:,.0f}",
+        f"{one.spread:.0%}",
+        f"{one.nbytes_per_second / 1e6:,.0f}",
+        f"{one.cpu_seconds_per_image * 1e6:,.0f}",
+        "-" if a_core is None else f"{a_core:,.0f}",
+        f"{one.batch_percentile(50) * 1e3:,.1f}",
+        f"{one.batch_percentile(99) * 1e3:,.1f}",
+        "-" if peak is None else f"{peak / 1e6:,.0f}",
+        ", ".join(filter(None, notes)),
+    )
+
+
+def _has_opening(one: Measurement) -> bool:
+    return one.name.startswith(BATCHES)
+
+
+def skipped(dataset: DatasetReport) -> Iterator[str]:
+    """Say what was not measured, and why."""
+    return (f"not measured: {name} ({why})" for name, why in dataset.skipped.items())
+
+
+def prediction_text(one: Prediction) -> str:
+    """Say what the stages let expect of the whole, and what it did."""
+    parts = " + ".join(
+        f"{name.partition(' (')[0]} {cost * 1e6:,.0f}" for name, cost in one.parts.items()
+    )
+    threads = f"{one.threads} thread{'s' * (one.threads > 1)}"
+    return (
+        f"{one.name}, {threads}: {one.predicted:,.0f} images/s expected of the stages, "
+        f"{one.measured:,.0f} measured ({one.ratio:.2f} times that)\n"
+        f"    CPU us/image: {parts} = {sum(one.parts.values()) * 1e6:,.0f} expected, "
+        f"{one.cpu_measured * 1e6:,.0f} measured ({one.cpu_ratio:.2f} times that)"
+    )
+
+
+def side_by_side(report: Report) -> list[tuple[str, ...]]:
+    """Give images/s of each stage, a column a dataset."""
+    stages = dict.fromkeys(
+        (one.name, one.threads) for dataset in report.datasets for one in dataset.measurements
+    )
+    roots = [Path(dataset.root) for dataset in report.datasets]
+    is_named = len({root.name for root in roots}) == len(roots)
+    rows = [("images/s", "threads", *(root.name if is_named else str(root) for root in roots))]
+    for name, threads in stages:
+        found = [dataset.find(name, threads=threads) for dataset in report.datasets]
+        speeds = (f"{one.images_per_second:,.0f}" if one else "-" for one in found)
+        rows.append((name, str(threads), *speeds))
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Give a table: the first column to the left, numbers to the right, the rest as it comes."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last = len(widths) - 1 if not rows[0][-1] else len(widths)
+
+    def cell(column: int, content: str) -> str:
+        left = column in (0, last)
+        return content.ljust(widths[column]) if left else content.rjust(widths[column])
+
+    return "\n".join(
+        "  ".join(cell(column, content) for column, content in enumerate(row)).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,161 @@
+"""`imnet-data bench`: what limits an input pipeline on this machine, and what would be enough."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from imnet_data import formats
+from imnet_data.bench.options import BenchOptions, default_threads
+from imnet_data.cli.progress import Progress
+from imnet_data.cli.values import source_path
+from imnet_data.files import write_whole
+
+if TYPE_CHECKING:
+    from imnet_data.bench.report import Report
+
+_OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+_REPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return default_threads()
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 1,2,4") from error
+
+
+@click.command("bench")
+@click.argument("dataset", nargs=-1, type=source_path)
+@click.option(
+    "--format",
+    "format_names",
+    type=click.Choice(list(formats.FORMATS)),
+    multiple=True,
+    help="Convert DATASET to this format, too, and measure it beside (may be given several times).",
+)
+@click.option(
+    "--loader", type=click.Choice(["cpu", "dali", "torch"]), default="cpu", show_default=True
+)
+@click.option("--threads", callback=_threads, metavar="N,N", help="[default: 1, 2, 4 ... cores]")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--size", type=click.IntRange(1), default=224, show_default=True, help="Pixels.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Of each repeat of each stage.",
+)
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--model", help="Measure its training step: resnet50, torchvision:NAME, timm:NAME.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the model's step.",
+)
+@click.option(
+    "--target", type=click.FloatRange(0, min_open=True), help="Images a second that are wanted."
+)
+@click.option("--json", "json_out", type=_OUT, help="Write all figures to a file; - prints them.")
+@click.option("--html", type=_OUT, help="Write a page with charts to a file.")
+@click.option(
+    "--compare",
+    type=(_REPORT, _REPORT),
+    metavar="A.json B.json",
+    help="Measure nothing: say what changed between two reports beyond the noise.",
+)
+def command(
+    *,
+    dataset: tuple[Path, ...],
+    format_names: tuple[str, ...],
+    loader: Literal["cpu", "dali", "torch"],
+    threads: tuple[int, ...],
+    batch_size: int,
+    size: int,
+    seconds: float,
+    repeats: int,
+    model: str | None,
+    precision: Literal["fp32", "bf16", "fp16"],
+    target: float | None,
+    json_out: Path | None,
+    html: Path | None,
+    compare: tuple[Path, Path] | None,
+) -> None:
+    """Measure each stage of the input pipeline on DATASETs, alone and together.
+
+    Storage, hash, cut, decode, resize, batches, with a GPU the copy to it, with --model its
+    training step: how fast each is, which one limits, and what would be enough.
+    """
+    if compare:
+        if dataset:
+            raise click.UsageError("--compare is of two reports; leave out DATASET")
+        from imnet_data.bench import compare as comparing
+        from imnet_data.bench import report
+
+        click.echo(comparing.text(comparing.compare(*map(report.read, compare))))
+        return
+    if not dataset:
+        raise click.UsageError("name a DATASET, or --compare two reports")
+    if format_names and len(dataset) > 1:
+        raise click.UsageError("--format is of one DATASET")
+    try:
+        options = BenchOptions(
+            loader=loader,
+            threads=threads,
+            batch_size=batch_size,
+            size=size,
+            seconds=seconds,
+            repeats=repeats,
+            model=model,
+            precision=precision,
+            target=target,
+        )
+        measured = _measured(dataset, format_names, options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    _tell(measured, json_out, html)
+
+
+def _measured(
+    roots: tuple[Path, ...], format_names: tuple[str, ...], options: BenchOptions
+) -> Report:
+    from imnet_data.bench.converted import converted
+    from imnet_data.bench.rounds import measure
+
+    with Progress() as progress, contextlib.ExitStack() as made:
+        if format_names:
+            others = made.enter_context(converted(roots[0], format_names, progress=progress))
+            roots = (*roots, *others)
+        return measure(roots, options, command=shlex.join(sys.argv), progress=progress)
+
+
+def _tell(measured: Report, json_out: Path | None, html: Path | None) -> None:
+    from imnet_data.bench import page, report, text
+
+    document = report.to_json(measured)
+    if html:
+        _write(html, page.page(measured))
+    if json_out:
+        _write(json_out, document)
+    if Path("-") not in (json_out, html):
+        click.echo(text.text(measured))
+
+
+def _write(path: Path, content: str) -> None:
+    if path == Path("-"):
+        click.echo(content)
+        return
+    try:
+        write_whole(path, content.encode())
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from error

@@ -1,0 +1,59 @@
+import pytest
+
+from imnet_data.bench import machine
+from imnet_data.bench.machine import Others, Times, Watch
+
+
+def test_others_are_all_less_our_own():
+    before = Times(all=100.0, stolen=5.0, own=10.0)
+    after = Times(all=116.0, stolen=5.5, own=20.0)
+    assert machine.others(before, after, seconds=10) == Others(used=0.6, stolen=0.05)
+
+
+def test_rounding_of_ticks_never_makes_others_negative():
+    assert machine.others(Times(1, 0, 0), Times(1, 0, 0.004), seconds=1) == Others(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("used", "stolen", "load", "words"),
+    [
+        (0.0, 0.0, 0.3, []),
+        (0.39, 0.15, 3.9, []),
+        (0.41, 0.0, 0.0, ["busy machine: other processes used 0.4 of 8 cores meanwhile"]),
+        (6.0, 0.0, 9.0, ["busy machine: other processes used 6.0 of 8 cores meanwhile"]),
+        (0.0, 0.0, 4.5, ["load average was 4.5 on 8 cores"]),
+        (0.0, 0.2, 0.0, ["its host took 0.20 of 8 cores"]),
+        (1.0, 1.0, 0.0, ["busy machine", "its host took"]),
+    ],
+)
+def test_a_busy_machine_is_told(used, stolen, load, words):
+    told = machine.complaints(Others(used, stolen), load=load, cores=8)
+    assert len(told) == len(words)
+    assert all(word in line for word, line in zip(words, told, strict=True))
+
+
+def test_a_machine_that_does_not_tell_is_not_called_idle():
+    (told,) = machine.complaints(None, load=0, cores=8)
+    assert "not known" in told
+
+
+def test_a_watch_sees_our_own_work_as_ours_and_memory_that_is_touched():
+    watch = Watch()
+    held = bytearray(30_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    sum(range(2_000_000))
+    peak = watch.peak_nbytes()
+    assert peak is None or peak >= 29_000_000
+    now = machine.cpu_times()
+    assert now is not None
+    assert now.all >= now.own > 0
+
+
+def test_facts_say_what_it_takes_to_repeat(tmp_path):
+    facts = machine.facts()
+    assert facts["cpu"]
+    assert 1 <= facts["cores_allowed"] <= facts["cores"]
+    assert facts["memory_nbytes"] > 1e8
+    assert {"governor", "gpu", "simd", "system"} <= set(facts)
+    assert {"python", "numpy", "pillow"} <= set(machine.versions())
+    assert machine.storage(tmp_path) is None or " on " in machine.storage(tmp_path)
