@@ -72,6 +72,13 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--deterministic", is_flag=True, help="Refuse operations that do not repeat to the last bit."
 )
 @click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--loader",
+    type=click.Choice(["cpu", "dali"]),
+    default="cpu",
+    show_default=True,
+    help="What decodes what is trained on: threads, or DALI on the device.",
+)
 @click.option("--loader-threads", type=click.IntRange(1), help="[default: as there are cores]")
 @click.option("--log-every", type=click.IntRange(1), default=50, show_default=True, metavar="STEPS")
 @click.option(
@@ -94,6 +101,7 @@ def command(
     compiles: bool,
     deterministic: bool,
     accumulate: int,
+    loader: Literal["cpu", "dali"],
     loader_threads: int | None,
     log_every: int,
     checkpoint_every: int,
@@ -135,6 +143,7 @@ def command(
                 compiles=compiles,
                 is_deterministic=deterministic,
                 accumulate=accumulate,
+                loader=loader,
                 loader_threads=loader_threads,
                 log_every=log_every,
                 checkpoint_every=checkpoint_every,

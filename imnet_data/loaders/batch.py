@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class Batch(NamedTuple):
@@ -19,13 +20,24 @@ class Batch(NamedTuple):
     indices: NDArray[np.int64]  # [n], the records' numbers in their split
 
 
+class DeviceBatch(NamedTuple):
+    """A Batch whose images were decoded on a GPU, and are there.
+
+    Whoever asks for the next one must have queued what is done to them, on the current stream.
+    """
+
+    images: Tensor  # uint8[n, size, size, 3], R G B
+    labels: NDArray[np.int64]
+    indices: NDArray[np.int64]
+
+
 class Loader(Protocol):
     """Gives the batches of any epoch, from any batch on; it holds no position."""
 
     def __len__(self) -> int:
         """Give the number of batches in an epoch, the same on every rank."""
 
-    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | DeviceBatch]:
         """Give the batches of one epoch from batch `start` on."""
 
     def close(self) -> None:

@@ -16,7 +16,11 @@ from imnet_data.pool import cores
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imnet_data.loaders.dali import DaliLoader
+    from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.loaders.torch import TorchLoader
+
+Decoder = Literal["cpu", "dali", "torchvision"]
 
 
 @overload
@@ -31,6 +35,7 @@ def open_loader(
     world_size: int = 1,
     threads: int | None = None,
     device: Literal["cpu"] = "cpu",
+    decoder: Literal["cpu"] | None = None,
 ) -> CpuLoader: ...
 
 
@@ -45,8 +50,9 @@ def open_loader(
     rank: int = 0,
     world_size: int = 1,
     threads: int | None = None,
-    device: str,
-) -> CpuLoader | TorchLoader: ...
+    device: str = "cpu",
+    decoder: Decoder | None = None,
+) -> CpuLoader | DaliLoader | TorchvisionLoader | TorchLoader: ...
 
 
 def open_loader(
@@ -60,7 +66,8 @@ def open_loader(
     world_size: int = 1,
     threads: int | None = None,
     device: str = "cpu",
-) -> CpuLoader | TorchLoader:
+    decoder: Decoder | None = None,
+) -> CpuLoader | DaliLoader | TorchvisionLoader | TorchLoader:
     """Give the batches of one rank: shuffled to train with, each record exactly once to evaluate.
 
     With a TrainRecipe, `order` and `last` of Schedule are "shuffled" and "drop"; with an EvalRecipe
@@ -79,11 +86,18 @@ def open_loader(
             LOCAL_WORLD_SIZE where torchrun has set it.
         device: "cpu" gives arrays as decoded, Batch; another one is for torch and gives normalised
             tensors there, TensorBatch. `TorchLoader` gives tensors on every device.
+        decoder: by default "dali" for device "cuda" and "cpu" for the others. "cpu" is threads on
+            the CPU, with exact pixels, copied to the device on a stream of its own; "dali" and
+            "torchvision" are nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those.
 
     Raises:
         ManifestError: if there is no dataset, it is damaged, or has no such split.
-        MissingExtra: if a device is asked for, and torch is not installed.
+        MissingExtra: if a device or a decoder is asked for whose package is not installed.
     """
+    decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
+    if decoder not in ("cpu", "dali", "torchvision"):
+        raise ValueError(f"decoder is {decoder!r}; allowed are cpu, dali, torchvision")
+    on_device = None if device == "cpu" else _torch(device)
     is_training = isinstance(recipe, TrainRecipe)
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
     schedule = Schedule(
@@ -97,11 +111,52 @@ def open_loader(
     )
     if threads is None:
         threads = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    loader = CpuLoader(source_of(dataset), recipe, schedule, threads=threads, dataset=dataset)
-    return loader if device == "cpu" else _on_device(loader, device)
+    loader = _decoding(dataset, recipe, schedule, decoder=decoder, device=device, threads=threads)
+    return loader if on_device is None else on_device(loader, device=device)
 
 
-def _on_device(loader: CpuLoader, device: str) -> TorchLoader:
+def _decoding(
+    dataset: Dataset,
+    recipe: TrainRecipe | EvalRecipe,
+    schedule: Schedule,
+    *,
+    decoder: Decoder,
+    device: str,
+    threads: int,
+) -> CpuLoader | DaliLoader | TorchvisionLoader:
+    source = source_of(dataset)
+    if decoder == "cpu":
+        return CpuLoader(source, recipe, schedule, threads=threads, dataset=dataset)
+    if decoder == "dali":
+        return _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
+    return _torchvision()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
+
+
+def _dali() -> type[DaliLoader]:
+    try:
+        from imnet_data.loaders.dali import DaliLoader
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "decoder 'dali' needs nvidia-dali, which is not installed; "
+            "install it: pip install 'imnet-data[dali]' for CUDA 13, 'imnet-data[dali-cuda12]' for "
+            "CUDA 12; or ask for decoder='cpu' (decoded by the CPU, copied to the GPU) or "
+            "decoder='torchvision' (nvJPEG)"
+        ) from error
+    return DaliLoader
+
+
+def _torchvision() -> type[TorchvisionLoader]:
+    try:
+        from imnet_data.loaders.nvjpeg import TorchvisionLoader
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"decoder 'torchvision' needs {error.name}, which is not installed; "
+            "install it: pip install torchvision"
+        ) from error
+    return TorchvisionLoader
+
+
+def _torch(device: str) -> type[TorchLoader]:
     try:
         from imnet_data.loaders.torch import TorchLoader
     except ModuleNotFoundError as error:
@@ -109,4 +164,4 @@ def _on_device(loader: CpuLoader, device: str) -> TorchLoader:
             f"device {device!r} needs {error.name}, which is not installed; "
             "install it: pip install 'imnet-data[torch]'"
         ) from error
-    return TorchLoader(loader, device=device)
+    return TorchLoader

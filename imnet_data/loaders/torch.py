@@ -2,8 +2,8 @@
 
 On the CPU the native `normalize` makes the numbers. On a GPU uint8 is copied, from pinned memory on
 a stream of its own while the device works on earlier batches, and made to numbers there: a quarter
-of float32's bytes go over the bus. Both are the float32 arithmetic of torchvision's ToTensor and
-Normalize, to the last bit.
+of float32's bytes go over the bus. What was decoded on the GPU is there already. Both are the
+float32 arithmetic of torchvision's ToTensor and Normalize, to the last bit.
 
 `TorchLoader` holds the position that `Loader` does not have, for trainers that say
 `for images, labels in loader`.
@@ -19,7 +19,9 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
+from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.pipeline import normalize
 
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
     from imnet_data.dataset import Dataset
     from imnet_data.loaders.batch import Batch
-    from imnet_data.loaders.cpu import CpuLoader
+    from imnet_data.loaders.dali import DaliLoader
+    from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.pipeline import EvalRecipe, TrainRecipe
 
 __all__ = ["ImageNet", "Position", "TensorBatch", "TorchLoader", "pinned", "rank_and_world"]
@@ -41,6 +44,9 @@ _NAMES: dict[torch.dtype, Literal["float32", "float16", "bfloat16"]] = {
     torch.float16: "float16",
     torch.bfloat16: "bfloat16",
 }
+
+
+_HELD = 2  # batches for which work may be queued while the next one is asked for
 
 
 class TensorBatch(NamedTuple):
@@ -98,6 +104,26 @@ def normalized(
     return values.div_(scale).sub_(mean).div_(std).to(dtype)
 
 
+def held(
+    batches: Iterator[Batch | DeviceBatch], device: torch.device
+) -> Iterator[Batch | DeviceBatch]:
+    """Give batches on, and hold each until the GPU has done what was queued for it.
+
+    Their memory is that of a decoder, which uses it again as soon as nobody holds it.
+    """
+    waiting: deque[tuple[Batch | DeviceBatch, torch.cuda.Event]] = deque()
+    stream = torch.cuda.current_stream(device)
+    try:
+        for batch in batches:
+            yield batch
+            waiting.append((batch, stream.record_event()))
+            if len(waiting) > _HELD:
+                waiting[0][1].synchronize()
+                waiting.popleft()
+    finally:
+        stream.synchronize()
+
+
 class TorchLoader:
     """Loader of tensors, and a drop-in for torch's DataLoader.
 
@@ -105,7 +131,8 @@ class TorchLoader:
     gives images and labels of one epoch after another, or of the one that `set_epoch` says.
 
     Args:
-        loader: what makes the batches; closed with this one. For a GPU its memory is pinned.
+        loader: what makes the batches; closed with this one. For a GPU a CpuLoader's memory is
+            pinned; the others decode on the GPU that they were made for.
         device: where the tensors are to be.
         dtype: of images: torch.float32, float16 or bfloat16.
         channels_last: give images in this memory format.
@@ -114,7 +141,7 @@ class TorchLoader:
 
     def __init__(
         self,
-        loader: CpuLoader,
+        loader: CpuLoader | DaliLoader | TorchvisionLoader,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -134,7 +161,7 @@ class TorchLoader:
         self._batches_on_device = batches_on_device
         self._at = (0, 0)  # epoch, and batches of it that were given
         self._next = (0, 0)  # where the next iteration begins
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and isinstance(loader, CpuLoader):
             loader.buffers = Buffers(pinned)
 
     @property
@@ -230,10 +257,10 @@ class TorchLoader:
     ) -> None:
         self.close()
 
-    def _tensors(self, batch: Batch) -> TensorBatch:
+    def _tensors(self, batch: Batch | DeviceBatch) -> TensorBatch:
         recipe = self.loader.recipe
         values = normalize(
-            batch.images,
+            np.asarray(batch.images),
             mean=recipe.mean,
             std=recipe.std,
             dtype=_NAMES[self.dtype],
@@ -247,7 +274,7 @@ class TorchLoader:
         labels, indices = torch.from_numpy(batch.labels), torch.from_numpy(batch.indices)
         return TensorBatch(*(part.to(self.device) for part in (images, labels, indices)))
 
-    def _copied(self, batches: Iterator[Batch]) -> Iterator[TensorBatch]:
+    def _copied(self, batches: Iterator[Batch | DeviceBatch]) -> Iterator[TensorBatch]:
         """Give the batches on the GPU, the next ones being copied meanwhile."""
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         numbers = constants(self.loader.recipe, self.device)  # once: this waits for the device
@@ -262,21 +289,25 @@ class TorchLoader:
         finally:
             stream.synchronize()  # before the memory that is copied from may be used again
 
-    def _copy(self, batch: Batch, stream: torch.cuda.Stream, numbers: Tensor) -> _OnTheWay:
+    def _copy(
+        self, batch: Batch | DeviceBatch, stream: torch.cuda.Stream, numbers: Tensor
+    ) -> _OnTheWay:
         with torch.cuda.stream(stream):
             raw, labels, indices = (
-                torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch
+                torch.as_tensor(part).to(self.device, non_blocking=True) for part in batch
             )
             copied = stream.record_event()
             images = normalized(raw, numbers, dtype=self.dtype, channels_last=self.channels_last)
             ready = stream.record_event()
+        if isinstance(batch, DeviceBatch):
+            copied = ready  # not copied: `raw` is its memory
         return _OnTheWay(batch, TensorBatch(images, labels, indices), copied, ready)
 
 
 class _OnTheWay(NamedTuple):
     """A batch that is being copied to a GPU."""
 
-    source: Batch  # not to be used again before it is copied
+    source: Batch | DeviceBatch  # not to be used again before it is copied
     tensors: TensorBatch
     copied: torch.cuda.Event
     ready: torch.cuda.Event

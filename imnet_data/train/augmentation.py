@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from imnet_data.augment import Policy
-    from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.recipes import PolicyName, TrainingRecipe
 
@@ -39,7 +39,7 @@ _POLICIES: dict[PolicyName, Policy] = {
 
 
 def augmented(
-    batch: Batch | TensorBatch,
+    batch: Batch | DeviceBatch | TensorBatch,
     recipe: TrainingRecipe,
     *,
     class_count: int,
@@ -81,6 +81,6 @@ def augmented(
     return images, targets
 
 
-def _on_host(batch: Batch | TensorBatch) -> NDArray[np.int64]:
+def _on_host(batch: Batch | DeviceBatch | TensorBatch) -> NDArray[np.int64]:
     indices: NDArray[np.int64] = torch.as_tensor(batch.indices).cpu().numpy()
     return indices

@@ -17,22 +17,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.loaders.cpu import CpuLoader
+    from imnet_data.loaders.dali import DaliLoader
+    from imnet_data.loaders.nvjpeg import TorchvisionLoader
+    from imnet_data.loaders.opening import Decoder
     from imnet_data.metrics import Results
     from imnet_data.pipeline import EvalRecipe, TrainRecipe
     from imnet_data.train.distributed import Ranks
     from imnet_data.train.execution import Execution
     from imnet_data.train.recipes import TrainingRecipe
 
+    PixelLoader = CpuLoader | DaliLoader | TorchvisionLoader
+
 
 def open_training(
     root: Path, recipe: TrainingRecipe, *, seed: int, execution: Execution, ranks: Ranks
-) -> CpuLoader | TorchLoader:
+) -> PixelLoader | TorchLoader:
     """Open the loader of one rank's parts of steps; with a policy, of pixels as they are decoded.
 
     Raises:
         ValueError: if a batch can not be cut into parts, or the records do not fill one.
+        MissingExtra: if the loader is one whose package is not installed.
     """
-    loader = _open(root, recipe, recipe.pixels, seed=seed, execution=execution, ranks=ranks)
+    loader = _open(
+        root,
+        recipe,
+        recipe.pixels,
+        seed=seed,
+        execution=execution,
+        ranks=ranks,
+        decoder=execution.loader,
+    )
     if len(loader) < execution.accumulate:
         loader.close()
         raise ValueError(f"the records do not fill one batch of {recipe.batch_size}")
@@ -40,7 +54,10 @@ def open_training(
 
 
 class Validation:
-    """The val split of the dataset at `root`, every record exactly once over all ranks."""
+    """The val split of the dataset at `root`, every record exactly once over all ranks.
+
+    Always of exact pixels, whatever decodes what is trained on.
+    """
 
     def __init__(
         self, root: Path, recipe: TrainingRecipe, *, execution: Execution, ranks: Ranks
@@ -79,7 +96,8 @@ def _open(
     seed: int,
     execution: Execution,
     ranks: Ranks,
-) -> CpuLoader:
+    decoder: Decoder = "cpu",
+) -> PixelLoader:
     parts = ranks.world_size * execution.accumulate
     size, rest = divmod(recipe.batch_size, parts)
     if rest or not size:
@@ -87,7 +105,7 @@ def _open(
             f"a batch of {recipe.batch_size} can not be cut into {parts} equal parts "
             f"({ranks.world_size} ranks x accumulate {execution.accumulate})"
         )
-    return open_loader(
+    opened = open_loader(
         root,
         pixels,
         batch_size=size,
@@ -95,10 +113,13 @@ def _open(
         rank=ranks.rank,
         world_size=ranks.world_size,
         threads=execution.loader_threads,
+        device="cpu" if decoder == "cpu" else str(ranks.device),
+        decoder=decoder,
     )
+    return opened.loader if isinstance(opened, TorchLoader) else opened
 
 
-def _tensors(loader: CpuLoader, execution: Execution, ranks: Ranks) -> TorchLoader:
+def _tensors(loader: PixelLoader, execution: Execution, ranks: Ranks) -> TorchLoader:
     return TorchLoader(loader, device=ranks.device, channels_last=execution.channels_last)
 
 

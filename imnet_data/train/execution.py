@@ -20,6 +20,7 @@ class Execution(NamedTuple):
     compiles: bool = False  # whether torch.compile is used
     is_deterministic: bool = False  # whether operations that are not are refused
     accumulate: int = 1  # parts that a rank's batch is cut into, to save memory
+    loader: Literal["cpu", "dali"] = "cpu"  # dali decodes on the device; pixels differ by rounding
     loader_threads: int | None = None  # default: one for each core that the process may use
     log_every: int = 50  # steps
     checkpoint_every: int = 1000  # steps; there is one at the end of each epoch too

@@ -20,7 +20,7 @@ from imnet_data.train.optimizer import build_optimizer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
     from imnet_data.train.distributed import Ranks
@@ -77,7 +77,9 @@ class Learner:
         """The average of the weights where the recipe has one, else the weights."""
         return self.model if self._ema is None else self._ema.model
 
-    def step(self, at: Position, parts: Iterator[Batch | TensorBatch], *, rate: float) -> Tensor:
+    def step(
+        self, at: Position, parts: Iterator[Batch | DeviceBatch | TensorBatch], *, rate: float
+    ) -> Tensor:
         """Move the weights once by the next batches; give their mean loss on this rank."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -95,7 +97,9 @@ class Learner:
             self._ema.update(self.model, restart=at.epoch < self._recipe.warmup_epochs)
         return loss
 
-    def _backward(self, batch: Batch | TensorBatch, *, epoch: int, number: int) -> Tensor:
+    def _backward(
+        self, batch: Batch | DeviceBatch | TensorBatch, *, epoch: int, number: int
+    ) -> Tensor:
         # what a model draws itself follows from the position, so that nothing has to be stored
         number = number * self._ranks.world_size + self._ranks.rank
         torch.manual_seed(_seed_of(self._seed, epoch=epoch, number=number))

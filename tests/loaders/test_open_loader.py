@@ -12,6 +12,7 @@ from imnet_data.errors import ManifestError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
+from imnet_data.pipeline import normalize
 from imnet_data.synth import synth
 
 TRAIN = imnet.TrainRecipe(size=32)
@@ -156,3 +157,61 @@ except imnet.ImnetError as error:
         "3\ndevice 'cuda' needs torch, which is not installed; "
         "install it: pip install 'imnet-data[torch]'\n"
     )
+
+
+def test_a_decoder_that_there_is_not_is_an_error(root):
+    with pytest.raises(ValueError, match=r"decoder is 'gpu'; allowed are cpu, dali, torchvision"):
+        imnet.open_loader(root, TRAIN, batch_size=4, decoder="gpu")
+
+
+@pytest.mark.parametrize(
+    ("missing", "options", "message"),
+    [
+        (
+            "nvidia",
+            {"device": "cuda"},
+            "decoder 'dali' needs nvidia-dali, which is not installed; install it: "
+            "pip install 'imnet-data[dali]' for CUDA 13, 'imnet-data[dali-cuda12]' for CUDA 12; "
+            "or ask for decoder='cpu' (decoded by the CPU, copied to the GPU) or "
+            "decoder='torchvision' (nvJPEG)",
+        ),
+        (
+            "torchvision",
+            {"device": "cuda", "decoder": "torchvision"},
+            "decoder 'torchvision' needs torchvision, which is not installed; "
+            "install it: pip install torchvision",
+        ),
+    ],
+    ids=["dali", "torchvision"],
+)
+def test_a_decoder_that_is_missing_is_named_with_its_pip_line(root, missing, options, message):
+    pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
+    code = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+import imnet_data as imnet
+try:
+    imnet.open_loader({str(root)!r}, imnet.TrainRecipe(), batch_size=8, **{options!r})
+except imnet.ImnetError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == message + "\n"
+
+
+@pytest.mark.gpu
+def test_a_gpu_has_exact_pixels_by_name(root):
+    torch = pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    expected = epoch_of(root, TRAIN, batch_size=4)
+    batches = epoch_of(root, TRAIN, batch_size=4, device="cuda", decoder="cpu")
+    for batch, other in zip(batches, expected, strict=True):
+        values = normalize(other.images, mean=TRAIN.mean, std=TRAIN.std)
+        np.testing.assert_array_equal(batch.images.cpu().numpy(), values)

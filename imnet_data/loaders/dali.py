@@ -1,0 +1,262 @@
+"""Batches decoded by DALI, on a GPU (nvJPEG) or on the CPU, of records that we read.
+
+Order, boxes and flips are the CPU loader's, sample by sample; so are sharding, resuming and the
+exact last batch. Pixels are near to its own but not the same: DALI rounds once where Pillow rounds
+twice, and nvJPEG is another decoder.
+
+`pipeline` gives a pipeline of DALI's own readers instead, where nothing of ours runs.
+
+Damage that libjpeg-turbo or nvJPEG passes over is passed over; the CPU loader and `imnet-data
+verify --decode` find it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nvidia.dali import Pipeline, fn, types
+
+from imnet_data.errors import ImageError
+from imnet_data.loaders import geometry
+from imnet_data.loaders.batch import Batch, DeviceBatch
+from imnet_data.loaders.dali_graph import decode_options, resized
+from imnet_data.loaders.dali_readers import READER, pipeline
+from imnet_data.loaders.jpegs import JpegReader
+from imnet_data.pipeline import EvalRecipe
+from imnet_data.pool import cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset import Dataset
+    from imnet_data.loaders.jpegs import JpegBatch
+    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.source import SupportsExtents, SupportsReading
+    from imnet_data.pipeline import TrainRecipe
+
+__all__ = ["READER", "DaliLoader", "pipeline"]
+
+_BATCHES_AHEAD = 2  # one is decoded while the one before it is resized; each costs GPU memory
+
+
+class DaliLoader:
+    """Loader: batches of one rank, Batch on the CPU and DeviceBatch on a GPU.
+
+    Args:
+        source: the records, as `source_of(dataset)` gives them.
+        recipe: what is done to the pixels.
+        schedule: which records come when.
+        device: "cpu", "cuda" or "cuda:N"; a GPU needs torch besides.
+        threads: that read and cut, and as many of DALI's; by default one for each core.
+        cut: whether training images are cut in the compressed bytes before they are decoded.
+        hw_decoder_load: share of a batch that goes to the hardware decoder of a GPU that has one.
+        dataset: what `source` was made of, to be closed with the loader.
+    """
+
+    def __init__(
+        self,
+        source: SupportsExtents | SupportsReading,
+        recipe: TrainRecipe | EvalRecipe,
+        schedule: Schedule,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        cut: bool = True,
+        hw_decoder_load: float = 0.65,
+        dataset: Dataset | None = None,
+    ) -> None:
+        self.source, self.recipe, self.schedule, self.dataset = source, recipe, schedule, dataset
+        self.went_whole = 0  # training images that were to be cut, and were not
+        self._device_id = _device_id(device)
+        self._threads = cores() if threads is None else threads
+        self._options = decode_options(
+            source.width,
+            source.height,
+            device_id=self._device_id,
+            hw_decoder_load=hw_decoder_load,
+        )
+        self._reader = JpegReader(source, recipe, schedule, threads=self._threads, cut=cut)
+        self._idle: list[_Decoder] = []  # each epoch under way has a decoder of its own
+
+    def __len__(self) -> int:
+        return len(self.schedule)
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | DeviceBatch]:
+        """Give the batches of epoch `number` from batch `start` on.
+
+        Raises:
+            ImageError: if the bytes of an image are damaged.
+            FormatError: if the file that holds it does not have them.
+        """
+        batches = self._epoch(self._reader.epoch(number, start=start))
+        if self._device_id is None:
+            return batches
+        import torch
+
+        from imnet_data.loaders.torch import held
+
+        return held(batches, torch.device("cuda", self._device_id))
+
+    def close(self) -> None:
+        """End the threads and give back files and memory; batches that are held stay as they are.
+
+        An epoch that is under way can not go on.
+        """
+        self._reader.close()
+        self._idle.clear()
+        if self.dataset is not None:
+            self.dataset.close()
+
+    def __enter__(self) -> DaliLoader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _epoch(self, jpegs: Iterator[JpegBatch]) -> Iterator[Batch | DeviceBatch]:
+        decoder = self._idle.pop() if self._idle else self._decoder(self.schedule.batch_size)
+        try:
+            for batch, images in decoder.decoded(jpegs):
+                self.went_whole += batch.whole
+                yield self._batch(batch, images)
+        except RuntimeError as error:
+            name = self._undecodable(decoder.under_way)
+            if name is None:
+                raise
+            raise ImageError(
+                f"{name}: DALI can not decode it; run `imnet-data verify` on the dataset"
+            ) from error
+        self._idle.append(decoder)
+
+    def _decoder(self, batch_size: int) -> _Decoder:
+        return _Decoder(
+            self.recipe,
+            batch_size=batch_size,
+            threads=self._threads,
+            device_id=self._device_id,
+            options=self._options,
+        )
+
+    def _batch(self, batch: JpegBatch, images: Any) -> Batch | DeviceBatch:
+        labels = self.source.label[batch.indices].astype(np.int64)
+        if images is None:
+            pixels = np.empty((0, batch.side, batch.side, 3), np.uint8)
+        elif self._device_id is None:
+            pixels = images.as_array()  # a copy
+        else:
+            from torch.utils.dlpack import from_dlpack
+
+            return DeviceBatch(from_dlpack(images.as_tensor()), labels, batch.indices)
+        return Batch(pixels, labels, batch.indices)
+
+    def _undecodable(self, suspects: Iterable[JpegBatch]) -> str | None:
+        """Name the first record that fails by itself: DALI does not say which one it was."""
+        decoder = self._decoder(1)
+        for batch in suspects:
+            for position, index in enumerate(batch.indices.tolist()):
+                try:
+                    list(decoder.decoded(iter([batch.single(position)])))
+                except RuntimeError:
+                    return self._reader.name(index)
+        return None
+
+
+class _Decoder:
+    """A DALI pipeline, fed with batches of JPEGs."""
+
+    def __init__(
+        self,
+        recipe: TrainRecipe | EvalRecipe,
+        *,
+        batch_size: int,
+        threads: int,
+        device_id: int | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.under_way: deque[JpegBatch] = deque()
+        self._jpegs: Iterator[JpegBatch] = iter(())
+        self._pipeline = Pipeline(
+            batch_size, threads, device_id, prefetch_queue_depth=_BATCHES_AHEAD
+        )
+        self._has_window = isinstance(recipe, EvalRecipe)
+        with self._pipeline:
+            jpegs, flip, start, shape, size, *anchor = fn.external_source(
+                self._feed,
+                num_outputs=6 if self._has_window else 5,
+                dtype=[types.UINT8, *[types.INT32] * 3, types.FLOAT, types.INT32],
+                ndim=[1, 0, 1, 1, 1, 1],
+            )
+            images = fn.decoders.image_slice(
+                jpegs, start=start, shape=shape, axis_names="HW", **options
+            )
+            images = resized(images, size, recipe.filter)
+            if isinstance(recipe, EvalRecipe):
+                images = fn.slice(
+                    images,
+                    start=anchor[0],
+                    shape=[recipe.crop, recipe.crop],
+                    axis_names="HW",
+                    out_of_bounds_policy="pad",  # with black
+                )
+            self._pipeline.set_outputs(fn.flip(images, horizontal=flip))
+
+    def decoded(self, jpegs: Iterator[JpegBatch]) -> Iterator[tuple[JpegBatch, Any]]:
+        """Give each batch with its images, DALI's TensorList; None for those of an empty batch.
+
+        Of no use any more when it was left before the end.
+        """
+        self._jpegs = jpegs
+        while (images := self._run()) is not None:
+            yield self.under_way.popleft(), images
+        if self.under_way:
+            yield self.under_way.popleft(), None
+        self._pipeline.reset()
+
+    def _run(self) -> Any:
+        try:
+            (images,) = self._pipeline.run()
+        except StopIteration:
+            return None
+        return images
+
+    def _feed(self) -> tuple[Any, ...]:
+        batch = next(self._jpegs)
+        self.under_way.append(batch)
+        if not batch.images:  # the last one; DALI takes none of this kind
+            raise StopIteration
+        rows = batch.rows
+        start, end = batch.boxes[:, 1::-1], batch.boxes[:, :1:-1]
+        size = rows[:, geometry.SIZE][:, ::-1].astype(np.float32)
+        parts: list[NDArray[Any]] = [rows[:, geometry.FLIP], start, end - start, size]
+        if self._has_window:
+            parts.append((rows[:, geometry.WINDOW][:, :2] - rows[:, geometry.PLACE])[:, ::-1])
+        return [_encoded(image) for image in batch.images], *map(np.ascontiguousarray, parts)
+
+
+def _encoded(image: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the bytes of an image file: of the kind that pixels are in, where it is pixels."""
+    if not isinstance(image, bytes):
+        height, width, _ = image.shape
+        image = b"P6 %d %d 255\n" % (width, height) + image.tobytes()
+    return np.frombuffer(image, np.uint8)
+
+
+def _device_id(device: str) -> int | None:
+    if device == "cpu":
+        return None
+    import torch
+
+    where = torch.device(device)
+    if where.type != "cuda":
+        raise ValueError(f"device is {device!r}; DALI has cpu, cuda and cuda:N")
+    return torch.cuda.current_device() if where.index is None else where.index

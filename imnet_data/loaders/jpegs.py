@@ -1,0 +1,213 @@
+"""Batches of JPEGs in the order of a Schedule, for decoders that are not ours.
+
+Threads read ahead, and cut each JPEG that is trained on to what its crop needs, in the compressed
+bytes (`jpeg.crop`): less has to be sent to a GPU, and decoded there. A JPEG goes whole, and counts
+in `whole`, where that can not be done (no restart markers, progressive, CMYK), or its crop needs
+all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data import jpeg
+from imnet_data.errors import FormatError, ImageError
+from imnet_data.loaders import geometry
+from imnet_data.loaders.files import Files, OpenFile, ReadAhead
+from imnet_data.loaders.source import SupportsExtents
+from imnet_data.pipeline import TrainRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.source import SupportsReading
+    from imnet_data.pipeline import EvalRecipe
+
+_BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each
+_REMEDY = "run `imnet-data verify` on the dataset"
+
+Box = tuple[int, int, int, int]
+
+
+class JpegBatch(NamedTuple):
+    """Some records as they are stored, and what is to be done to their pixels."""
+
+    indices: NDArray[np.int64]
+    images: list[bytes | NDArray[np.uint8]]  # JPEGs; [h, w, 3] where pixels are stored
+    boxes: NDArray[np.int32]  # [n, 4], left, upper, right, lower: the crops, in these images
+    rows: NDArray[np.int32]  # see `geometry`
+    side: int  # of the square images to be made
+    whole: int  # images that were to be cut, and went whole
+
+    def single(self, position: int) -> JpegBatch:
+        """Give one record of it as a batch."""
+        part = slice(position, position + 1)
+        return JpegBatch(
+            self.indices[part], self.images[part], self.boxes[part], self.rows[part], self.side, 0
+        )
+
+
+class JpegReader:
+    """Reads the batches of one rank.
+
+    Args:
+        source: the records, as `source_of(dataset)` gives them.
+        recipe: what is done to the pixels.
+        schedule: which records come when.
+        threads: that read and cut.
+        cut: whether what is trained on is cut.
+    """
+
+    def __init__(
+        self,
+        source: SupportsExtents | SupportsReading,
+        recipe: TrainRecipe | EvalRecipe,
+        schedule: Schedule,
+        *,
+        threads: int,
+        cut: bool,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; at least 1 is needed")
+        if schedule.count != len(source.label):
+            raise ValueError(
+                f"the schedule is for {schedule.count} records, the source has {len(source.label)}"
+            )
+        self._source, self._recipe, self._schedule = source, recipe, schedule
+        self._cuts = cut and isinstance(recipe, TrainRecipe)
+        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._reading = threading.Lock()  # of a source that may not be read by several threads
+        self._pool = ThreadPoolExecutor(threads, "jpegs")
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:
+        """Give the batches of epoch `number` from batch `start` on.
+
+        Raises:
+            ImageError: if the header of a JPEG is damaged, or does not say what the index says.
+            FormatError: if the file that holds it does not have it.
+        """
+        if number < 0 or not 0 <= start <= len(self._schedule):
+            raise ValueError(
+                f"epoch {number} from batch {start}: epochs count from 0, and start may be 0 to "
+                f"{len(self._schedule)}"
+            )
+        return self._epoch(number, start)
+
+    def name(self, index: int) -> str:
+        """Say for an error which record it is about, and where it is."""
+        name = f"{self._source.key[index].decode()} (record {index})"
+        if not isinstance(self._source, SupportsExtents):
+            return name
+        path = self._source.shard_paths[self._source.shard[index]]
+        return f"{name} in {path} at {self._source.offset[index]}"
+
+    def close(self) -> None:
+        """End the threads and give back the files."""
+        self._pool.shutdown(cancel_futures=True)
+        if self._files is not None:
+            self._files.close()
+
+    def _epoch(self, number: int, start: int) -> Iterator[JpegBatch]:
+        work = self._work(number, start)
+        under_way = deque(
+            self._pool.submit(self._batch, *item) for item in islice(work, _BATCHES_AHEAD)
+        )
+        try:
+            while under_way:
+                batch = under_way.popleft().result()
+                under_way.extend(self._pool.submit(self._batch, *item) for item in islice(work, 1))
+                yield batch
+        finally:
+            for waiting in under_way:
+                waiting.cancel()
+
+    def _work(
+        self, epoch: int, start: int
+    ) -> Iterator[tuple[NDArray[np.int64], list[OpenFile | None], int]]:
+        """Give record numbers and open files of each batch, and the epoch."""
+        source, schedule, read_ahead = self._source, self._schedule, None
+        order = schedule.epoch_order(epoch)
+        if schedule.order == "block" and self._files is not None:
+            assert isinstance(source, SupportsExtents)
+            read_ahead = ReadAhead(source, self._files, schedule, epoch=epoch, start=start)
+        for step in range(start, len(schedule)):
+            indices = schedule.batch(order, step)
+            files: list[OpenFile | None] = [None] * len(indices)
+            if self._files is not None:
+                assert isinstance(source, SupportsExtents)
+                files[:] = self._files.open(source.shard[indices])
+            if read_ahead is not None:
+                read_ahead.ask(step)
+            yield indices, files, epoch
+
+    def _batch(
+        self, indices: NDArray[np.int64], files: list[OpenFile | None], epoch: int
+    ) -> JpegBatch:
+        recipe = self._recipe
+        rows = geometry.rows(
+            indices, self._source, recipe=recipe, seed=self._schedule.seed, epoch=epoch
+        )
+        images: list[bytes | NDArray[np.uint8]] = []
+        boxes = np.empty((len(indices), 4), np.int32)
+        whole = 0
+        for position, (index, file, row) in enumerate(
+            zip(indices.tolist(), files, rows, strict=True)
+        ):
+            stored, box = self._stored(index, file), tuple(row[geometry.CROP].tolist())
+            make = self._pixels if row[geometry.PIXELS] else self._jpeg
+            image, boxes[position] = make(index, stored, box)
+            whole += self._cuts and len(image) == len(stored)
+            images.append(image)
+        return JpegBatch(indices, images, boxes, rows, geometry.side(recipe, epoch), whole)
+
+    def _stored(self, index: int, file: OpenFile | None) -> bytes | memoryview:
+        source = self._source
+        if file is None:
+            assert not isinstance(source, SupportsExtents)
+            with self._reading:
+                return source.read(index)
+        assert isinstance(source, SupportsExtents)
+        nbytes = int(source.nbytes[index])
+        try:
+            stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
+        except OSError as error:
+            raise FormatError(f"{self.name(index)}: {error.strerror}; {_REMEDY}") from error
+        if len(stored) < nbytes:
+            raise FormatError(f"{self.name(index)}: its file is cut short; {_REMEDY}")
+        return stored
+
+    def _pixels(
+        self, index: int, stored: bytes | memoryview, box: Box
+    ) -> tuple[NDArray[np.uint8], Box]:
+        width, height = int(self._source.width[index]), int(self._source.height[index])
+        if len(stored) != width * height * 3:
+            raise ImageError(
+                f"{self.name(index)}: the image has {len(stored)} bytes, but the index says "
+                f"{width} x {height} pixels; {_REMEDY}"
+            )
+        left, upper, right, lower = box
+        image = np.frombuffer(stored, np.uint8).reshape(height, width, 3)[upper:lower, left:right]
+        return image, (0, 0, right - left, lower - upper)
+
+    def _jpeg(self, index: int, stored: bytes | memoryview, box: Box) -> tuple[bytes, Box]:
+        expected = (int(self._source.width[index]), int(self._source.height[index]))
+        try:
+            header = jpeg.header(stored)
+            if (header.width, header.height) != expected:
+                raise ImageError(
+                    f"the image is {header.width} x {header.height} pixels, but the index says "
+                    f"{expected[0]} x {expected[1]}"
+                )
+            return jpeg.crop(stored, box) if self._cuts else (bytes(stored), box)
+        except ImageError as error:
+            raise ImageError(f"{self.name(index)}: {error}; {_REMEDY}") from error
