@@ -7,6 +7,22 @@
 
 namespace imnet {
 
+inline uint64_t load_big_endian(const uint8_t* bytes) {
+  uint64_t word;
+  std::memcpy(&word, bytes, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  return word;
+}
+
+inline void store_big_endian(uint8_t* bytes, uint64_t word) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  std::memcpy(bytes, &word, 8);
+}
+
 class BitWriter {
  public:
   // Up to 8 bytes are written beyond the last whole one.
@@ -16,11 +32,7 @@ class BitWriter {
   void put(uint64_t value, int count) {
     bits_ = bits_ << count | value;
     count_ += count;
-    uint64_t top = bits_ << (63 - count_) << 1;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    top = __builtin_bswap64(top);
-#endif
-    std::memcpy(next_, &top, 8);
+    store_big_endian(next_, bits_ << (63 - count_) << 1);
     next_ += count_ >> 3;
     count_ &= 7;
     bits_ &= (uint64_t(1) << count_) - 1;
@@ -28,16 +40,16 @@ class BitWriter {
 
   // Bits [begin, end) of `data`; 8 bytes after the last one must be readable.
   void copy(const uint8_t* data, uint64_t begin, uint64_t end) {
-    while (begin < end) {
-      const int count = end - begin < 56 ? int(end - begin) : 56;
-      uint64_t word;
-      std::memcpy(&word, data + (begin >> 3), 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-      word = __builtin_bswap64(word);
-#endif
-      put(word << (begin & 7) >> (64 - count), count);
-      begin += count;
+    if (begin + 72 <= end) {
+      const int missing = (8 - count_) & 7;
+      copy_few(data, begin, missing);
+      begin += missing;
+      for (; begin + 64 <= end; begin += 64, next_ += 8)
+        store_big_endian(next_, load_big_endian(data + (begin >> 3)) << (begin & 7) |
+                         data[(begin >> 3) + 8] >> (8 - (begin & 7)));
     }
+    for (; begin < end; begin += 56)
+      copy_few(data, begin, end - begin < 56 ? int(end - begin) : 56);
   }
 
   // Fills the last byte with the low bits of `pad`.
@@ -49,6 +61,11 @@ class BitWriter {
   size_t size() const { return next_ - start_; }
 
  private:
+  // 56 bits at most
+  void copy_few(const uint8_t* data, uint64_t begin, int count) {
+    if (count != 0) put(load_big_endian(data + (begin >> 3)) << (begin & 7) >> (64 - count), count);
+  }
+
   uint8_t* start_;
   uint8_t* next_;
   uint64_t bits_ = 0;

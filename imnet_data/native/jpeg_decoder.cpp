@@ -17,6 +17,8 @@ constexpr const char* kBadCode = "image data has a code that can not be there";
 ScanFunction scan_function() {
 #if defined(__x86_64__)
   if (simd() == Simd::avx2 && __builtin_cpu_supports("bmi2")) return scan_avx2;
+#elif defined(__aarch64__)
+  if (simd() == Simd::neon) return scan_neon;
 #endif
   return scan_scalar;
 }

@@ -39,6 +39,11 @@ void JpegPlanes::plan(const JpegHeader& header, const Box& box, const McuRegion&
     upsample_rows_ = &kUpsampleAvx2;
     color_rows_ = &kColorAvx2;
   }
+#elif defined(__aarch64__)
+  if (simd() == Simd::neon) {
+    upsample_rows_ = &kUpsampleNeon;
+    color_rows_ = &kColorNeon;
+  }
 #endif
   const bool single = component_count_ == 1;
   std::array<size_t, 3> nbytes{};

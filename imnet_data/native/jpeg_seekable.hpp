@@ -25,9 +25,8 @@
 
 #include "jpeg_dc_codes.hpp"
 #include "jpeg_header.hpp"
+#include "jpeg_intervals.hpp"
 #include "jpeg_planes.hpp"
-#include "jpeg_scan.hpp"
-#include "jpeg_tables.hpp"
 
 namespace imnet {
 
@@ -43,47 +42,16 @@ class JpegRewriter {
   JpegStatus restore(const uint8_t* data, size_t nbytes, std::vector<uint8_t>& out);
 
  private:
-  struct DcPlace {        // the first DC difference of a component in an interval
-    uint64_t begin, end;  // its bits in the unstuffed data
-    int before, value;    // the DC value before it in the image, and its own
-    int table;
-  };
-  struct Interval {
-    uint64_t begin = 0, end = 0;  // bits
-    int place_count = 0;
-    std::array<DcPlace, 3> places{};
-  };
-  struct Block {
-    const DcTable* dc;
-    const AcTable* ac;
-    int component, table;
-    bool first;  // of its component in an MCU
-  };
-
-  JpegStatus plan(const JpegHeader& header);
-  uint8_t* reserve_data(size_t nbytes);
-  // Finds the intervals of the scan at `data`; `*stop` is the marker after it.
-  JpegStatus walk_whole(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
-  JpegStatus walk_restarts(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
-  bool walk_interval(int64_t mcu_count, bool restart, const uint8_t* end, BitReader& reader);
-  JpegStatus end_walk(const BitReader& reader, const uint8_t* end);
   bool missing_categories(const DcSpecs& specs, std::array<std::vector<uint8_t>, 4>& missing) const;
   bool restore_header(const JpegHeader& header, const uint8_t* data, std::vector<uint8_t>& out);
   bool differences_are_canonical(const DcSpecs& specs);
   bool write_scan(const DcSpecs& specs, bool restarts, unsigned pad, std::vector<uint8_t>& out);
 
-  TableCache<DcTable> dc_tables_;
-  TableCache<AcTable> ac_tables_;
-  GrowingBuffer unstuffed_, rewritten_;
-  uint8_t* data_ = nullptr;  // in unstuffed_
-  std::vector<Interval> intervals_;
+  JpegIntervals intervals_;
+  GrowingBuffer rewritten_;
   std::vector<uint8_t> check_;
-  std::array<Block, kMaxBlocksInMcu> blocks_;
-  int block_count_ = 0, interval_ = 0;
-  int64_t mcus_ = 0;
-  unsigned pad_ = 0;  // the bits after the last block
   DcSpecs restored_dc_;
-  std::array<int, kMaxComponents> values_{};  // the last DC value of each component
+  unsigned restored_pad_ = 0;
 };
 
 // The divisor of `columns` MCUs whose width is nearest to `target` pixels, by ratio.

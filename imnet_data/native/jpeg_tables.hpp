@@ -10,14 +10,20 @@
 
 namespace imnet {
 
-template <typename Table>
+inline bool same(const HuffmanSpec& a, const HuffmanSpec& b) {
+  return a.symbol_count == b.symbol_count && a.counts == b.counts &&
+         std::memcmp(a.symbols.data(), b.symbols.data(), a.symbol_count) == 0;
+}
+
+// `Spec`: what a table is built from; there must be same(Spec, Spec).
+template <typename Table, typename Spec = HuffmanSpec>
 class TableCache {
  public:
   // Tables got before this may be replaced from now on.
   void start_scan() { ++scan_; }
 
   // nullptr where the counts and symbols are not a table of this kind.
-  const Table* get(const HuffmanSpec& spec) {
+  const Table* get(const Spec& spec) {
     for (Slot& slot : slots_)
       if (slot.sound && same(slot.spec, spec)) {
         slot.scan = scan_;
@@ -37,16 +43,11 @@ class TableCache {
   static constexpr size_t kSlots = 8;  // more than the 4 that a scan can name
 
   struct Slot {
-    HuffmanSpec spec;
+    Spec spec;
     std::unique_ptr<Table> table;
     uint64_t scan = 0;
     bool sound = false;
   };
-
-  static bool same(const HuffmanSpec& a, const HuffmanSpec& b) {
-    return a.symbol_count == b.symbol_count && a.counts == b.counts &&
-           std::memcmp(a.symbols.data(), b.symbols.data(), a.symbol_count) == 0;
-  }
 
   std::vector<Slot> slots_ = std::vector<Slot>(kSlots);
   uint64_t scan_ = 0;

@@ -25,6 +25,7 @@ struct UpsampleRows {
 
 extern const UpsampleRows kUpsampleScalar;
 extern const UpsampleRows kUpsampleAvx2;
+extern const UpsampleRows kUpsampleNeon;
 
 // factor * count samples, each repeated: what libjpeg does for all other ratios.
 void repeat_row(const uint8_t* in, int factor, int count, uint8_t* out);

@@ -20,6 +20,7 @@ BatchLoader::~BatchLoader() { close(); }
 
 void BatchLoader::submit(std::shared_ptr<Batch> batch) {
   batch->outcomes.assign(batch->sources.size(), {});
+  batch->to_begin = batch->sources.size();
   if (batch->sources.empty()) return;
   {
     const std::lock_guard<std::mutex> guard(lock_);
@@ -34,11 +35,12 @@ bool BatchLoader::wait(const Batch& batch, std::chrono::milliseconds at_most) {
   return done_.wait_for(guard, at_most, [&] { return batch.ended == batch.sources.size(); });
 }
 
-void BatchLoader::cancel(const Batch& batch) {
+void BatchLoader::cancel(Batch& batch) {
   std::unique_lock<std::mutex> guard(lock_);
   const auto same = [&](const std::shared_ptr<Batch>& other) { return other.get() == &batch; };
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), same), waiting_.end());
-  done_.wait(guard, [&] { return batch.ended == batch.begun; });
+  batch.to_begin = batch.begun;
+  done_.wait(guard, [&] { return batch.ended == batch.to_begin; });
 }
 
 void BatchLoader::close() {
@@ -69,7 +71,7 @@ void BatchLoader::work() {
                     batch->out + index * slot_nbytes, batch->side);
 
     guard.lock();
-    if (++batch->ended == batch->begun) done_.notify_all();
+    if (++batch->ended == batch->to_begin) done_.notify_all();
   }
 }
 

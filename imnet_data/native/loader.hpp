@@ -26,7 +26,8 @@ struct Batch {
 
  private:
   friend class BatchLoader;
-  size_t begun = 0, ended = 0;  // records; under the loader's lock
+  // records, under the loader's lock; `to_begin` is all of them, or those that a cancel found begun
+  size_t begun = 0, ended = 0, to_begin = 0;
 };
 
 // Threads take single records from the oldest batch that has any left: a batch is done as early as
@@ -44,7 +45,7 @@ class BatchLoader {
   bool wait(const Batch& batch, std::chrono::milliseconds at_most);
 
   // Begins no further record of this batch; returns when none of it is being made any more.
-  void cancel(const Batch& batch);
+  void cancel(Batch& batch);
 
   // Begins no further record at all, and ends the threads; nothing can be submitted afterwards.
   void close();

@@ -14,6 +14,8 @@ namespace {
 const ResizePasses& passes() {
 #if defined(__x86_64__)
   if (simd() == Simd::avx2) return kAvx2Passes;
+#elif defined(__aarch64__)
+  if (simd() == Simd::neon) return kNeonPasses;
 #endif
   return kScalarPasses;
 }

@@ -21,8 +21,7 @@ struct ResizePasses {
 };
 
 extern const ResizePasses kScalarPasses;
-#if defined(__x86_64__)
 extern const ResizePasses kAvx2Passes;
-#endif
+extern const ResizePasses kNeonPasses;
 
 }  // namespace imnet

@@ -6,15 +6,26 @@
 namespace imnet {
 namespace {
 
+constexpr Simd kVariants[] = {Simd::scalar, Simd::avx2, Simd::neon};  // of those that run, the last
+
 bool runs(Simd variant) noexcept {
 #if defined(__x86_64__)
   if (variant == Simd::avx2) return __builtin_cpu_supports("avx2");
+#elif defined(__aarch64__)
+  if (variant == Simd::neon) return true;
 #endif
   return variant == Simd::scalar;
 }
 
+Simd best() noexcept {
+  Simd found = Simd::scalar;
+  for (Simd variant : kVariants)
+    if (runs(variant)) found = variant;
+  return found;
+}
+
 std::atomic<Simd>& current() noexcept {
-  static std::atomic<Simd> variant{runs(Simd::avx2) ? Simd::avx2 : Simd::scalar};
+  static std::atomic<Simd> variant{best()};
   return variant;
 }
 
@@ -23,19 +34,24 @@ std::atomic<Simd>& current() noexcept {
 Simd simd() noexcept { return current().load(std::memory_order_relaxed); }
 
 const char* simd_name(Simd variant) noexcept {
-  return variant == Simd::avx2 ? "avx2" : "scalar";
+  switch (variant) {
+    case Simd::avx2: return "avx2";
+    case Simd::neon: return "neon";
+    case Simd::scalar: break;
+  }
+  return "scalar";
 }
 
 std::vector<std::string> simd_variants() {
   std::vector<std::string> names;
-  for (Simd variant : {Simd::scalar, Simd::avx2})
+  for (Simd variant : kVariants)
     if (runs(variant)) names.emplace_back(simd_name(variant));
   return names;
 }
 
 void set_simd(const std::string& name) {
   std::string known;
-  for (Simd variant : {Simd::scalar, Simd::avx2}) {
+  for (Simd variant : kVariants) {
     if (!runs(variant)) continue;
     if (name == simd_name(variant)) {
       current().store(variant, std::memory_order_relaxed);

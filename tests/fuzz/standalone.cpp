@@ -1,5 +1,8 @@
 // Stands in for libFuzzer: runs a target on each file named, and on mutations of it.
 //   fuzz_jpeg_decode [-mutations=COUNT] [-seconds=COUNT] FILE...
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -58,11 +61,14 @@ int main(int argc, char** argv) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   size_t count = 0;
+  // stays open: closing a file that was cut to nothing waits for the disk
+  const int last = open("last-input", O_RDWR | O_CREAT | O_TRUNC, 0644);
   while (!files.empty() && (count < mutations || passed() < seconds)) {
     const Bytes bytes =
         mutated(files[random() % files.size()], files[random() % files.size()], random);
-    std::ofstream("last-input", std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+    if (pwrite(last, bytes.data(), bytes.size(), 0) != ssize_t(bytes.size()) ||
+        ftruncate(last, off_t(bytes.size())) != 0)
+      return 2;
     LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
     ++count;
   }

@@ -1,0 +1,56 @@
+"""The inputs that `imnet_data.convert` makes: 768 records in each format that a rival reads."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from imnet_data import Options, convert
+from imnet_data.synth import synth_from_folder
+
+CLASSES, IMAGES_PER_CLASS = 256, 3  # 12 batches of 64
+SHARD_NBYTES = 4 << 20  # so small that any number of workers has equal shares, but for beton
+OUR_FORMATS = {  # folder of the input: format, how JPEGs are stored
+    "folder": ("folder", "original"),
+    "webdataset": ("webdataset", "original"),
+    "seekable": ("webdataset", "seekable"),
+    "beton": ("beton", "original"),
+}
+
+
+def make_inputs(images, work):
+    """Return the folder of the inputs that the converter makes, and expected images a label."""
+    listing = [f"{path.name} {path.stat().st_size}" for path in sorted(images.iterdir())]
+    listing.append(f"{CLASSES} {IMAGES_PER_CLASS} {SHARD_NBYTES}")
+    name = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
+    inputs = work.absolute() / "inputs" / name
+    missing = [each for each in OUR_FORMATS if not (inputs / each / "dataset.json").exists()]
+    if missing:
+        inputs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=inputs) as folder:
+            tarballs = Path(folder)
+            synth_from_folder(
+                tarballs,
+                images,
+                seed=0,
+                class_count=CLASSES,
+                images_per_class=IMAGES_PER_CLASS,
+                val_per_class=1,
+                test_count=1,
+            )
+            for each in missing:
+                format_name, jpeg = OUR_FORMATS[each]
+                options = Options(
+                    classes=("found",),
+                    jpeg=jpeg,
+                    shard_nbytes=None if format_name == "beton" else SHARD_NBYTES,
+                )
+                convert(
+                    tarballs,
+                    inputs / each,
+                    format=format_name,
+                    split="train",
+                    options=options,
+                    force=True,
+                )
+    wnids = sorted(path for path in (inputs / "folder" / "train").iterdir() if path.is_dir())
+    return inputs, [[label, len(list(wnid.iterdir()))] for label, wnid in enumerate(wnids)]

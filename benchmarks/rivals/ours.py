@@ -1,0 +1,16 @@
+"""imnet-data's own loader on JPEGs with restart markers, as `convert` stores them by default."""
+
+from rivals import BATCH_SIZE
+
+label = "**imnet-data**, seekable JPEGs (the default)"
+environment = ""
+install = ""
+reads = "seekable"
+setting = "a thread a core"
+
+
+def batches(root, cores):
+    from imnet_data import TrainRecipe, open_loader
+
+    loader = open_loader(root, TrainRecipe(), batch_size=BATCH_SIZE, threads=cores)
+    return lambda number: ((batch.images, batch.labels) for batch in loader.epoch(number))

@@ -1,0 +1,81 @@
+"""Environments and processes of rivals: each is installed, prepared and measured in its own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import venv
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parent.parent
+TIMEOUT = 300  # seconds, for one measurement
+
+
+class Unusable(Exception):
+    """Why a rival has no number."""
+
+
+def last_line(error):
+    """Return the last line, or its beginning, of what a failed command said."""
+    lines = [line.strip() for line in (error.stderr or "").splitlines() if line.strip()]
+    return textwrap.shorten(lines[-1], 200) if lines else f"exit status {error.returncode}"
+
+
+def install(name, rival, work):
+    """Make the rival's environment and install it there, once for each text of its command."""
+    folder = work.absolute() / "venvs" / rival.environment
+    if not (folder / "bin" / "python").exists():
+        venv.create(folder, with_pip=True)
+    print(f"{name}: {rival.install}", file=sys.stderr)
+    environ = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    try:
+        subprocess.run(
+            ["bash", "-c", rival.install],
+            env=environ,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except subprocess.CalledProcessError as error:
+        needs = getattr(rival, "needs", "")
+        hint = f" (it needs Debian's {needs})" if needs else ""
+        raise Unusable(f"could not be installed: {last_line(error)}{hint}") from error
+    stamp(name, rival, work).write_text(rival.install)
+
+
+def stamp(name, rival, work):
+    """Return the file that holds the command by which a rival was installed."""
+    return work.absolute() / "venvs" / rival.environment / f"{name}.installed"
+
+
+def run(name, rival, work, inputs, *arguments):
+    """Return what the rival's process printed."""
+    python = sys.executable
+    if rival.environment:
+        python = str(work.absolute() / "venvs" / rival.environment / "bin" / "python")
+    paths = [str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environ = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command = [python, "-m", "rivals", name, str(inputs), *arguments]
+    try:
+        done = subprocess.run(
+            command, env=environ, check=True, capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except subprocess.CalledProcessError as error:
+        raise Unusable(f"failed: {last_line(error)}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unusable(f"did not end within {TIMEOUT} seconds") from error
+    return done.stdout
+
+
+def make_ready(name, rival, work, inputs, *, may_install):
+    """See to it that a rival is installed and has its input."""
+    if rival.environment:
+        done = stamp(name, rival, work)
+        if not done.exists() or done.read_text() != rival.install:
+            if not may_install:
+                raise Unusable("not installed; run with --install")
+            install(name, rival, work)
+    if not (inputs / rival.reads).exists():
+        run(name, rival, work, inputs, "--prepare")

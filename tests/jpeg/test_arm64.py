@@ -1,0 +1,62 @@
+"""The native code for arm64, cross-compiled and run under an emulator, against this machine's."""
+
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from baseline import random_jpeg
+from jpeg_images import encoded, photo
+from test_decode import random_kind
+
+from imnet_data import jpeg
+from imnet_data.pipeline import resize
+
+TREE = Path(__file__).parents[2]
+COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
+SIZES = [(1, 1), (3, 50), (64, 5), (97, 61), (224, 224)]  # as in native_check/pixels.cpp
+
+
+def corpus():
+    """JPEGs of every sampling, and sizes at which vectors have a rest."""
+    files = [random_jpeg(random_kind(rng), rng) for rng in map(random.Random, range(150))]
+    for seed in range(40):
+        image = photo(1 + 7 * seed, 1 + 5 * seed, seed=seed, mode="L" if seed % 5 == 0 else "RGB")
+        files.append(encoded(image, subsampling=seed % 3, quality=1 + 5 * seed % 100))
+    return files
+
+
+def pixels_here(data):
+    image = jpeg.decode(data)
+    yield image
+    for size in SIZES:
+        yield resize(image, size, filter="bilinear")
+        yield resize(image, size, filter="bicubic", flip=True)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    if COMPILER is None or EMULATOR is None:
+        pytest.skip("needs aarch64-linux-gnu-g++ and qemu-aarch64")
+    native = TREE / "imnet_data" / "native"
+    sources = [path for name in ("jpeg*", "resize*", "simd") for path in native.glob(f"{name}.cpp")]
+    sources.append(TREE / "tests" / "native_check" / "pixels.cpp")
+    path = tmp_path_factory.mktemp("arm64") / "pixels"
+    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-I", native, "-o", path]
+    subprocess.run([COMPILER, *options, *sources], check=True)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm64_variant", ["scalar", "neon"])
+def test_arm64_decodes_and_resizes_to_the_same_pixels(program, arm64_variant, tmp_path):
+    files = corpus()
+    paths = [tmp_path / f"{number:03d}.jpg" for number in range(len(files))]
+    for path, data in zip(paths, files, strict=True):
+        path.write_bytes(data)
+    out = tmp_path / "pixels"
+    subprocess.run([EMULATOR, program, arm64_variant, out, *paths], check=True)
+    expected = np.concatenate([image.ravel() for data in files for image in pixels_here(data)])
+    assert np.array_equal(np.fromfile(out, np.uint8), expected)
