@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imnet_data import description, formats, index, jpeg, manifest
+from imnet_data.closing import Closing
 from imnet_data.errors import FormatError, ManifestError
 from imnet_data.formats import Place
 from imnet_data.record import Listing, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -28,7 +28,7 @@ def is_dataset(path: Path) -> bool:
     return (path / description.FILE_NAME).is_file()
 
 
-class Dataset:
+class Dataset(Closing):
     """One split of a converted dataset: Records, with labels and places besides."""
 
     def __init__(self, root: Path, split: str, about: Description) -> None:
@@ -134,17 +134,6 @@ class Dataset:
         for shard in self._shards.values():
             shard.close()
         self._shards = {}
-
-    def __enter__(self) -> Dataset:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _shard_files(self) -> tuple[description.ShardFile, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from imnet_data.closing import Closing
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ def file_sha256(path: Path) -> str:
 
 
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
-    """Write a file so that it appears when it is whole; give its sha256."""
+    """Write a file so that it appears when it is whole; give its sha256.
+
+    A link stays one, and what is there and no plain file (a pipe, /dev/null) is written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+    path = path.resolve()
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         file.write(content)
@@ -34,7 +42,7 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class FileHash:
+class FileHash(Closing):
     """The sha256 of a file that is being written from start to end, beside that of its records.
 
     Two streams at once take a processor with SHA instructions no longer than one; so the file is

@@ -7,12 +7,12 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imnet_data import files, index, journal, labels, manifest, shard_writer
+from imnet_data import files, index, journal, labels, manifest
 from imnet_data.description import FILE_NAME as DESCRIPTION
 from imnet_data.description import Description, ShardFile, SplitDescription
 from imnet_data.errors import ConvertError
 from imnet_data.files import file_sha256
-from imnet_data.formats import ShardSummary
+from imnet_data.formats import ShardSummary, folder
 from imnet_data.pool import Step
 from imnet_data.shard_writer import ShardJob
 from imnet_data.staging import LABELS, SUMS
@@ -116,7 +116,7 @@ def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple
         yield name, file_sha256(directory / name)
     if not heads[0].name:  # a folder: the hash of a record is that of its file
         for entry in writing.entries(split, range(len(heads))):
-            yield shard_writer.file_of(entry), entry.sha256
+            yield folder.file_name(entry.wnid, entry.key), entry.sha256
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import index, manifest
+from imnet_data.closing import Closing
 from imnet_data.files import file_sha256, write_whole
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Head(NamedTuple):
     beside_sha256: str  # of what lies beside the head
 
 
-class Writer:
+class Writer(Closing):
     """Writes what lies beside the head, as records are taken."""
 
     def __init__(self, path: Path, labels: Mapping[str, int]) -> None:

@@ -10,15 +10,16 @@ import errno
 import hashlib
 import os
 import shutil
-from contextlib import closing
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from imnet_data import fixups, journal, jpeg, reencode, rng
+from imnet_data.closing import Closing
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
 from imnet_data.files import FileHash, file_sha256, write_whole
-from imnet_data.formats import Sample
+from imnet_data.formats import Sample, folder
 from imnet_data.journal import Head
 from imnet_data.manifest import Entry
 from imnet_data.record import Box
@@ -92,7 +93,7 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     part = directory / f"{name}.part"
     try:
         _remove(part)
-        with closing(_Samples(writing, job, part)) as samples:
+        with _Samples(writing, job, part) as samples:
             offsets = writing.format.write(part, samples)
             head = _place(writing, part, directory / name, samples)
             beside_sha256 = samples.notes.finish(offsets)
@@ -128,8 +129,13 @@ class _WriteBack:
         os.close(descriptor)
 
 
-class _Samples:
+class _Samples(Closing):
     """The samples of one shard; each is put into its journal as it is taken."""
+
+    skipped: dict[str, int]
+    not_seekable: dict[str, int]
+    notes: journal.Writer
+    sum: FileHash | None  # of the shard, where it is written in order
 
     def __init__(self, writing: Writing, job: ShardJob, part: Path) -> None:
         self._writing = writing
@@ -138,19 +144,19 @@ class _Samples:
         self._write_back = _WriteBack(part)
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
-        self.skipped: dict[str, int] = {}
-        self.not_seekable: dict[str, int] = {}
-        self.notes = journal.Writer(writing.journal(job), writing.labels)
-        self.sum: FileHash | None = None  # of the shard, where it is written in order
+        self._opened = ExitStack()
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __iter__(self) -> Iterator[Sample]:
+        writing = self._writing
         self.close()
         self.skipped, self.not_seekable = {}, {}
-        self.notes = journal.Writer(self._writing.journal(self._job), self._writing.labels)
-        self.sum = FileHash(self._part) if self._writing.format.IN_ORDER else None
+        notes = journal.Writer(writing.journal(self._job), writing.labels)
+        self.notes = self._opened.enter_context(notes)
+        in_order = writing.format.IN_ORDER
+        self.sum = self._opened.enter_context(FileHash(self._part)) if in_order else None
         records = self._writing.plans[self._job.split].records
         for index in self._indices:
             record = records[int(index)]
@@ -167,9 +173,7 @@ class _Samples:
 
     def close(self) -> None:
         """Give back the files."""
-        self.notes.close()
-        if self.sum is not None:
-            self.sum.close()
+        self._opened.close()
 
     def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
         record = outcome.record
@@ -294,15 +298,13 @@ def is_whole(writing: Writing, job: ShardJob) -> bool:
             return False
         sums = {head.name: head.sha256, **head.side_files} if head.name else {}
         if not head.name:
-            sums = {file_of(entry): entry.sha256 for entry in journal.entries(path)}
+            sums = {
+                folder.file_name(entry.wnid, entry.key): entry.sha256
+                for entry in journal.entries(path)
+            }
         return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())
     except (OSError, ValueError, TypeError):  # cut short, or not there
         return False
-
-
-def file_of(entry: Entry) -> str:
-    """Name the file of a record in a folder, relative to the split's."""
-    return f"{entry.wnid}/{entry.key}.JPEG" if entry.wnid else f"{entry.key}.JPEG"
 
 
 def _remove(path: Path) -> None:

@@ -16,9 +16,8 @@ import numpy as np
 from imnet_data import description, expectation, index, labels, manifest, pool, verify_shard
 from imnet_data.errors import ManifestError
 from imnet_data.finish import labels_tsv, summaries
-from imnet_data.formats import get
+from imnet_data.formats import folder, get
 from imnet_data.pool import Counter, Step
-from imnet_data.shard_writer import file_of
 from imnet_data.staging import LABELS, SUMS
 from imnet_data.verify_shard import Difference, FileJob, RecordsJob
 
@@ -198,5 +197,5 @@ def _without_records(
     if about.splits[split].shards[0].name:
         return
     for entry in manifest.read(root / split / manifest.FILE_NAME):
-        if sums.pop(f"{split}/{file_of(entry)}", None) != entry.sha256:
+        if sums.pop(f"{split}/{folder.file_name(entry.wnid, entry.key)}", None) != entry.sha256:
             yield Difference(SUMS, "does not have the hash that the manifest has", entry.key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import formats, jpeg, manifest, reencode
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.files import FileHash, file_sha256
-from imnet_data.formats import Place
+from imnet_data.formats import Place, folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -196,5 +196,5 @@ class _RecordsCheck:
         if row is None:
             return Difference(f"{self._split}/{self._name}", what)
         place = self._place(row)
-        name = self._name or f"{place.wnid}/{place.key}.JPEG".lstrip("/")
+        name = self._name or folder.file_name(place.wnid, place.key)
         return Difference(f"{self._split}/{name}", what, place.key)

@@ -1,6 +1,7 @@
 """Files and the journals of shards."""
 
 import hashlib
+import os
 import random
 from pathlib import Path
 
@@ -73,6 +74,23 @@ def test_an_offset_is_put_in_its_place_and_nowhere_else() -> None:
     awkward = ENTRIES[0]._replace(key='"offset":0', fix='\\"offset":0')
     line = manifest.placed(manifest.to_line(awkward), 77)
     assert manifest.from_line(line) == awkward._replace(offset=77)
+
+
+def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("file")
+    files.write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    files.write_whole(tmp_path / "pipe", b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "pipe"]
+    with pytest.raises(IsADirectoryError):
+        files.write_whole(tmp_path, b"")
 
 
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 40_000])

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "imnet_data"
 
 # a module imports what stands above it, and nothing beside or below it; a package is one module
 LAYERS = [
-    {"errors"},
+    {"errors", "closing", "provenance"},
     {"record", "labels", "rng", "native"},
     {"order", "files", "manifest", "tar", "jpeg", "pool", "reencode", "variants"},
     {"pipeline", "augment", "index", "description", "fixups", "formats"},

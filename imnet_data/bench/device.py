@@ -70,7 +70,7 @@ class Copying:
         for position in some(len(self._images)):
             values = self._last[position].cpu().numpy()
             require_normalized(values, self._images[position], self._recipe)
-        return len(list(some(len(self._images))))
+        return len(some(len(self._images)))
 
 
 class Model:

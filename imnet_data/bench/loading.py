@@ -101,7 +101,7 @@ class Loading:
             image = picture(self._dataset, int(indices[position])).crop((left, upper, right, lower))
             expected = resized(image, size=size, flip=bool(flips[position]))
             self._require_image(_on_host(batch.images[position]), expected)
-        return len(list(some(len(indices))))
+        return len(some(len(indices)))
 
     def _require_image(self, image: NDArray[Any], expected: NDArray[np.uint8]) -> None:
         recipe = self._work.recipe

@@ -12,19 +12,16 @@ import resource
 import shutil
 import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import features
 
-from imnet_data import pool
+from imnet_data import pool, provenance
 from imnet_data.native import _native
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/stat
 _PROC = Path("/proc")
-_PACKAGES = ("imnet-data", "numpy", "pillow", "torch", "torchvision", "timm")
-_DALI = ("nvidia-dali-cuda130", "nvidia-dali-cuda120")
 BUSY_SHARE = 0.05  # of all cores: what others may use before it is said
 STOLEN_SHARE = 0.02  # likewise, of what the host of a virtual machine takes
 
@@ -121,7 +118,7 @@ def cpu_times() -> Times | None:
 def facts() -> dict[str, Any]:
     """Give what the machine is; two reports of the same facts are of the same kind of machine."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": provenance.processor(),
         "cores": os.cpu_count(),
         "cores_allowed": pool.cores(),
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -134,14 +131,8 @@ def facts() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Give the versions of what does the work, of those that are installed."""
-    found = {"python": platform.python_version()}
-    for name in (*_PACKAGES, *_DALI):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    found["libjpeg-turbo"] = str(features.version_feature("libjpeg_turbo"))
-    return found
+    found = {name: one for name, one in provenance.versions().items() if one is not None}
+    return {**found, "libjpeg-turbo": str(features.version_feature("libjpeg_turbo"))}
 
 
 def gpus() -> list[str]:
@@ -164,14 +155,6 @@ def storage(path: Path) -> str | None:
             kind, source = words[words.index("-") + 1 :][:2]
             return f"{kind} on {source}"
     return None
-
-
-def _cpu_name() -> str:
-    for line in (_text(_PROC / "cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _text(path: Path) -> str | None:

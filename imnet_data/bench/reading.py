@@ -20,6 +20,7 @@ from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import some
 from imnet_data.bench.stored import StoredReader, require_hash, stored_hashes
 from imnet_data.dataset import Dataset
+from imnet_data.formats import folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -84,7 +85,7 @@ class Reading:
             index = int(indices[position])
             got = hashlib.sha256(contents[position]).hexdigest()
             require_hash(self._dataset, index, got=got, hashes=self._hashes)
-        return len(list(some(len(indices))))
+        return len(some(len(indices)))
 
     def _passes(self, number: int | None) -> Generator[Done, None, None]:
         with (
@@ -111,10 +112,9 @@ def files_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[Path]:
     paths = [dataset.shard_paths[shard] for shard in shards.tolist()]
     if not any(path.is_dir() for path in paths):
         return paths
-    # a folder: DIR/WNID/KEY.JPEG, as docs/formats/folder.md has it
     keys = [key.decode() for key in dataset.index.key[indices].tolist()]
     wnids = [dataset.classes[label] if label >= 0 else "" for label in dataset.labels[indices]]
-    return [dataset.directory / wnid / f"{key}.JPEG" for wnid, key in zip(wnids, keys, strict=True)]
+    return [dataset.directory / folder.file_name(*names) for names in zip(wnids, keys, strict=True)]
 
 
 def drop(path: Path) -> None:

@@ -90,7 +90,7 @@ def _parts(dataset: DatasetReport, whole: Measurement) -> dict[str, float]:
 
 def _rate(dataset: DatasetReport, whole: Measurement, parts: dict[str, float], cores: int) -> float:
     """Give images a second: the slowest of the cores, the loader's threads and the caller's."""
-    in_caller = sum(parts.get(name, 0.0) for name in (NORMALIZE,))
+    in_caller = parts.get(NORMALIZE, 0.0)
     in_model = parts.get(MODEL, 0.0)
     in_threads = sum(parts.values()) - in_caller - in_model
     rates = [cores / sum(parts.values()), min(whole.threads, cores) / in_threads]

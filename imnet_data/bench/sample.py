@@ -19,7 +19,7 @@ from imnet_data.loaders.source import source_of
 from imnet_data.pipeline import TrainRecipe, train_boxes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -115,7 +115,7 @@ def resized(image: Image.Image, *, size: int, flip: bool) -> NDArray[np.uint8]:
     return np.asarray(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image)
 
 
-def some(count: int) -> Iterable[int]:
+def some(count: int) -> list[int]:
     """Give the positions that are checked, at even distances, the last one among them."""
     checked = min(count, CHECKED)
-    return (count * (number + 1) // checked - 1 for number in range(checked))
+    return [count * (number + 1) // checked - 1 for number in range(checked)]

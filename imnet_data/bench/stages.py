@@ -229,7 +229,7 @@ class Normalizing:
         """Hold some images against the arithmetic written out."""
         for position in some(len(self._images)):
             require_normalized(self._last[position], self._images[position], self._recipe)
-        return len(list(some(len(self._images))))
+        return len(some(len(self._images)))
 
 
 def require_normalized(values: NDArray[np.float32], image: NDArray[np.uint8], recipe: Any) -> None:

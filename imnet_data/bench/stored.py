@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from imnet_data.closing import Closing
 from imnet_data.errors import FormatError
 from imnet_data.loaders.files import Files
 from imnet_data.loaders.source import SupportsExtents, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset import Dataset
 
 
-class StoredReader:
+class StoredReader(Closing):
     """Reads what is stored of records, in several threads, each of which takes a part."""
 
     def __init__(self, dataset: Dataset, *, threads: int = 1) -> None:
@@ -50,15 +50,8 @@ class StoredReader:
             )
         return list(chain.from_iterable(read))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the threads and give back the files."""
         self._pool.shutdown()
         if self._files is not None:
             self._files.close()

@@ -38,14 +38,18 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:06d}"
 
 
+def file_name(wnid: str, key: str) -> str:
+    """Name the file of a record, below the folder of its split."""
+    return f"{wnid}/{key}{_SUFFIX}" if wnid else f"{key}{_SUFFIX}"
+
+
 def write(path: Path, samples: Samples) -> NDArray[np.int64]:
     """Write one share of the tree into the fresh directory `path`; give 0 for each image."""
     path.mkdir()
     count = 0
     for sample in samples:
-        directory = path / sample.record.wnid
-        directory.mkdir(exist_ok=True)
-        image = directory / f"{sample.record.key}{_SUFFIX}"
+        image = path / file_name(sample.record.wnid, sample.record.key)
+        image.parent.mkdir(exist_ok=True)
         try:
             with image.open("xb") as file:
                 file.write(sample.record.jpeg)
@@ -65,7 +69,7 @@ class FolderShard:
 
     def read(self, place: Place) -> bytes:
         """Give the bytes of the file of `place`."""
-        path = self._path / place.wnid / f"{place.key}{_SUFFIX}"
+        path = self._path / file_name(place.wnid, place.key)
         image = _read(path)
         if len(image) != place.nbytes:
             raise FormatError(

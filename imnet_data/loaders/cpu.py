@@ -10,7 +10,6 @@ counted in `decoded_by_pillow`.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import deque
 from itertools import islice
@@ -18,18 +17,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from imnet_data.closing import Closing
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.buffers import Buffers
-from imnet_data.loaders.files import Files, ReadAhead
+from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.pillow import decode_into
-from imnet_data.loaders.source import SupportsExtents
+from imnet_data.loaders.source import SupportsExtents, record_name
 from imnet_data.native import _native
+from imnet_data.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ class _UnderWay(NamedTuple):
     images: NDArray[np.uint8]
 
 
-class CpuLoader:
+class CpuLoader(Closing):
     """Loader: batches of one rank.
 
     Args:
@@ -82,10 +82,7 @@ class CpuLoader:
             raise ValueError(f"batches_ahead is {batches_ahead}; at least 1 is needed")
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error is {on_error!r}; allowed are raise, skip")
-        if schedule.count != len(source.label):
-            raise ValueError(
-                f"the schedule is for {schedule.count} records, the source has {len(source.label)}"
-            )
+        schedule.require_records(len(source.label))
         self.source = source
         self.recipe = recipe
         self.schedule = schedule
@@ -96,7 +93,7 @@ class CpuLoader:
         self._on_error = on_error
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self.buffers = Buffers(allocate)
-        self._native = _native.BatchLoader(threads or len(os.sched_getaffinity(0)))
+        self._native = _native.BatchLoader(threads or cores())
 
     def __len__(self) -> int:
         return len(self.schedule)
@@ -108,11 +105,7 @@ class CpuLoader:
             ImageError: if the bytes of an image are damaged.
             FormatError: if the file that holds it does not have them.
         """
-        if number < 0 or not 0 <= start <= len(self):
-            raise ValueError(
-                f"epoch {number} from batch {start}: epochs count from 0, and start may be 0 to "
-                f"{len(self)}"
-            )
+        self.schedule.require_start(number, start)
         return self._epoch(number, start)
 
     def close(self) -> None:
@@ -122,17 +115,6 @@ class CpuLoader:
             self._files.close()
         if self.dataset is not None:
             self.dataset.close()
-
-    def __enter__(self) -> CpuLoader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _epoch(self, number: int, start: int) -> Iterator[Batch]:
         work = self._work(number, start)
@@ -231,7 +213,7 @@ class CpuLoader:
     def _resolve(self, done: _UnderWay, position: int, kind: str, text: str) -> None:
         """Put the image that the native loader did not make into its slot, or raise."""
         index = int(done.indices[position])
-        name = self._name(index)
+        name = record_name(self.source, index)
         if kind == "unsupported":
             decode_into(
                 done.images[position],
@@ -252,13 +234,5 @@ class CpuLoader:
         if isinstance(self.source, SupportsExtents):
             assert self._files is not None
             file = self._files.open(self.source.shard[[index]])[0]
-            offset, nbytes = int(self.source.offset[index]), int(self.source.nbytes[index])
-            return os.pread(file.descriptor, nbytes, offset)
+            return read_extent(self.source, file, index)
         return self.source.read(index)
-
-    def _name(self, index: int) -> str:
-        name = f"{self.source.key[index].decode()} (record {index})"
-        if not isinstance(self.source, SupportsExtents):
-            return name
-        path = self.source.shard_paths[self.source.shard[index]]
-        return f"{name} in {path} at {self.source.offset[index]}"

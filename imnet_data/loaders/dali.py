@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nvidia.dali import Pipeline, fn, types
 
+from imnet_data.closing import Closing
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
@@ -29,7 +30,6 @@ from imnet_data.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,7 @@ __all__ = ["READER", "DaliLoader", "pipeline"]
 _BATCHES_AHEAD = 2  # one is decoded while the one before it is resized; each costs GPU memory
 
 
-class DaliLoader:
+class DaliLoader(Closing):
     """Loader: batches of one rank, Batch on the CPU and DeviceBatch on a GPU.
 
     Args:
@@ -111,17 +111,6 @@ class DaliLoader:
         self._idle.clear()
         if self.dataset is not None:
             self.dataset.close()
-
-    def __enter__(self) -> DaliLoader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _epoch(self, jpegs: Iterator[JpegBatch]) -> Iterator[Batch | DeviceBatch]:
         decoder = self._idle.pop() if self._idle else self._decoder(self.schedule.batch_size)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nvidia.dali import Pipeline, fn, math, tfrecord, types
 
+from imnet_data.formats import folder
 from imnet_data.loaders.dali_graph import decode_options, resized
 from imnet_data.pipeline import Progressive, TrainRecipe
 from imnet_data.pipeline.boxes import TRIES
@@ -141,9 +142,8 @@ def _files(dataset: Dataset) -> list[str]:
     """Return the path of each record of a folder, in stored order."""
     wnids = (dataset.classes[label] for label in dataset.labels.tolist())
     keys = (key.decode() for key in dataset.index.key)
-    return [
-        str(dataset.directory / wnid / f"{key}.JPEG") for wnid, key in zip(wnids, keys, strict=True)
-    ]
+    names = map(folder.file_name, wnids, keys)
+    return [str(dataset.directory / name) for name in names]
 
 
 def _train(jpegs: Any, recipe: TrainRecipe, options: dict[str, Any]) -> Any:

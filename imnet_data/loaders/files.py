@@ -11,6 +11,7 @@ import numpy as np
 
 from imnet_data.errors import FormatError
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
+from imnet_data.loaders.source import record_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,23 @@ class OpenFile:
     def __del__(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
+
+
+def read_extent(source: SupportsExtents, file: OpenFile, index: int) -> bytes:
+    """Return what is stored of record `index`; a FormatError names it if the file lacks it."""
+    nbytes = int(source.nbytes[index])
+    try:
+        stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
+    except OSError as error:
+        raise _unreadable(source, index, str(error.strerror)) from error
+    if len(stored) < nbytes:
+        raise _unreadable(source, index, "its file is cut short")
+    return stored
+
+
+def _unreadable(source: SupportsExtents, index: int, why: str) -> FormatError:
+    name = record_name(source, index)
+    return FormatError(f"{name}: {why}; run `imnet-data verify` on the dataset")
 
 
 class Files:

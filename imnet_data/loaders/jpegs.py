@@ -8,7 +8,6 @@ all of it.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import jpeg
-from imnet_data.errors import FormatError, ImageError
+from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
-from imnet_data.loaders.files import Files, OpenFile, ReadAhead
-from imnet_data.loaders.source import SupportsExtents
+from imnet_data.loaders.files import Files, OpenFile, ReadAhead, read_extent
+from imnet_data.loaders.source import SupportsExtents, record_name
 from imnet_data.pipeline import TrainRecipe
 
 if TYPE_CHECKING:
@@ -79,10 +78,7 @@ class JpegReader:
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
-        if schedule.count != len(source.label):
-            raise ValueError(
-                f"the schedule is for {schedule.count} records, the source has {len(source.label)}"
-            )
+        schedule.require_records(len(source.label))
         self._source, self._recipe, self._schedule = source, recipe, schedule
         self._cuts = cut and isinstance(recipe, TrainRecipe)
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
@@ -96,20 +92,12 @@ class JpegReader:
             ImageError: if the header of a JPEG is damaged, or does not say what the index says.
             FormatError: if the file that holds it does not have it.
         """
-        if number < 0 or not 0 <= start <= len(self._schedule):
-            raise ValueError(
-                f"epoch {number} from batch {start}: epochs count from 0, and start may be 0 to "
-                f"{len(self._schedule)}"
-            )
+        self._schedule.require_start(number, start)
         return self._epoch(number, start)
 
     def name(self, index: int) -> str:
         """Say for an error which record it is about, and where it is."""
-        name = f"{self._source.key[index].decode()} (record {index})"
-        if not isinstance(self._source, SupportsExtents):
-            return name
-        path = self._source.shard_paths[self._source.shard[index]]
-        return f"{name} in {path} at {self._source.offset[index]}"
+        return record_name(self._source, index)
 
     def close(self) -> None:
         """End the threads and give back the files."""
@@ -177,14 +165,7 @@ class JpegReader:
             with self._reading:
                 return source.read(index)
         assert isinstance(source, SupportsExtents)
-        nbytes = int(source.nbytes[index])
-        try:
-            stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
-        except OSError as error:
-            raise FormatError(f"{self.name(index)}: {error.strerror}; {_REMEDY}") from error
-        if len(stored) < nbytes:
-            raise FormatError(f"{self.name(index)}: its file is cut short; {_REMEDY}")
-        return stored
+        return read_extent(source, file, index)
 
     def _pixels(
         self, index: int, stored: bytes | memoryview, box: Box

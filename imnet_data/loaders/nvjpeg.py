@@ -16,6 +16,7 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from imnet_data import jpeg
+from imnet_data.closing import Closing
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
@@ -25,7 +26,6 @@ from imnet_data.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _CMYK = 4  # components; nvJPEG makes no RGB of them
 
 
-class TorchvisionLoader:
+class TorchvisionLoader(Closing):
     """Loader: batches of one rank, Batch on the CPU and DeviceBatch on a GPU.
 
     Args:
@@ -87,17 +87,6 @@ class TorchvisionLoader:
         self._reader.close()
         if self.dataset is not None:
             self.dataset.close()
-
-    def __enter__(self) -> TorchvisionLoader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _batch(self, batch: JpegBatch) -> Batch | DeviceBatch:
         self.went_whole += batch.whole

@@ -87,6 +87,19 @@ class Schedule:
         whole, rest = divmod(self.count, self.global_batch_size)
         return whole + (rest > 0 and self.last != "drop")
 
+    def require_records(self, count: int) -> None:
+        """Raise a ValueError if this is not for a source of `count` records."""
+        if self.count != count:
+            raise ValueError(f"the schedule is for {self.count} records, the source has {count}")
+
+    def require_start(self, epoch: int, start: int) -> None:
+        """Raise a ValueError if an epoch can not be given from batch `start` on."""
+        if epoch < 0 or not 0 <= start <= len(self):
+            raise ValueError(
+                f"epoch {epoch} from batch {start}: epochs count from 0, and start may be 0 to "
+                f"{len(self)}"
+            )
+
     def epoch_order(self, epoch: int) -> NDArray[np.int64]:
         """Return the order of all records in `epoch`, the same on every rank, int64[count]."""
         if self.order == "shuffled":

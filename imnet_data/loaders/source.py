@@ -125,6 +125,14 @@ def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
     )
 
 
+def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:
+    """Say for an error which record it is about, and where it is."""
+    name = f"{source.key[index].decode()} (record {index})"
+    if not isinstance(source, SupportsExtents):
+        return name
+    return f"{name} in {source.shard_paths[source.shard[index]]} at {source.offset[index]}"
+
+
 def _stored_as_pixels(dataset: Dataset) -> NDArray[np.bool_]:
     pixels: NDArray[np.bool_] = dataset.index.stored == STORED.index("pixels")
     return pixels

@@ -19,6 +19,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from imnet_data.closing import Closing
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
@@ -27,7 +28,6 @@ from imnet_data.pipeline import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -124,7 +124,7 @@ def held(
         stream.synchronize()
 
 
-class TorchLoader:
+class TorchLoader(Closing):
     """Loader of tensors, and a drop-in for torch's DataLoader.
 
     `epoch(n, start=k)` gives images, labels and indices, and does not touch the position. Iterating
@@ -245,17 +245,6 @@ class TorchLoader:
     def close(self) -> None:
         """Give back threads and files; tensors that are held stay as they are."""
         self.loader.close()
-
-    def __enter__(self) -> TorchLoader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _tensors(self, batch: Batch | DeviceBatch) -> TensorBatch:
         recipe = self.loader.recipe

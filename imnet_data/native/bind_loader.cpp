@@ -41,27 +41,12 @@ const char* code_name(RecordCode code) {
   return "failed";
 }
 
-// The bytes of a Python object, which stay where they are until this is destroyed (under the GIL).
-class HeldBytes {
- public:
-  explicit HeldBytes(nb::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
-  }
-  ~HeldBytes() { PyBuffer_Release(&view_); }
-  HeldBytes(const HeldBytes&) = delete;
-  HeldBytes& operator=(const HeldBytes&) = delete;
-  const Py_buffer& view() const { return view_; }
-
- private:
-  Py_buffer view_;
-};
-
 // A batch under way, and the Python objects that its threads read and write.
 struct Pending {
   std::shared_ptr<Batch> batch;
   Images out;
   nb::object held;
-  std::vector<std::unique_ptr<HeldBytes>> buffers;
+  std::vector<std::unique_ptr<Bytes>> buffers;
 };
 
 class PyBatchLoader {
@@ -97,12 +82,11 @@ class PyBatchLoader {
     const size_t count = out.shape(0);
     if (buffers.size() != count)
       throw std::invalid_argument("there must be one buffer a slot");
-    std::vector<std::unique_ptr<HeldBytes>> held;
+    std::vector<std::unique_ptr<Bytes>> held;
     std::vector<RecordSource> sources;
     for (const nb::handle buffer : buffers) {
-      held.push_back(std::make_unique<HeldBytes>(buffer));
-      const Py_buffer& view = held.back()->view();
-      sources.push_back({static_cast<const uint8_t*>(view.buf), -1, 0, view.len});
+      held.push_back(std::make_unique<Bytes>(buffer));
+      sources.push_back({held.back()->data(), -1, 0, int64_t(held.back()->size())});
     }
     return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, nb::none(),
                    std::move(held)});

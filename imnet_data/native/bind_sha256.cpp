@@ -12,21 +12,6 @@ using namespace nb::literals;
 namespace imnet {
 namespace {
 
-class Bytes {
- public:
-  explicit Bytes(nb::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
-  }
-  ~Bytes() { PyBuffer_Release(&view_); }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-  const uint8_t* data() const { return static_cast<const uint8_t*>(view_.buf); }
-  size_t nbytes() const { return size_t(view_.len); }
-
- private:
-  Py_buffer view_;
-};
-
 nb::bytes digest(const Sha256& sum) {
   const Sha256::Digest bytes = sum.digest();
   return nb::bytes(bytes.data(), bytes.size());
@@ -37,7 +22,7 @@ nb::bytes sha256_beside(nb::handle content, Sha256& stream, nb::handle more) {
   Sha256 sum;
   {
     nb::gil_scoped_release release;
-    Sha256::update_both(sum, whole.data(), whole.nbytes(), stream, part.data(), part.nbytes());
+    Sha256::update_both(sum, whole.data(), whole.size(), stream, part.data(), part.size());
   }
   return digest(sum);
 }

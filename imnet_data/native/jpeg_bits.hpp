@@ -1,8 +1,7 @@
 // Symbols and blocks out of the bits of a scan; included in one file for each instruction set, with
 // IMNET_SCAN_TARGET defined as the attributes of every function.
 
-#include <cstring>
-
+#include "big_endian.hpp"
 #include "jpeg_scan.hpp"
 
 #define IMNET_SCAN_INLINE IMNET_SCAN_TARGET __attribute__((always_inline)) static inline
@@ -10,18 +9,9 @@
 namespace imnet {
 namespace {
 
-IMNET_SCAN_INLINE uint64_t load_bits(const uint8_t* bytes) {
-  uint64_t word;
-  std::memcpy(&word, bytes, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  word = __builtin_bswap64(word);
-#endif
-  return word;
-}
-
 // At least 56 right bits afterwards.
 IMNET_SCAN_INLINE void refill(BitReader& reader) {
-  reader.bits |= load_bits(reader.next) >> (reader.count & 63);
+  reader.bits |= load_big_endian(reader.next) >> (reader.count & 63);
   reader.next += 7 - ((reader.count >> 3) & 7);
   reader.count |= 56;
 }
@@ -55,7 +45,7 @@ struct SlowCoefficient {
 // One symbol and its value, whatever their length; `reader.bits` need not be right.
 IMNET_SCAN_TARGET __attribute__((noinline)) SlowSymbol slow_symbol(const HuffmanCodes& codes,
                                                                    BitReader reader) {
-  reader.bits = load_bits(reader.next - 8) << (-reader.count & 63);
+  reader.bits = load_big_endian(reader.next - 8) << (-reader.count & 63);
   refill(reader);
   const HuffmanCodes::Symbol found = codes.find(uint32_t(reader.bits >> 48));
   SlowSymbol result;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "jpeg_bit_writer.hpp"
+#include "big_endian.hpp"
 #include "jpeg_scan.hpp"
 
 namespace imnet {

@@ -7,7 +7,7 @@
 #pragma GCC optimize("no-tree-slp-vectorize")
 #endif
 
-#include "jpeg_bit_writer.hpp"
+#include "big_endian.hpp"
 #include "jpeg_skip.hpp"
 
 #define IMNET_SKIP_INLINE IMNET_SKIP_TARGET __attribute__((always_inline)) static inline

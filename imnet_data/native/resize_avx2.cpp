@@ -176,15 +176,9 @@ void down(const Axis& axis, int index, const uint8_t* rows, ptrdiff_t stride, si
   }
 }
 
-// Loads are of 16 bytes for every four taps.
-size_t row_extent(const Axis& axis, int channels) {
-  const size_t last_load = static_cast<size_t>(axis.taps - 1) / 4 * 12;
-  return static_cast<size_t>(axis.last_start) * channels + last_load + 16;
-}
-
 }  // namespace
 
-const ResizePasses kAvx2Passes = {across, down, row_extent};
+const ResizePasses kAvx2Passes = {across, down, row_extent_by_four};
 
 }  // namespace imnet
 

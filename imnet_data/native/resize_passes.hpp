@@ -20,6 +20,12 @@ struct ResizePasses {
   size_t (*row_extent)(const Axis& axis, int channels);
 };
 
+// Of an `across` that loads 16 bytes for every four taps.
+inline size_t row_extent_by_four(const Axis& axis, int channels) {
+  const size_t last_load = static_cast<size_t>(axis.taps - 1) / 4 * 12;
+  return static_cast<size_t>(axis.last_start) * channels + last_load + 16;
+}
+
 extern const ResizePasses kScalarPasses;
 extern const ResizePasses kAvx2Passes;
 extern const ResizePasses kNeonPasses;

@@ -9,28 +9,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from imnet_data import provenance
 from imnet_data.files import write_whole
 from imnet_data.labels import fingerprint
 from imnet_data.train.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from imnet_data.dataset import Dataset
     from imnet_data.train.recipes import TrainingRecipe
 
 JSON_NAME, MARKDOWN_NAME = "card.json", "card.md"
-_PACKAGES = (
-    *("imnet-data", "torch", "torchvision", "timm", "numpy", "pillow"),
-    *("nvidia-dali-cuda120", "nvidia-dali-cuda130"),
-)
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:
@@ -68,14 +63,7 @@ def changes(recipe: TrainingRecipe) -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """Give the versions of what is installed, None for what is not."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    found["cuda"] = torch.version.cuda
-    return found
+    return {**provenance.versions(), "cuda": torch.version.cuda}
 
 
 def hardware(world_size: int, device: torch.device) -> dict[str, Any]:
@@ -83,19 +71,10 @@ def hardware(world_size: int, device: torch.device) -> dict[str, Any]:
     return {
         "ranks": world_size,
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "cpu": _cpu_name(),
+        "cpu": provenance.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "torch_threads": torch.get_num_threads(),
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def write(directory: Path, content: Mapping[str, Any]) -> None:

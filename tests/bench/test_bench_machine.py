@@ -1,3 +1,5 @@
+import mmap
+
 import pytest
 
 from imnet_data.bench import machine
@@ -39,7 +41,7 @@ def test_a_machine_that_does_not_tell_is_not_called_idle():
 
 def test_a_watch_sees_our_own_work_as_ours_and_memory_that_is_touched():
     watch = Watch()
-    held = bytearray(30_000_000)
+    held = mmap.mmap(-1, 30_000_000)  # never memory that was used before, and is still there
     held[::4096] = b"x" * len(held[::4096])
     sum(range(2_000_000))
     peak = watch.peak_nbytes()
