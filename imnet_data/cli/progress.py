@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from imnet_data.closing import Closing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from imnet_data.pool import Step
 
 _TERMINAL_SECONDS = 0.1  # between changes of the line
 _PLAIN_SECONDS = 10.0  # between plain lines
 
 
-class Progress:
+class Progress(Closing):
     """A progress callback, to be used as a context."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Progress:
         """Show how far the work has come."""
         now = time.monotonic()
         if step.task != self._task:
-            self._end_line()
+            self.close()
             self._task, self._began, self._shown = step.task, now, now - _PLAIN_SECONDS
             if not self._terminal:
                 self._shown = now  # short tasks leave no line behind
@@ -46,21 +46,11 @@ class Progress:
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
-    def _end_line(self) -> None:
+    def close(self) -> None:
+        """End the line."""
         if self._open:
             sys.stderr.write("\r\x1b[K")
             self._open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end_line()
 
 
 def _line(step: Step, seconds: float) -> str:
