@@ -1,4 +1,4 @@
-"""Files that appear when they are whole, and their sha256."""
+"""Files that appear when they are whole, shards that are being written, and their sha256."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MORE_NBYTES = 1 << 14  # above what a format writes beside an image, so that little is left over
 _CHUNK_NBYTES = 1 << 20
+_MAX_PIECES = 1024  # IOV_MAX of Linux
+_MAX_WAITING_NBYTES = 16 << 20
 
 
 def file_sha256(path: Path) -> str:
@@ -43,10 +45,9 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
 
 
 class FileHash(Closing):
-    """The sha256 of a file that is being written from start to end, beside that of its records.
+    """The sha256 of a file that is read from start to end, beside that of its records.
 
-    Two streams at once take a processor with SHA instructions no longer than one; so the file is
-    read again while it is written.
+    Two streams at once take a processor with SHA instructions no longer than one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,11 +57,11 @@ class FileHash(Closing):
         self._buffer = bytearray()
 
     def sha256_beside(self, content: bytes) -> str:
-        """Give the sha256 of `content`; what the file has by now is hashed beside it."""
+        """Give the sha256 of `content`; about as much of the file is hashed beside it."""
         if self._stream is None:
             return hashlib.sha256(content).hexdigest()
         more = self._read(len(content) + _MORE_NBYTES)
-        return _native.sha256_beside(content, self._stream, more).hex()
+        return _native.sha256_beside(content, self._stream, [more]).hex()
 
     def _read(self, nbytes: int) -> memoryview:
         if self._file is None:
@@ -71,14 +72,79 @@ class FileHash(Closing):
         return view[: self._file.readinto(view)]
 
     def hexdigest(self) -> str:
-        """Give the sha256 of the whole file, once all of it is written."""
+        """Give the sha256 of the whole file."""
         if self._stream is None:
             return file_sha256(self._path)
         while more := self._read(_CHUNK_NBYTES):
-            _native.sha256_beside(b"", self._stream, more)
+            _native.sha256_beside(b"", self._stream, [more])
         return self._stream.digest().hex()
 
     def close(self) -> None:
         """Give back the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Output(Closing):
+    """A shard that is being written, and the sha256 of its file beside that of its records.
+
+    A format whose bytes come from start to end appends them here, and they are hashed on their way;
+    any other writes to `path` by its own means, and the file is read again for its hash.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.nbytes = 0  # appended
+        self._written = 0  # of them
+        self.side_files: dict[str, bytes] = {}  # suffix -> content; they lie beside the shard
+        self._file: FileIO | None = None
+        self._pieces: list[bytes] = []  # appended, and not yet written
+        self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
+        self._sum = hashlib.sha256()  # of the file, where there are no such instructions
+
+    def append(self, *pieces: bytes) -> int:
+        """Write pieces at the end; give the position of the first."""
+        position = self.nbytes
+        self._pieces += pieces
+        self.nbytes += sum(map(len, pieces))
+        if self.nbytes - self._written > _MAX_WAITING_NBYTES:
+            self.sha256_beside(b"")
+        return position
+
+    def sha256_beside(self, content: bytes) -> str:
+        """Give the sha256 of `content`; what was appended is hashed beside it, and written."""
+        if self._stream is None:
+            digest = hashlib.sha256(content).hexdigest()
+            for piece in self._pieces:
+                self._sum.update(piece)
+        else:
+            digest = _native.sha256_beside(content, self._stream, self._pieces).hex()
+        self._write()
+        return digest
+
+    def _write(self) -> None:
+        if not self._pieces:
+            return
+        if self._file is None:
+            self._file = self.path.open("wb", buffering=0)
+        descriptor = self._file.fileno()
+        written = os.writev(descriptor, self._pieces) if len(self._pieces) <= _MAX_PIECES else 0
+        if written < self.nbytes - self._written:  # a disk that fills up takes a part
+            rest = memoryview(b"".join(self._pieces))[written:]
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        self._pieces.clear()
+        self._written = self.nbytes
+
+    def hexdigest(self) -> str:
+        """Give the sha256 of the whole file, once all is written."""
+        self.sha256_beside(b"")
+        if self._file is None:
+            self.path.touch()  # where there was nothing to append
+            return file_sha256(self.path)
+        return (self._stream.digest() if self._stream else self._sum.digest()).hex()
+
+    def close(self) -> None:
+        """Give back the file; what was not hashed by then is not written."""
         if self._file is not None:
             self._file.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from imnet_data import files, index, journal, labels, manifest
 from imnet_data.description import FILE_NAME as DESCRIPTION
@@ -38,8 +41,7 @@ def finish(
 ) -> None:
     """Write all that describes the dataset onto the stage, dataset.json last."""
     splits: dict[str, SplitDescription] = {}
-    sums = writing.stage / f"{SUMS}.part"
-    with sums.open("w") as lines:
+    with _appearing(writing.stage / SUMS) as part, part.open("w") as lines:
         for number, split in enumerate(writing.plans):
             progress(Step(f"manifest of {split}", number, len(writing.plans)))
             splits[split], described = _finish_split(writing, split)
@@ -55,7 +57,6 @@ def finish(
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")
         lines.write(f"{_write(writing.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
-    sums.rename(writing.stage / SUMS)
     _write(writing.stage / DESCRIPTION, content)
 
 
@@ -70,10 +71,12 @@ def _finish_split(
     if not record_count:
         raise ConvertError(f"{split}: every record was skipped as bad; look at --bad")
     digest = manifest.digest(journal.identities(path) for path in journals)
-    _write_manifest(writing.stage / split / manifest.FILE_NAME, journals)
+    with _appearing(writing.stage / split / manifest.FILE_NAME) as part:
+        manifest.write(part, (journal.lines(path) for path in journals))
     tables = [journal.table(path) for path in journals]
     table = index.joined(tables, [head.fixes for head in heads], digest)
-    _write(writing.stage / split / index.FILE_NAME, index.to_bytes(table))
+    with _appearing(writing.stage / split / index.FILE_NAME) as part, part.open("wb") as file:
+        np.save(file, table)
     described = SplitDescription(
         record_count=record_count,
         order=planned.order,
@@ -89,9 +92,11 @@ def _finish_split(
     return described, _sums(writing, split, heads)
 
 
-def _write_manifest(path: Path, journals: Iterable[Path]) -> None:
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Give the name that a file has until it is whole."""
     part = path.with_name(f"{path.name}.part")
-    manifest.write(part, (journal.lines(path) for path in journals))
+    yield part
     part.rename(path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from imnet_data import fixups, journal, jpeg, reencode, rng
 from imnet_data.closing import Closing
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
-from imnet_data.files import FileHash, file_sha256, write_whole
+from imnet_data.files import Output, file_sha256, write_whole
 from imnet_data.formats import Sample, folder
 from imnet_data.journal import Head
 from imnet_data.manifest import Entry
@@ -93,9 +93,9 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     part = directory / f"{name}.part"
     try:
         _remove(part)
-        with _Samples(writing, job, part) as samples:
-            offsets = writing.format.write(part, samples)
-            head = _place(writing, part, directory / name, samples)
+        with Output(part) as out, _Samples(writing, job, out) as samples:
+            offsets = writing.format.write(out, samples)
+            head = _place(out, directory / name, samples)
             beside_sha256 = samples.notes.finish(offsets)
         head = head._replace(record_count=len(offsets), beside_sha256=beside_sha256)
         journal.write_head(writing.journal(job), head)
@@ -135,13 +135,12 @@ class _Samples(Closing):
     skipped: dict[str, int]
     not_seekable: dict[str, int]
     notes: journal.Writer
-    sum: FileHash | None  # of the shard, where it is written in order
 
-    def __init__(self, writing: Writing, job: ShardJob, part: Path) -> None:
+    def __init__(self, writing: Writing, job: ShardJob, out: Output) -> None:
         self._writing = writing
         self._job = job
-        self._part = part
-        self._write_back = _WriteBack(part)
+        self._out = out
+        self._write_back = _WriteBack(out.path)
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self._opened = ExitStack()
@@ -155,56 +154,64 @@ class _Samples(Closing):
         self.skipped, self.not_seekable = {}, {}
         notes = journal.Writer(writing.journal(self._job), writing.labels)
         self.notes = self._opened.enter_context(notes)
-        in_order = writing.format.IN_ORDER
-        self.sum = self._opened.enter_context(FileHash(self._part)) if in_order else None
-        records = self._writing.plans[self._job.split].records
+        records = writing.plans[self._job.split].records
         for index in self._indices:
             record = records[int(index)]
-            outcome = _prepare(record, self._writing.options)
-            self._writing.counter.add(1, len(record.jpeg))
+            outcome = _prepare(record, writing.options)
+            writing.counter.add(1, len(record.jpeg))
             if outcome.record is None:
                 self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
                 continue
-            published_nbytes = int(records.listing.nbytes[index])
-            sample, entry = self._describe(outcome, published_nbytes)
-            self.notes.add(entry)
+            stored, sample = self._store(outcome)
             yield sample
+            # by now the sample is appended, and goes through the hash of the shard beside its own
+            sha256 = self._out.sha256_beside(outcome.record.jpeg)
+            published_nbytes = int(records.listing.nbytes[index])
+            notes.add(self._entry(outcome, sample, stored, sha256, published_nbytes))
             self._write_back.count(len(sample.record.jpeg))
 
     def close(self) -> None:
         """Give back the files."""
         self._opened.close()
 
-    def _describe(self, outcome: fixups.Outcome, published_nbytes: int) -> tuple[Sample, Entry]:
-        record = outcome.record
-        assert record is not None
-        sha256 = (
-            self.sum.sha256_beside(record.jpeg)
-            if self.sum
-            else hashlib.sha256(record.jpeg).hexdigest()
-        )
-        stored, image, pixels = self._store(record)
-        content = image if pixels is None else pixels.data
-        entry = Entry(
+    def _entry(
+        self,
+        outcome: fixups.Outcome,
+        sample: Sample,
+        stored: str,
+        sha256: str,
+        published_nbytes: int,
+    ) -> Entry:
+        record = sample.record
+        content = record.jpeg if sample.pixels is None else sample.pixels.data
+        nbytes = len(record.jpeg)
+        return Entry(
             key=record.key,
             wnid=record.wnid,
             width=outcome.width,
             height=outcome.height,
-            nbytes=len(image) if pixels is None else pixels.nbytes,
+            nbytes=nbytes if sample.pixels is None else sample.pixels.nbytes,
             sha256=sha256,
             shard=self._job.number,
             offset=0,
-            published_nbytes=published_nbytes if published_nbytes != len(image) else 0,
+            published_nbytes=published_nbytes if published_nbytes != nbytes else 0,
             fix=outcome.fix,
             boxes=record.boxes,
             stored=stored,
             stored_sha256=hashlib.sha256(content).hexdigest() if stored else "",
         )
-        label = self._writing.labels[record.wnid] if record.wnid else -1
-        record = record._replace(jpeg=image)
-        return Sample(record, label, outcome.width, outcome.height, pixels), entry
 
-    def _store(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
+    def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:
+        """Give as what a record is stored, and its sample."""
+        record = outcome.record
+        assert record is not None
+        label = self._writing.labels[record.wnid] if record.wnid else -1
+        stored, image, pixels = self._stored(record)
+        if stored:
+            record = record._replace(jpeg=image)
+        return stored, Sample(record, label, outcome.width, outcome.height, pixels)
+
+    def _stored(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
         """Give as what an image is stored, its JPEG, and its pixels where those are."""
         if self._is_stored_as_pixels(record):
             return "pixels", record.jpeg, reencode.to_pixels(record.jpeg)
@@ -261,18 +268,19 @@ def _scaled(box: Box, x: float, y: float) -> Box:
     return Box(round(box.xmin * x), round(box.ymin * y), round(box.xmax * x), round(box.ymax * y))
 
 
-def _place(writing: Writing, part: Path, path: Path, samples: _Samples) -> Head:
+def _place(out: Output, path: Path, samples: _Samples) -> Head:
     """Bring a written shard and its side files under their names in the stage."""
     head = Head("", 0, 0, "", {}, samples.notes.fixes, samples.skipped, samples.not_seekable, "")
-    if part.is_dir():  # records are files of their own: each goes to its place in the tree
-        return head._replace(nbytes=_merge(part, path.parent))
+    if out.path.is_dir():  # records are files of their own: each goes to its place in the tree
+        return head._replace(nbytes=_merge(out.path, path.parent))
+    stem = path.name.partition(".")[0]
     sides = {
-        name: write_whole(path.parent / name, content, sync=False)
-        for name, content in writing.format.shard_side_files(part, path.name).items()
+        f"{stem}{suffix}": write_whole(path.with_name(f"{stem}{suffix}"), content, sync=False)
+        for suffix, content in out.side_files.items()
     }
-    sha256 = samples.sum.hexdigest() if samples.sum else file_sha256(part)
-    nbytes = part.stat().st_size
-    part.rename(path)
+    sha256 = out.hexdigest()
+    nbytes = out.path.stat().st_size
+    out.path.rename(path)
     return head._replace(name=path.name, nbytes=nbytes, sha256=sha256, side_files=sides)
 
 

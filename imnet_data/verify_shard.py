@@ -89,6 +89,7 @@ class _RecordsCheck:
         self._checking = checking
         self._split = job.split
         self._expected = checking.expected[job.split]
+        self._columns = self._expected.columns
         self._rows = self._expected.rows_of(job.shard)
         self._name = checking.about.splits[job.split].shards[job.shard].name
         self._format = formats.get(checking.about.format)
@@ -137,7 +138,7 @@ class _RecordsCheck:
             yield self._difference(f"holds {row - self._rows.start} of {len(self._rows)} records")
 
     def _compare(self, stored: Stored, row: int) -> Iterator[Difference]:
-        place, label = self._place(row), int(self._expected.columns.label[row])
+        place, label = self._place(row), int(self._columns.label[row])
         for name, found, wanted in (
             ("key", stored.key, place.key),
             ("wnid", stored.wnid, place.wnid),
@@ -182,15 +183,14 @@ class _RecordsCheck:
         return hashlib.sha256(image).hexdigest()
 
     def _stored(self, row: int) -> str:
-        return manifest.STORED[self._expected.columns.stored[row]]
+        return manifest.STORED[self._columns.stored[row]]
 
     def _place(self, row: int) -> Place:
-        columns = self._expected.columns
+        columns = self._columns
         label = int(columns.label[row])
         wnid = self._checking.about.classes[label] if label >= 0 else ""
-        return Place(
-            columns.key[row].decode(), wnid, int(columns.offset[row]), int(columns.nbytes[row])
-        )
+        key, offset, nbytes = columns.key[row], columns.offset[row], columns.nbytes[row]
+        return Place(key.decode(), wnid, int(offset), int(nbytes))
 
     def _difference(self, what: str, row: int | None = None) -> Difference:
         if row is None:

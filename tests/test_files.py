@@ -108,6 +108,24 @@ def test_the_hash_of_a_growing_file_is_that_of_hashlib(tmp_path: Path, chunk: in
     sum_of_file.close()
 
 
+@pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 9 << 20])
+def test_what_is_appended_is_written_and_hashed_as_hashlib_does(tmp_path: Path, chunk: int) -> None:
+    rng = random.Random(chunk)
+    whole = b""
+    with files.Output(tmp_path / "file") as out:
+        for _ in range(7):
+            pieces = [rng.randbytes(rng.randrange(chunk + 1)) for _ in range(rng.randrange(4))]
+            assert out.append(*pieces) == len(whole)
+            whole += b"".join(pieces)
+            content = rng.choice([b"", whole[-chunk:], rng.randbytes(chunk)])
+            assert out.sha256_beside(content) == hashlib.sha256(content).hexdigest()
+        out.append(*[bytes([number % 256]) for number in range(1500)])  # more than one call takes
+        whole += bytes(number % 256 for number in range(1500))
+        assert out.hexdigest() == hashlib.sha256(whole).hexdigest()
+        assert out.nbytes == len(whole)
+    assert (tmp_path / "file").read_bytes() == whole
+
+
 @pytest.mark.skipif(not _native.has_sha256_instructions(), reason="no SHA instructions here")
 def test_two_streams_at_once_are_two_hashes_whatever_their_lengths() -> None:
     rng = random.Random(0)
@@ -117,6 +135,7 @@ def test_two_streams_at_once_are_two_hashes_whatever_their_lengths() -> None:
         for _ in range(rng.randrange(4)):
             more = rng.randbytes(rng.choice([0, 1, 55, 63, 64, 65, 200, rng.randrange(5000)]))
             whole += more
-            beside = _native.sha256_beside(content, stream, more)
+            cut = rng.randrange(len(more) + 1)
+            beside = _native.sha256_beside(content, stream, [more[:cut], b"", more[cut:]])
             assert beside == hashlib.sha256(content).digest()
             assert stream.digest() == hashlib.sha256(whole).digest()

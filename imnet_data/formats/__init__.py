@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.record import Record
 
 # name -> extra that it needs, None for none
@@ -101,21 +102,14 @@ class Format(Protocol):
     def ONE_SHARD(self) -> bool:
         """Whether its tools want one file a split, so that this is the default."""
 
-    @property
-    def IN_ORDER(self) -> bool:
-        """Whether a shard's bytes are written once each, from its start to its end."""
-
     def shard_name(self, split: str, index: int, count: int) -> str:
         """Name shard `index` of `count`."""
 
-    def write(self, path: Path, samples: Samples) -> NDArray[np.int64]:
-        """Write one shard to `path`; give the offset of each image, int64[written]."""
+    def write(self, out: Output, samples: Samples) -> NDArray[np.int64]:
+        """Write one shard and its side files; give the offset of each image, int64[written]."""
 
     def open(self, path: Path) -> Shard:
         """Open the shard at `path`, cheaply: for a folder, `path` is the split's directory."""
-
-    def shard_side_files(self, path: Path, name: str) -> Mapping[str, bytes]:
-        """Give the files that go beside the shard `name`, whose bytes lie at `path`."""
 
     def split_side_files(self, split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
         """Give the files that go beside all shards of a split."""

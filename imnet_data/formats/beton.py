@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Place, Sample, Samples, ShardSummary
 
 EXTENTS = True
 ONE_SHARD = True
-IN_ORDER = False
 
 _HEADER = struct.Struct("<HHIQQ")
 _VERSION = 2
@@ -81,7 +81,7 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}.beton" if count == 1 else f"{split}-{index:06d}.beton"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
     """Write one beton; give the position of each image.
 
     Where an image is larger than a page, or so many records are skipped that pages could begin
@@ -89,7 +89,7 @@ def write(path: Path, samples: Samples) -> NDArray[np.int64]:
     """
     layout = _Layout(_PAGE_NBYTES, len(samples))
     while True:
-        with path.open("wb") as file:
+        with out.path.open("wb") as file:
             writer = _Writer(file, layout)
             needed = writer.add_all(samples)
             if needed.first_page == layout.first_page and needed.page_nbytes == layout.page_nbytes:
@@ -277,12 +277,6 @@ def _check_rows(file: ShardFile, rows: NDArray[np.void], allocations: NDArray[np
     if not sound.all():
         number = int(np.argmin(sound))
         raise file.fault(f"record {number} does not agree with the allocation table")
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give none: the beton is all there is."""
-    del path, name
-    return {}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

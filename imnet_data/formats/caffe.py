@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
 
 EXTENTS = True
 ONE_SHARD = True
-IN_ORDER = False
 
 _DATA, _LABEL, _ENCODED = 4, 5, 7
 _MAX_COUNT = 10**8  # eight digits keep the keys in order
@@ -42,12 +42,14 @@ def shard_name(split: str, index: int, count: int) -> str:
     return "data.mdb" if count == 1 else f"{split}-{index:06d}.mdb"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
     """Write one environment; give the position of each JPEG."""
     if len(samples) > _MAX_COUNT:
-        raise FormatError(f"{path}: Caffe's keys count to {_MAX_COUNT} records; cut it into shards")
+        raise FormatError(
+            f"{out.path}: Caffe's keys count to {_MAX_COUNT} records; cut it into shards"
+        )
     items = (_item(number, sample) for number, sample in enumerate(samples))
-    return lmdb_pages.write(path, items)
+    return lmdb_pages.write(out.path, items)
 
 
 def _item(number: int, sample: Sample) -> Item:
@@ -77,12 +79,6 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
         if label is None or data.value is not None or by_number[_ENCODED].value != 1:
             raise file.fault(f"record {key} at {offset} is not a Datum with an encoded image")
         yield Stored(key, None, label, offset + data.start, value[data.start : data.stop])
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give none: the environment is all there is."""
-    del path, name
-    return {}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Place, Samples, ShardSummary
 
 EXTENTS = False
 ONE_SHARD = False
-IN_ORDER = False
 
 _SUFFIX = ".JPEG"
 
@@ -43,12 +43,12 @@ def file_name(wnid: str, key: str) -> str:
     return f"{wnid}/{key}{_SUFFIX}" if wnid else f"{key}{_SUFFIX}"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
-    """Write one share of the tree into the fresh directory `path`; give 0 for each image."""
-    path.mkdir()
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
+    """Write one share of the tree into a fresh directory; give 0 for each image."""
+    out.path.mkdir()
     count = 0
     for sample in samples:
-        image = path / file_name(sample.record.wnid, sample.record.key)
+        image = out.path / file_name(sample.record.wnid, sample.record.key)
         image.parent.mkdir(exist_ok=True)
         try:
             with image.open("xb") as file:
@@ -101,12 +101,6 @@ def _read(path: Path) -> bytes:
 def open(path: Path) -> FolderShard:
     """Open the tree of one split."""
     return FolderShard(path)
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give none."""
-    del path, name
-    return {}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
 
 EXTENTS = True
 ONE_SHARD = False
-IN_ORDER = False
 
 _HEAD = struct.Struct("<iIHHBBH")
 _VERSION = 1
@@ -45,13 +45,13 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:06d}.mdb"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
     """Write one environment; give the position of each JPEG."""
     items = (
         Item(struct.pack(">I", number), _before(sample), sample.record.jpeg)
         for number, sample in enumerate(samples)
     )
-    return lmdb_pages.write(path, items)
+    return lmdb_pages.write(out.path, items)
 
 
 def _before(sample: Sample) -> bytes:
@@ -82,12 +82,6 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
         names = value[_HEAD.size : start]
         key, wnid = names[:key_nbytes].decode(), names[key_nbytes:].decode()
         yield Stored(key, wnid, label, offset + start, value[start:])
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give none: the environment is all there is."""
-    del path, name
-    return {}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

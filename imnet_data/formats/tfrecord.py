@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
     from imnet_data.formats.protobuf import Field
     from imnet_data.record import Box
 
 EXTENTS = True
 ONE_SHARD = False
-IN_ORDER = True
 
 _HEAD_NBYTES, _TAIL_NBYTES = 12, 4
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
@@ -52,19 +52,16 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{_FILE_SPLITS.get(split, split)}-{index:05d}-of-{count:05d}"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
-    """Write one file of records; give the position of each JPEG."""
-    offsets = array("q")
-    position = 0
-    with path.open("wb") as file:
-        for sample in samples:
-            example, image_start = _example(sample)
-            size = struct.pack("<Q", len(example))
-            file.write(size + _crc(size))
-            file.write(example)
-            file.write(_crc(example))
-            offsets.append(position + _HEAD_NBYTES + image_start)
-            position += _HEAD_NBYTES + len(example) + _TAIL_NBYTES
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
+    """Write one file of records and DALI's index; give the position of each JPEG."""
+    offsets, lines = array("q"), []
+    for sample in samples:
+        example, image_start = _example(sample)
+        size = struct.pack("<Q", len(example))
+        position = out.append(size + _crc(size), example, _crc(example))
+        offsets.append(position + _HEAD_NBYTES + image_start)
+        lines.append(f"{position} {out.nbytes - position}\n")
+    out.side_files[".idx"] = "".join(lines).encode()
     return np.array(offsets, np.int64)
 
 
@@ -195,19 +192,6 @@ def _single(lists: Mapping[str, Field], name: str, example: bytes) -> Field:
 def _text(lists: Mapping[str, Field], name: str, example: bytes) -> str:
     field = _single(lists, name, example)
     return example[field.start : field.stop].decode()
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give DALI's index of the records at `path`."""
-    file = ShardFile(path)
-    try:
-        lines = [
-            f"{start - _HEAD_NBYTES} {_HEAD_NBYTES + nbytes + _TAIL_NBYTES}\n"
-            for start, nbytes in _extents(file)
-        ]
-    finally:
-        file.close()
-    return {f"{name}.idx": "".join(lines).encode()}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

@@ -32,15 +32,14 @@ from imnet_data.formats.extents import ExtentShard, ShardFile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
+    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
 
 EXTENTS = True
 ONE_SHARD = False
-IN_ORDER = True
 
 _BLOCK = 512
 _ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks
@@ -66,24 +65,35 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:06d}.tar"
 
 
-def write(path: Path, samples: Samples) -> NDArray[np.int64]:
-    """Write one tar; give the position of each JPEG."""
-    offsets = array("q")
-    with path.open("wb") as file:
-        for sample in samples:
-            key = sample.record.key
-            if not _KEY.fullmatch(key):
-                raise FormatError(
-                    f"{key!r}: no key for webdataset, which needs 1 to 95 visible ASCII characters "
-                    "without dot and slash; rename the image, or take another format"
-                )
-            if sample.label >= 0:
-                _write_member(file, f"{key}.cls", b"%d" % sample.label)
-            offsets.append(_write_member(file, f"{key}.jpg", sample.record.jpeg))
-            _write_member(file, f"{key}.json", _description(sample))
-        file.write(bytes(2 * _BLOCK))
-        file.write(bytes(-file.tell() % _ARCHIVE_NBYTES))
+def write(out: Output, samples: Samples) -> NDArray[np.int64]:
+    """Write one tar and DALI's index of it; give the position of each JPEG."""
+    offsets, lines = array("q"), []
+    for sample in samples:
+        key = sample.record.key
+        if not _KEY.fullmatch(key):
+            raise FormatError(
+                f"{key!r}: no key for webdataset, which needs 1 to 95 visible ASCII characters "
+                "without dot and slash; rename the image, or take another format"
+            )
+        words = []
+        for extension, content in _contents(sample):
+            name = f"{key}.{extension}"
+            offset = _BLOCK + out.append(*_member(name, content))
+            words.append(f"{extension} {offset} {len(content)} {name}")
+            if extension == "jpg":
+                offsets.append(offset)
+        lines.append(" ".join(words))
+    out.append(bytes(2 * _BLOCK + -(out.nbytes + 2 * _BLOCK) % _ARCHIVE_NBYTES))
+    # one line a record, four words a member
+    out.side_files[".idx"] = "\n".join([f"v1.2 {len(lines)}", *lines, ""]).encode()
     return np.array(offsets, np.int64)
+
+
+def _contents(sample: Sample) -> Iterator[tuple[str, bytes]]:
+    if sample.label >= 0:
+        yield "cls", b"%d" % sample.label
+    yield "jpg", sample.record.jpeg
+    yield "json", _description(sample)
 
 
 def _description(sample: Sample) -> bytes:
@@ -101,37 +111,22 @@ def _description(sample: Sample) -> bytes:
     return _encode(about).encode()
 
 
-def _write_member(file: BinaryIO, name: str, content: bytes) -> int:
-    if len(content) > _MAX_MEMBER_NBYTES:
-        raise FormatError(f"{name}: has {len(content)} bytes, more than a USTAR member can have")
-    file.write(_header(name, len(content)))
-    offset = file.tell()
-    file.write(content)
-    file.write(bytes(-len(content) % _BLOCK))
-    return offset
+def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Give header, content and padding of a member."""
+    nbytes = len(content)
+    if nbytes > _MAX_MEMBER_NBYTES:
+        raise FormatError(f"{name}: has {nbytes} bytes, more than a USTAR member can have")
+    field, size = name.encode("ascii"), b"%011o\0" % nbytes
+    checksum = b"%06o\0 " % (_BLANK_SUM + sum(field) + sum(size))
+    head = b"".join((field.ljust(100, b"\0"), _OWNER, size, _TIME, checksum, _REST))
+    return head, content, _PADDING[: -nbytes % _BLOCK]
 
 
-def _blank_header() -> bytes:
-    """Give the header of a member without name, size and checksum."""
-    header = bytearray(_BLOCK)
-    header[100:124] = b"0000444\0" + b"0000000\0" * 2
-    header[136:148] = b"00000000000\0"
-    header[_CHECKSUM] = b" " * 8
-    header[156:157] = b"0"
-    header[257:265] = b"ustar\00000"
-    return bytes(header)
-
-
-_BLANK_HEADER = _blank_header()
-_BLANK_SUM = sum(_BLANK_HEADER)
-
-
-def _header(name: str, nbytes: int) -> bytes:
-    header = bytearray(_BLANK_HEADER)
-    words = name.encode("ascii"), b"%011o\0" % nbytes
-    header[0 : len(words[0])], header[124:136] = words
-    header[_CHECKSUM] = b"%06o\0 " % (_BLANK_SUM + sum(words[0]) + sum(words[1]))
-    return bytes(header)
+_PADDING = bytes(_BLOCK)
+_OWNER = b"0000444\0" + b"0000000\0" * 2  # mode, user, group
+_TIME = b"00000000000\0"
+_REST = (b"0".ljust(101, b"\0") + b"ustar\00000").ljust(_BLOCK - 156, b"\0")
+_BLANK_SUM = sum(_OWNER + _TIME + b" " * 8 + _REST)
 
 
 def open(path: Path) -> ExtentShard:
@@ -202,23 +197,6 @@ def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
         raise file.fault(f"the header at {position} is damaged")
     name = header[:100].partition(b"\0")[0].decode("utf-8", "replace")
     return Member(name, position + _BLOCK, int(nbytes[1], 8))
-
-
-def shard_side_files(path: Path, name: str) -> Mapping[str, bytes]:
-    """Give DALI's index of the tar at `path`: one line a record, four words a member."""
-    lines = []
-    file = ShardFile(path)
-    try:
-        for _, group in _groups(file):
-            words = [
-                f"{extension} {member.offset} {member.nbytes} {member.name}"
-                for extension, member in group.items()
-            ]
-            lines.append(" ".join(words))
-    finally:
-        file.close()
-    index = "\n".join([f"v1.2 {len(lines)}", *lines, ""])
-    return {f"{name.partition('.')[0]}.idx": index.encode()}
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:

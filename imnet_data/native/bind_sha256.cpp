@@ -1,6 +1,8 @@
 // What Python sees of sha256.
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
+#include <deque>
 #include <stdexcept>
 
 #include "bind.hpp"
@@ -17,12 +19,23 @@ nb::bytes digest(const Sha256& sum) {
   return nb::bytes(bytes.data(), bytes.size());
 }
 
-nb::bytes sha256_beside(nb::handle content, Sha256& stream, nb::handle more) {
-  const Bytes whole(content), part(more);
+// As much of the content goes beside each piece as that has bytes, and the rest at the end.
+nb::bytes sha256_beside(nb::handle content, Sha256& stream, nb::list pieces) {
+  const Bytes whole(content);
+  std::deque<Bytes> parts;
+  for (nb::handle piece : pieces) parts.emplace_back(piece);
   Sha256 sum;
   {
     nb::gil_scoped_release release;
-    Sha256::update_both(sum, whole.data(), whole.size(), stream, part.data(), part.size());
+    const uint8_t* data = whole.data();
+    size_t left = whole.size();
+    for (const Bytes& part : parts) {
+      const size_t taken = std::min(left, part.size());
+      Sha256::update_both(sum, data, taken, stream, part.data(), part.size());
+      data += taken;
+      left -= taken;
+    }
+    sum.update(data, left);
   }
   return digest(sum);
 }

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from imnet_data.errors import FormatError
-from imnet_data.formats import Format, Place, Sample, Stored
+from imnet_data.files import Output, file_sha256
+from imnet_data.formats import Format, Place, Sample, Samples, Stored
 from imnet_data.record import Record
 
 
@@ -39,6 +41,17 @@ class Made:
             image = self._image + number.to_bytes(8, "little")
             record = Record(f"n01440764_{number}", "n01440764", image)
             yield Sample(record, number % 1000, 500, 375)
+
+
+def write(module: Format, path: Path, samples: Samples) -> NDArray[np.int64]:
+    """Write a shard at `path`; its side files lie beside it."""
+    with Output(path) as out:
+        offsets = module.write(out, samples)
+        if not path.is_dir():
+            assert out.hexdigest() == file_sha256(path)
+    for suffix, content in out.side_files.items():
+        path.with_suffix(suffix).write_bytes(content)
+    return offsets
 
 
 def place(sample: Sample, offset: int) -> Place:

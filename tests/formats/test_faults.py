@@ -34,22 +34,22 @@ def _sample(key: str = "n01440764_1", image: bytes = b"image", wnid: str = "n014
 @pytest.mark.parametrize("key", ["a.b", "a/b", "a b", "", "k" * 96, "käse", "a\n"])
 def test_webdataset_refuses_keys_that_its_tools_would_split(key: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no key for webdataset"):
-        webdataset.write(tmp_path / "shard.tar", [_sample(key)])
+        kit.write(webdataset, tmp_path / "shard.tar", [_sample(key)])
 
 
 @pytest.mark.parametrize("module", [lmdb, caffe])
 def test_lmdb_refuses_names_that_do_not_fit(module: Format, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="take another format"):
-        module.write(tmp_path / "shard.mdb", [_sample("k" * 512)])
+        kit.write(module, tmp_path / "shard.mdb", [_sample("k" * 512)])
 
 
 def test_a_folder_refuses_two_records_of_one_key(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="two records have this key"):
-        folder.write(tmp_path / "train", [_sample(), _sample()])
+        kit.write(folder, tmp_path / "train", [_sample(), _sample()])
 
 
 def test_a_folder_tells_a_file_of_another_size(tmp_path: Path) -> None:
-    folder.write(tmp_path / "train", [_sample()])
+    kit.write(folder, tmp_path / "train", [_sample()])
     shard = folder.open(tmp_path / "train")
     with pytest.raises(FormatError, match=r"n01440764_1\.JPEG: has 5 bytes, not 6"):
         shard.read(Place("n01440764_1", "n01440764", 0, 6))
@@ -59,7 +59,7 @@ def test_a_folder_tells_a_file_of_another_size(tmp_path: Path) -> None:
 
 def test_every_flipped_bit_of_a_tfrecord_is_found(tmp_path: Path) -> None:
     path = tmp_path / "shard"
-    tfrecord.write(path, [_sample()])
+    kit.write(tfrecord, path, [_sample()])
     whole = path.read_bytes()
     for bit in range(len(whole) * 8):
         damaged = bytearray(whole)
@@ -86,7 +86,7 @@ def _pixels(height: int, width: int, *, seed: int = 0) -> Sample:
 
 def test_a_beton_holds_pixels_and_says_so(tmp_path: Path) -> None:
     samples = [_sample(), _pixels(6, 5), _pixels(2, 3, seed=1), _sample("n01440764_9", b"last")]
-    offsets = beton.write(tmp_path / "t.beton", samples)
+    offsets = kit.write(beton, tmp_path / "t.beton", samples)
     images = [stored.image for stored in kit.walk(beton, tmp_path / "t.beton")]
     assert images[0] == b"image"
     assert images[3] == b"last"
@@ -103,10 +103,10 @@ def test_a_beton_holds_pixels_and_says_so(tmp_path: Path) -> None:
 
 def test_pages_grow_to_the_largest_image_and_none_is_crossed(tmp_path: Path) -> None:
     big = [_sample(f"k{number}", bytes([number + 1]) * (3 << 20)) for number in range(7)]
-    offsets = beton.write(tmp_path / "t.beton", big)
+    offsets = kit.write(beton, tmp_path / "t.beton", big)
     assert {offset % (8 << 20) for offset in offsets} == {0, 3 << 20}
     bigger = [*big, _sample("huge", b"\7" * (17 << 20))]
-    offsets = beton.write(tmp_path / "u.beton", bigger)
+    offsets = kit.write(beton, tmp_path / "u.beton", bigger)
     assert offsets[7] % (32 << 20) == 0
     walked = kit.walk(beton, tmp_path / "u.beton")
     assert [stored.image for stored in walked] == [sample.record.jpeg for sample in bigger]
@@ -114,12 +114,12 @@ def test_pages_grow_to_the_largest_image_and_none_is_crossed(tmp_path: Path) -> 
 
 def test_pixels_of_another_shape_are_a_value_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not \\(6, 4, 3\\)"):
-        beton.write(tmp_path / "t.beton", [_pixels(6, 5)._replace(width=4)])
+        kit.write(beton, tmp_path / "t.beton", [_pixels(6, 5)._replace(width=4)])
 
 
 def test_a_beton_refuses_an_image_without_bytes(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="has no bytes"):
-        beton.write(tmp_path / "t.beton", [_sample(image=b"")])
+        kit.write(beton, tmp_path / "t.beton", [_sample(image=b"")])
 
 
 _ROWS = 24 + 2 * 1041
@@ -154,7 +154,7 @@ def test_damage_to_a_beton_is_named(
     position: int, layout: str, value: int, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "t.beton"
-    beton.write(path, [_sample("a"), _sample("b"), _sample("c")])
+    kit.write(beton, path, [_sample("a"), _sample("b"), _sample("c")])
     assert path.stat().st_size == _TABLE + 3 * 24
     with path.open("r+b") as file:
         file.seek(position)
@@ -193,7 +193,7 @@ def test_damage_to_an_lmdb_is_named(
     patch: Callable[[bytearray], None], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "t.mdb"
-    lmdb.write(path, [_sample("a", b"x" * 5000), _sample("b"), _sample("c")])
+    kit.write(lmdb, path, [_sample("a", b"x" * 5000), _sample("b"), _sample("c")])
     content = bytearray(path.read_bytes())
     patch(content)
     path.write_bytes(content)
@@ -204,7 +204,7 @@ def test_damage_to_an_lmdb_is_named(
 def test_a_tree_that_bites_its_tail_ends(tmp_path: Path) -> None:
     """A branch whose children are itself, in a meta that claims the greatest depth."""
     path = tmp_path / "t.mdb"
-    lmdb.write(path, kit.Made(300, nbytes=1000))
+    kit.write(lmdb, path, kit.Made(300, nbytes=1000))
     content = bytearray(path.read_bytes())
     (root,) = struct.unpack_from("<Q", content, 4096 + 128)
     struct.pack_into("<H", content, 4096 + 94, 32)

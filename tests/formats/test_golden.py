@@ -29,7 +29,7 @@ def test_every_format_of_one_file_has_golden_bytes() -> None:
 
 @pytest.mark.parametrize("name", SHA256)
 def test_todays_bytes_are_the_golden_ones(name: str, tmp_path: Path) -> None:
-    formats.get(name).write(tmp_path / "shard", golden_samples())
+    kit.write(formats.get(name), tmp_path / "shard", golden_samples())
     assert hashlib.sha256((tmp_path / "shard").read_bytes()).hexdigest() == SHA256[name]
 
 
@@ -45,7 +45,7 @@ def test_golden_shards_are_read(name: str, tmp_path: Path) -> None:
 
 
 def test_a_folders_files_are_named_by_wnid_and_key(tmp_path: Path) -> None:
-    formats.get("folder").write(tmp_path / "shard", golden_samples())
+    kit.write(formats.get("folder"), tmp_path / "shard", golden_samples())
     colour, grey, bare = (sample.record.jpeg for sample in golden_samples())
     assert kit.tree_bytes(tmp_path / "shard") == {
         "ILSVRC2012_test_00000001.JPEG": bare,

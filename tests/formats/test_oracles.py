@@ -24,7 +24,7 @@ def _decode(sample: Sample) -> NDArray[np.uint8]:
 
 def test_liblmdb_reads_it_and_finds_every_key(samples: list[Sample], tmp_path: Path) -> None:
     liblmdb = pytest.importorskip("lmdb", reason="lmdb is not installed")
-    offsets = lmdb.write(tmp_path / "shard.mdb", samples)
+    offsets = kit.write(lmdb, tmp_path / "shard.mdb", samples)
     content = (tmp_path / "shard.mdb").read_bytes()
     with liblmdb.open(str(tmp_path / "shard.mdb"), subdir=False, readonly=True, lock=False) as env:
         assert env.stat()["entries"] == 7
@@ -46,7 +46,7 @@ def test_liblmdb_walks_and_extends_trees_of_any_shape(
 ) -> None:
     liblmdb = pytest.importorskip("lmdb", reason="lmdb is not installed")
     path = tmp_path / "shard.mdb"
-    module.write(path, kit.Made(count, nbytes=nbytes))
+    kit.write(module, path, kit.Made(count, nbytes=nbytes))
     with liblmdb.open(str(path), subdir=False, lock=False, map_size=1 << 28) as env:
         assert env.stat()["depth"] == depth
         assert env.info()["last_pgno"] + 1 == path.stat().st_size // 4096
@@ -68,7 +68,7 @@ def test_liblmdb_walks_and_extends_trees_of_any_shape(
 
 def test_a_file_that_liblmdb_wrote_is_walked(samples: list[Sample], tmp_path: Path) -> None:
     liblmdb = pytest.importorskip("lmdb", reason="lmdb is not installed")
-    lmdb.write(tmp_path / "ours.mdb", samples)
+    kit.write(lmdb, tmp_path / "ours.mdb", samples)
     source, copy = str(tmp_path / "ours.mdb"), str(tmp_path / "theirs.mdb")
     with (
         liblmdb.open(source, subdir=False, readonly=True, lock=False) as env,
@@ -84,7 +84,7 @@ def test_a_file_that_liblmdb_wrote_is_walked(samples: list[Sample], tmp_path: Pa
 
 
 def test_dali_reads_the_caffe_layout(samples: list[Sample], tmp_path: Path) -> None:
-    caffe.write(tmp_path / caffe.shard_name("train", 0, 1), samples)
+    kit.write(caffe, tmp_path / caffe.shard_name("train", 0, 1), samples)
     images, classes = kit.dali_batch("caffe", 7, path=str(tmp_path))
     assert images == [sample.record.jpeg for sample in samples]
     found = [int.from_bytes(label, "little") for label in classes]
@@ -103,7 +103,7 @@ def test_ffcvs_reader_finds_header_rows_and_table(samples: list[Sample], tmp_pat
     _import_ffcv()
     from ffcv.reader import Reader
 
-    offsets = beton.write(tmp_path / "shard.beton", samples)
+    offsets = kit.write(beton, tmp_path / "shard.beton", samples)
     reader = Reader(str(tmp_path / "shard.beton"))
     assert (reader.num_samples, reader.page_size) == (7, 8 << 20)
     assert reader.field_names == ["image", "label"]
@@ -138,7 +138,7 @@ def test_ffcvs_loader_gives_the_pixels_of_its_decoder(tmp_path: Path) -> None:
     _import_ffcv()
     simplejpeg = pytest.importorskip("simplejpeg", reason="simplejpeg is not installed")
     written = _square_samples(9, side=40)
-    beton.write(tmp_path / "shard.beton", written)
+    kit.write(beton, tmp_path / "shard.beton", written)
     arguments = [str(tmp_path / "shard.beton"), "40", str(tmp_path / "read.npz")]
     subprocess.run([sys.executable, "-c", _LOAD, *arguments], check=True)
     read = np.load(tmp_path / "read.npz")
@@ -206,7 +206,7 @@ def test_the_tfrecord_package_reads_it(samples: list[Sample], tmp_path: Path) ->
         reader = pytest.importorskip("tfrecord.reader", reason="tfrecord is not installed")
     name = tfrecord.shard_name("val", 0, 1)
     assert name == "validation-00000-of-00001"
-    tfrecord.write(tmp_path / name, samples)
+    kit.write(tfrecord, tmp_path / name, samples)
     examples = list(reader.tfrecord_loader(str(tmp_path / name), None))
     for example, sample in zip(examples, samples, strict=True):
         assert bytes(example["image/encoded"]) == sample.record.jpeg
@@ -228,21 +228,18 @@ def test_the_tfrecord_package_reads_it(samples: list[Sample], tmp_path: Path) ->
 
 def test_the_tfrecord_index_is_that_of_the_tool(samples: list[Sample], tmp_path: Path) -> None:
     tool = pytest.importorskip("tfrecord.tools.tfrecord2idx", reason="tfrecord is not installed")
-    tfrecord.write(tmp_path / "shard", samples)
+    kit.write(tfrecord, tmp_path / "shard", samples)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves files open
         tool.create_index(str(tmp_path / "shard"), str(tmp_path / "theirs"))
-    ours = tfrecord.shard_side_files(tmp_path / "shard", "shard")["shard.idx"]
-    assert ours == (tmp_path / "theirs").read_bytes()
+    assert (tmp_path / "shard.idx").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
 def test_dali_reads_the_tfrecord_by_its_index(samples: list[Sample], tmp_path: Path) -> None:
     pytest.importorskip("nvidia.dali", reason="nvidia-dali is not installed")
     from nvidia.dali import tfrecord as dali_tfrecord
 
-    tfrecord.write(tmp_path / "shard", samples)
-    for name, content in tfrecord.shard_side_files(tmp_path / "shard", "shard").items():
-        (tmp_path / name).write_bytes(content)
+    kit.write(tfrecord, tmp_path / "shard", samples)
     images, classes = kit.dali_batch(
         "tfrecord",
         7,
@@ -261,7 +258,7 @@ def test_dali_reads_the_tfrecord_by_its_index(samples: list[Sample], tmp_path: P
 def test_torchvisions_imagefolder_reads_the_tree(
     torchvision: ModuleType, samples: list[Sample], tmp_path: Path
 ) -> None:
-    folder.write(tmp_path / "train", samples)
+    kit.write(folder, tmp_path / "train", samples)
     (tmp_path / "train" / "manifest.jsonl.zst").write_bytes(b"beside the classes")
     dataset = torchvision.datasets.ImageFolder(str(tmp_path / "train"))
     assert dataset.classes == sorted({sample.record.wnid for sample in samples})

@@ -44,9 +44,7 @@ def split(samples: list[Sample], tmp_path: Path) -> Path:
     summaries = []
     for index, (start, stop) in enumerate([(0, 3), (3, 6), (6, 7)]):
         name = webdataset.shard_name("val", index, 3)
-        webdataset.write(tmp_path / name, samples[start:stop])
-        for side, content in webdataset.shard_side_files(tmp_path / name, name).items():
-            (tmp_path / side).write_bytes(content)
+        kit.write(webdataset, tmp_path / name, samples[start:stop])
         nbytes = (tmp_path / name).stat().st_size
         summaries.append(ShardSummary(name, stop - start, nbytes))
     for side, content in webdataset.split_side_files("val", summaries).items():
@@ -55,12 +53,12 @@ def split(samples: list[Sample], tmp_path: Path) -> Path:
 
 
 def test_the_bytes_are_those_of_pythons_tarfile(samples: list[Sample], tmp_path: Path) -> None:
-    webdataset.write(tmp_path / "shard", samples)
+    kit.write(webdataset, tmp_path / "shard", samples)
     assert (tmp_path / "shard").read_bytes() == _tarfile_bytes(_members(samples))
 
 
 def test_gnu_tar_lists_the_members_in_order(samples: list[Sample], tmp_path: Path) -> None:
-    webdataset.write(tmp_path / "shard", samples)
+    kit.write(webdataset, tmp_path / "shard", samples)
     listed = subprocess.run(
         ["tar", "tf", tmp_path / "shard"], check=True, capture_output=True, text=True
     )

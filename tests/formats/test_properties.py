@@ -51,7 +51,7 @@ def test_whatever_is_written_is_walked_and_read(name: str, samples: list[Sample]
     module = formats.get(name)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "shard")
-        offsets = module.write(path, samples)
+        offsets = kit.write(module, path, samples)
         walked = kit.walk(module, path)
         places = [kit.place(s, offset) for s, offset in zip(samples, offsets, strict=True)]
         images = kit.read_all(module, path, places)
