@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import islice
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import zstandard
@@ -50,6 +51,9 @@ class Entry(NamedTuple):
     stored_sha256: str = ""  # of what is stored then
 
 
+_REQUIRED = len(Entry._fields) - len(Entry._field_defaults)
+
+
 class Digest:
     """The digest of a manifest, taken entry by entry."""
 
@@ -73,11 +77,16 @@ def identity(entry: Entry) -> str:
 
 def to_line(entry: Entry) -> str:
     """Give the entry as one JSON line, without the line feed."""
-    fields = entry._asdict()
-    for optional in Entry._field_defaults:
-        if not fields[optional]:
-            del fields[optional]
-    return _encode(fields)
+    # a quarter of the time of the encoder, which is left what most entries do not have
+    line = (
+        f'{{"key":{_quoted(entry.key)},"wnid":{_quoted(entry.wnid)},"width":{entry.width},'
+        f'"height":{entry.height},"nbytes":{entry.nbytes},"sha256":"{entry.sha256}",'
+        f'"shard":{entry.shard},"offset":{entry.offset}'
+    )
+    for name, value in zip(Entry._field_defaults, entry[_REQUIRED:], strict=True):
+        if value:
+            line += f',"{name}":{_encode(value)}'
+    return f"{line}}}"
 
 
 def digest(identities: Iterable[bytes]) -> str:
