@@ -5,11 +5,15 @@ both decode whole images. "full" is this decoder on whole images, "boxes-origina
 "boxes-seekable" on the boxes of RandomResizedCrop, from the files as they are and from the same
 with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes.
 
-Each rival runs in its own process, pinned to one core; rivals take turns, five rounds, the median
-counts. CPU seconds, not wall-clock time: other work on the machine takes less away from them. After
+Images and boxes are those of `imnet-data bench DATASET`: the first batches of epoch 0 (without
+those that can not have restart markers). Its decode and cut rows, in images/s a core, are
+"boxes-seekable" and "crop" here, where the dataset is seekable.
+
+Each rival runs in its own process, pinned to one core; rivals take turns, five rounds, medians
+count. CPU seconds, not wall-clock time: other work on the machine takes less away from them. After
 timing, pixels are compared with Pillow's. The last line is one JSON document.
 
-    python benchmarks/bench_decode.py FOLDER [--rounds 5] [--core 1] [--target-width 128]
+    python benchmarks/bench_decode.py DATASET [--rounds 5] [--core 1] [--target-width 128]
 """
 
 import argparse
@@ -28,8 +32,13 @@ import numpy as np
 from PIL import Image
 
 from imnet_data import jpeg
+from imnet_data.bench.reading import hashes_of
+from imnet_data.bench.sample import Sample, work_of
+from imnet_data.dataset import Dataset
+from imnet_data.errors import NotSeekable
+from imnet_data.provenance import processor
 
-PASSES = 3  # over all images in one round; the fastest counts
+PASSES = 3  # over all images in one round, after one that is not timed
 RIVALS = ["simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"]
 
 
@@ -37,23 +46,25 @@ def pillow_pixels(data):
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def random_resized_crop(random, width, height):
-    """The box of torchvision's RandomResizedCrop.get_params, with its default scale and ratio."""
-    for _ in range(10):
-        area = width * height * random.uniform(0.08, 1)
-        ratio = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
-        w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
-        if 0 < w <= width and 0 < h <= height:
-            left, upper = random.integers(width - w + 1), random.integers(height - h + 1)
-            return int(left), int(upper), int(left + w), int(upper + h)
-    return 0, 0, width, height
+def images_of(root, target_width):
+    """The JPEGs as they were published, the same with restart markers, and their boxes."""
+    files, made, boxes = [], [], []
+    with Dataset.open(root) as dataset:
+        work = work_of(dataset, batch_size=min(64, len(dataset)), size=224)
+        sample = Sample(dataset, work, hashes_of(dataset, work))
+        for position, index in enumerate(sample.indices.tolist()):
+            data = dataset[index].jpeg
+            try:
+                made.append(jpeg.seekable(data, target_width=target_width))
+            except NotSeekable:
+                continue
+            files.append(data)
+            boxes.append(sample.box(position))
+    return files, made, boxes
 
 
-def rival(name, files, target_width) -> tuple[list[tuple], Callable, Callable]:
+def rival(name, files, made, boxes, target_width) -> tuple[list[tuple], Callable, Callable]:
     """Arguments of each call, the call, and a check of its result: (index, result) -> bool."""
-    random = np.random.default_rng(7)
-    boxes = [random_resized_crop(random, *jpeg.header(data)[:2]) for data in files]
-    made = [jpeg.seekable(data, target_width=target_width) for data in files]
 
     def is_whole(index, pixels):
         return np.array_equal(pixels, pillow_pixels(files[index]))
@@ -88,24 +99,23 @@ def rival(name, files, target_width) -> tuple[list[tuple], Callable, Callable]:
     }[name]
 
 
-def run(name, folder, target_width):
-    files = [path.read_bytes() for path in sorted(folder.glob("*.JPEG"))]
-    calls, function, is_right = rival(name, files, target_width)
-    best = float("inf")
-    for _ in range(PASSES):
+def run(name, root, target_width):
+    calls, function, is_right = rival(name, *images_of(root, target_width), target_width)
+    passes = []
+    for _ in range(1 + PASSES):
         begin = time.process_time()
         for arguments in calls:
             function(*arguments)
-        best = min(best, time.process_time() - begin)
+        passes.append(time.process_time() - begin)
     for index in range(0, len(calls), 7):
         if not is_right(index, function(*calls[index])):
             raise SystemExit(f"{name}: image {index} differs")
-    print(len(calls) / best)
+    print(len(calls) / statistics.median(passes[1:]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("dataset", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1)
     parser.add_argument("--target-width", type=int, default=128)
@@ -113,7 +123,7 @@ def main():
     options = parser.parse_args()
     if options.run:
         os.sched_setaffinity(0, {options.core})
-        run(options.run, options.folder, options.target_width)
+        run(options.run, options.dataset, options.target_width)
         return
     speeds = {name: [] for name in RIVALS}
     for _ in range(options.rounds):
@@ -130,7 +140,7 @@ def main():
         json.dumps(
             {
                 "images_per_second": speeds,
-                "machine": platform.machine(),
+                "machine": processor(),
                 "python": platform.python_version(),
             }
         )

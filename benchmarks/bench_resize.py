@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -76,6 +75,7 @@ def main():
     import PIL
 
     from imnet_data.native import _native
+    from imnet_data.provenance import processor
 
     rivals = ["pillow", *_native.simd_variants()]
     rows = []
@@ -101,14 +101,8 @@ def main():
                 for rival, value in speed.items()
             )
             print(f"{filter} {width} x {height}: {line}")
-    about = {"pillow": PIL.__version__, "machine": platform.machine(), "cpu": cpu_model()}
+    about = {"pillow": PIL.__version__, "machine": platform.machine(), "cpu": processor()}
     print(json.dumps({**about, "images_per_second": rows}))
-
-
-def cpu_model():
-    """Return the processor's name as Linux has it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "?")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ from rivals import CEILING, EXACT, REFERENCE, RIVALS, SIZE
 from rivals.inputs import make_inputs
 from rivals.processes import Unusable, make_ready, run
 
+from imnet_data.bench.machine import Watch, complaints
+from imnet_data.provenance import processor
+
+ROUNDS = 5
 MEAN_TOLERANCE = 3  # grey levels between means of 768 crops: other crops, resize and decoders
 
 
@@ -47,15 +51,7 @@ def check(name, result, labels, reference):
     if max(differences) > MEAN_TOLERANCE:
         raise Unusable(f"checked: mean {result['mean']}, Pillow's {reference['mean']}")
     if name in EXACT and result["sha256"] != reference["sha256"]:
-        raise SystemExit(f"{name}: pixels differ from Pillow's")
-
-
-def cpu_model():
-    """Return the processor's name as the system has it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+        raise Unusable("checked: pixels differ from Pillow's")
 
 
 def table(rivals, results, unusable):
@@ -77,14 +73,31 @@ def table(rivals, results, unusable):
     return lines
 
 
+def last_document(printed):
+    """Return what the last line of a process says."""
+    try:
+        return json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise Unusable("failed: its last line is no JSON document") from error
+
+
+def require_both(unusable):
+    """End where there is nothing to compare with."""
+    for name in (CEILING, REFERENCE):
+        if name in unusable:
+            raise SystemExit(f"{name}: {unusable[name]}")
+
+
 def measure(rivals, options, inputs, labels):
-    """Return results and reasons, by rival; rivals take turns."""
+    """Return results and reasons, by rival, and what other processes did; rivals take turns."""
     results, unusable = {name: [] for name in rivals}, {}
     for name, rival in rivals.items():
         try:
             make_ready(name, rival, options.work, inputs, may_install=options.install)
         except Unusable as error:
             unusable[name] = str(error)
+    require_both(unusable)
+    watch = Watch()
     reference_first = sorted(rivals, key=lambda name: name != REFERENCE)
     for number in range(options.rounds):
         for name in reference_first:
@@ -94,15 +107,13 @@ def measure(rivals, options, inputs, labels):
             try:
                 cores = ("--cores", str(options.cores))
                 printed = run(name, rivals[name], options.work, inputs, *cores)
-                result = json.loads(printed.splitlines()[-1])
+                result = last_document(printed)
                 check(name, result, labels, (results[REFERENCE] or [result])[0])
                 results[name].append(result)
             except Unusable as error:
                 unusable[name] = str(error)
-    for name in (CEILING, REFERENCE):
-        if name in unusable:
-            raise SystemExit(f"{name}: {unusable[name]}")
-    return results, unusable
+    require_both(unusable)
+    return results, unusable, watch.others()
 
 
 def conditions(options):
@@ -110,11 +121,13 @@ def conditions(options):
     command = f"python benchmarks/bench_rivals.py IMAGES_FOLDER WORK_FOLDER --cores {options.cores}"
     if options.only:
         command += f" --only {' '.join(options.only)}"
+    if options.rounds != ROUNDS:
+        command += f" --rounds {options.rounds}"
     return {
         "benchmark": "rivals",
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "cpu": cpu_model(),
+        "cpu": processor(),
         "machine_cores": os.cpu_count(),
         "cores": options.cores,
         "rounds": options.rounds,
@@ -122,7 +135,7 @@ def conditions(options):
     }
 
 
-def report(about, results, lines):
+def report(about, results, lines, others):
     """Print the table with the conditions under which it was made."""
     shares = [
         each["images_per_second"] / each["images_per_cpu_second"] for each in results[CEILING]
@@ -133,7 +146,9 @@ def report(about, results, lines):
         print(
             f"Other work ran beside it: the bare decode had {min(shares):.0%} of its core at times."
         )
-    if about["rounds"] < 5:
+    for complaint in complaints(others, load=0, cores=about["machine_cores"]):
+        print(f"Warning: {complaint}.")
+    if about["rounds"] < ROUNDS:
         print("Fewer than five rounds: take these figures as rough.")
     print("", *lines, "", sep="\n")
 
@@ -143,7 +158,7 @@ def main():
     parser.add_argument("images", type=Path, help="folder of photographs, JPEG")
     parser.add_argument("work", type=Path, help="where inputs and environments are kept")
     parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5, help="of which the median counts")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of which the median counts")
     parser.add_argument("--only", nargs="+", choices=RIVALS, help="these, ceiling and reference")
     parser.add_argument("--install", action="store_true", help="install what is missing")
     options = parser.parse_args()
@@ -151,8 +166,8 @@ def main():
     wanted = {CEILING, REFERENCE, *(options.only or RIVALS)}
     rivals = {name: importlib.import_module(f"rivals.{name}") for name in RIVALS if name in wanted}
     inputs, labels = make_inputs(options.images, options.work)
-    results, unusable = measure(rivals, options, inputs, labels)
-    report(about, results, table(rivals, results, unusable))
+    results, unusable, others = measure(rivals, options, inputs, labels)
+    report(about, results, table(rivals, results, unusable), others)
     for result in (result for rounds in results.values() for result in rounds):
         del result["labels"]
     print(json.dumps({**about, "results": results, "unusable": unusable}))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHMARKS = Path(__file__).parent.parent
 TIMEOUT = 300  # seconds, for one measurement
+INSTALL_TIMEOUT = 3600
 
 
 class Unusable(Exception):
@@ -18,17 +19,18 @@ class Unusable(Exception):
 def last_line(error):
     """Return the last line, or its beginning, of what a failed command said."""
     lines = [line.strip() for line in (error.stderr or "").splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("[notice]", "WARNING"))]  # of pip
     return textwrap.shorten(lines[-1], 200) if lines else f"exit status {error.returncode}"
 
 
 def install(name, rival, work):
     """Make the rival's environment and install it there, once for each text of its command."""
     folder = work.absolute() / "venvs" / rival.environment
-    if not (folder / "bin" / "python").exists():
-        venv.create(folder, with_pip=True)
     print(f"{name}: {rival.install}", file=sys.stderr)
     environ = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
     try:
+        if not (folder / "bin" / "python").exists():
+            venv.create(folder, with_pip=True)
         subprocess.run(
             ["bash", "-c", rival.install],
             env=environ,
@@ -36,7 +38,10 @@ def install(name, rival, work):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            timeout=INSTALL_TIMEOUT,
         )
+    except subprocess.TimeoutExpired as error:
+        raise Unusable(f"could not be installed within {INSTALL_TIMEOUT} seconds") from error
     except subprocess.CalledProcessError as error:
         needs = getattr(rival, "needs", "")
         hint = f" (it needs Debian's {needs})" if needs else ""

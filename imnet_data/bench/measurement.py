@@ -148,6 +148,8 @@ class Measurement:
             is_dropped = min(shares) >= COLD_SHARE
             return "cold" if is_dropped else "warm (cache could not be dropped)"
         most = max(shares)
+        if most > 1:  # the system reads ahead of what is asked for
+            return f"from storage, {most:.1f} times the bytes with read-ahead"
         return "warm" if most <= _WARM_SHARE else f"{most:.0%} from storage"
 
 

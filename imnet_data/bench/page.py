@@ -47,7 +47,7 @@ def _section(report: Report, dataset: DatasetReport, name: str) -> str:
         text.stage_rows(dataset),
     )
     lines = [*text.skipped(dataset), *map(text.prediction_text, predictions(report, dataset))]
-    notes = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    notes = "".join(f"<li>{escape(line)}</li>" for line in lines).replace("\n", "<br>")
     content = f'{about}{verdict}<div class="charts">{charts}</div>{table}<ul>{notes}</ul>'
     return _titled(name, dataset.format, content)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.bench.names import (
     BATCHES,
+    COPY,
     DECODE,
     MODEL,
     NORMALIZE,
@@ -96,9 +97,10 @@ def _rate(dataset: DatasetReport, whole: Measurement, parts: dict[str, float], c
     rates = [cores / sum(parts.values()), min(whole.threads, cores) / in_threads]
     if in_caller:
         rates.append(1 / in_caller)
-    model = dataset.find(MODEL)
-    if whole.name == TRAINING and model:
-        rates.append(model.images_per_second)
+    meanwhile = [MODEL] if whole.name == TRAINING else []
+    if whole.name == TRAINING or "torch" in whole.name:
+        meanwhile.append(COPY)
+    rates += [one.images_per_second for one in map(dataset.find, meanwhile) if one]
     return min(rates)
 
 

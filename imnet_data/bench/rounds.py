@@ -168,7 +168,7 @@ def _device_stages(
     if told.device == "cuda":
         yield device.Copying(work)
     else:
-        told.skipped[names.COPY] = "there is no CUDA GPU" if has_torch else "torch is not installed"
+        told.skipped[names.COPY] = _no_copy(has_torch=has_torch)
         if needs_torch:
             yield Normalizing(sample)
     for threads in options.threads:
@@ -185,6 +185,12 @@ def _device_stages(
     yield device.TrainingStep(
         model, _loading(dataset, work, options, kind=tensors, threads=threads, device=told.device)
     )
+
+
+def _no_copy(*, has_torch: bool) -> str:
+    if not has_torch:
+        return "torch is not installed"
+    return "this torch does not see the GPU" if machine.gpus() else "there is no NVIDIA GPU"
 
 
 def _loading(

@@ -70,7 +70,8 @@ class Sample:
     def __init__(self, dataset: Dataset, work: Work, hashes: Mapping[int, str]) -> None:
         self.dataset, self.work, self.hashes = dataset, work, hashes
         self.indices = work.first(MOST_IMAGES, in_epoch_order=True)
-        self.boxes, self.flips = boxes_of(dataset, work.recipe, self.indices, epoch=0)
+        boxes, self.flips = boxes_of(dataset, work.recipe, self.indices, epoch=0)
+        self._boxes: list[Box] = [(*box,) for box in boxes.tolist()]  # of Python: it is timed
         with StoredReader(dataset) as reader:
             self.stored = reader.read(self.indices)
         self.is_pixels = source_of(dataset).pixels[self.indices]
@@ -83,8 +84,7 @@ class Sample:
 
     def box(self, position: int) -> Box:
         """Give the box that is cut out of an image: left, upper, right, lower."""
-        left, upper, right, lower = self.boxes[position].tolist()
-        return left, upper, right, lower
+        return self._boxes[position]
 
     def picture(self, position: int) -> Image.Image:
         """Give the box of an image as Pillow has it."""

@@ -49,6 +49,15 @@ def test_a_model_on_a_gpu_goes_on_meanwhile():
     assert names.MODEL not in one.parts
 
 
+def test_a_copy_to_the_gpu_goes_on_meanwhile_and_may_limit():
+    told = with_model(device="cuda", speed=3000)
+    told.measurements.append(measurement(names.COPY, 200, cpu=1e-4))
+    found = predicted(told)
+    assert found["batches (torch)", 2].predicted == pytest.approx(200)
+    assert found[names.TRAINING, 2].predicted == pytest.approx(200)
+    assert names.COPY not in found[names.TRAINING, 2].parts
+
+
 def test_what_the_caller_does_is_not_spread_over_the_threads():
     told = with_model(device="cpu", speed=1000)
     told.measurements[-4] = measurement(names.NORMALIZE, 1000, cpu=1e-3)

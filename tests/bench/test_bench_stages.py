@@ -5,6 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import bench_kit
 import numpy as np
 import pytest
 
@@ -164,6 +165,19 @@ def test_cold_reads_whose_cache_was_not_dropped_are_told_to_be_warm(root, memory
         told = measurement.measurement_of(stage)
         told.repeats.append(measurement.repeat(stage, seconds=1))
     assert told.cache == "warm (cache could not be dropped)"
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.05, "warm"),
+        (0.4, "40% from storage"),
+        (10.05, "from storage, 10.1 times the bytes with read-ahead"),
+    ],
+)
+def test_what_should_be_warm_and_was_not_is_told(share, words):
+    told = bench_kit.measurement("read", 100, cpu=1e-3, is_cold=False, storage=share)
+    assert told.cache == words
 
 
 @pytest.mark.parametrize("kind", ["folder", "raw"])

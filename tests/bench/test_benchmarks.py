@@ -1,0 +1,68 @@
+"""The scripts in benchmarks/, as far as they can be held against something without timing."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imnet_data.bench import reading
+from imnet_data.bench.sample import Sample, work_of
+from imnet_data.bench.stages import is_seekable
+from imnet_data.dataset import Dataset
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+def test_bench_decode_works_on_the_bytes_and_boxes_of_the_command(root):
+    files, made, boxes = importlib.import_module("bench_decode").images_of(root, 128)
+    with Dataset.open(root) as dataset:
+        work = work_of(dataset, batch_size=24, size=224)
+        sample = Sample(dataset, work, reading.hashes_of(dataset, work))
+        kept = [position for position, is_one in enumerate(is_seekable(sample)) if is_one]
+        assert len(kept) >= 20
+        assert made == [sample.stored[position] for position in kept]
+        assert boxes == [sample.box(position) for position in kept]
+        assert files == [dataset[index].jpeg for index in sample.indices[kept].tolist()]
+
+
+def test_bench_decode_measures_every_rival_that_needs_no_package(root):
+    script = BENCHMARKS / "bench_decode.py"
+    for rival in ("full", "boxes-original", "boxes-seekable", "seekable", "crop"):
+        command = [sys.executable, script, root, "--core", "0", "--run", rival]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert float(done.stdout) > 0
+
+
+def test_every_rival_has_the_names_of_the_table():
+    rivals = importlib.import_module("rivals")
+    for name in rivals.RIVALS:
+        rival = importlib.import_module(f"rivals.{name}")
+        assert rival.label
+        assert rival.setting
+        assert rival.reads
+        assert callable(rival.batches)
+        assert bool(rival.environment) == bool(rival.install)
+    files = {path.stem for path in (BENCHMARKS / "rivals").glob("*.py")}
+    assert set(rivals.RIVALS) == files - {"__init__", "__main__", "inputs", "processes"}
+
+
+def test_a_reason_is_the_error_and_no_notice_of_pip():
+    processes = importlib.import_module("rivals.processes")
+    said = "ERROR: No matching distribution\n\n[notice] A new release of pip is available\n"
+    error = subprocess.CalledProcessError(1, "pip", stderr=said)
+    assert processes.last_line(error) == "ERROR: No matching distribution"
+    assert processes.last_line(subprocess.CalledProcessError(3, "pip")) == "exit status 3"
+
+
+@pytest.mark.parametrize("printed", ["", "warning: no JSON\n"])
+def test_a_rival_that_prints_no_result_is_left_out_and_ends_nothing(printed):
+    bench_rivals = importlib.import_module("bench_rivals")
+    with pytest.raises(bench_rivals.Unusable, match="no JSON document"):
+        bench_rivals.last_document(printed)
