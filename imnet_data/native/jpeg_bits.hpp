@@ -1,5 +1,6 @@
 // Symbols and blocks out of the bits of a scan; included in one file for each instruction set, with
-// IMNET_SCAN_TARGET defined as the attributes of every function.
+// IMNET_SCAN_TARGET defined as the attributes of every function, and IMNET_SCAN_BMI2 where these
+// have BMI and BMI2.
 
 #include "big_endian.hpp"
 #include "jpeg_scan.hpp"
@@ -21,8 +22,12 @@ IMNET_SCAN_INLINE void skip_bits(BitReader& reader, uint64_t count) {
   reader.count -= count;
 }
 
-#ifndef IMNET_LOW_BITS
+#ifdef IMNET_SCAN_BMI2
+#define IMNET_LOW_BITS(word, count) _bzhi_u64(word, count)
+#define IMNET_BYTE(word, index) _bextr_u64(word, 8 * (index), 8)
+#else
 #define IMNET_LOW_BITS(word, count) ((word) & ((uint64_t(1) << (count)) - 1))
+#define IMNET_BYTE(word, index) (uint64_t(uint8_t((word) >> 8 * (index))))
 #endif
 
 // The last `size` of the first `count` bits; `count` is not 0 unless `size` is.
@@ -72,10 +77,6 @@ IMNET_SCAN_TARGET __attribute__((noinline)) SlowCoefficient slow_coefficient(
   if (block != nullptr) block[kZigzagPlaces[position - 1]] = int16_t(found.value);
   return {found.reader, position};
 }
-
-#ifndef IMNET_BYTE
-#define IMNET_BYTE(word, index) (uint64_t(uint8_t((word) >> 8 * (index))))
-#endif
 
 // One lookup; `place` is that of the next coefficient, in kZigzagPlaces. False where it comes out
 // behind the 64 of a block: it may have ended, see read_ac.

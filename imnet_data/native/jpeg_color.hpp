@@ -15,6 +15,7 @@ struct ColorRows {
 
 extern const ColorRows kColorScalar;
 extern const ColorRows kColorAvx2;
+extern const ColorRows kColorAvx512;
 extern const ColorRows kColorNeon;
 
 constexpr int kFix1_402 = 91881, kFix1_772 = 116130, kFix0_714 = 46802, kFix0_344 = 22554;

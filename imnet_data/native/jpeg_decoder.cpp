@@ -17,6 +17,7 @@ constexpr const char* kBadCode = "image data has a code that can not be there";
 ScanFunction scan_function() {
 #if defined(__x86_64__)
   if (simd() == Simd::avx2 && __builtin_cpu_supports("bmi2")) return scan_avx2;
+  if (simd() == Simd::avx512) return scan_avx512;
 #elif defined(__aarch64__)
   if (simd() == Simd::neon) return scan_neon;
 #endif

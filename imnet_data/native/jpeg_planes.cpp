@@ -38,6 +38,9 @@ void JpegPlanes::plan(const JpegHeader& header, const Box& box, const McuRegion&
   if (simd() == Simd::avx2) {
     upsample_rows_ = &kUpsampleAvx2;
     color_rows_ = &kColorAvx2;
+  } else if (simd() == Simd::avx512) {
+    upsample_rows_ = &kUpsampleAvx512;
+    color_rows_ = &kColorAvx512;
   }
 #elif defined(__aarch64__)
   if (simd() == Simd::neon) {

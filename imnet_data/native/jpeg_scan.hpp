@@ -66,6 +66,7 @@ using ScanFunction = bool (*)(ScanPlan& plan, ScanStream& stream, const ScanRun&
 
 bool scan_scalar(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_avx2(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
+bool scan_avx512(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_neon(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 
 // Copies entropy-coded data without its stuffing up to the next marker or `end`, where `stop` then

@@ -1,11 +1,8 @@
-#include "jpeg_scan.hpp"
-
 #if defined(__x86_64__)
 
 #include "jpeg_idct_avx2.hpp"
 
-#define IMNET_LOW_BITS(word, count) _bzhi_u64(word, count)
-#define IMNET_BYTE(word, index) _bextr_u64(word, 8 * (index), 8)
+#define IMNET_SCAN_BMI2
 #define IMNET_SCAN_TARGET __attribute__((target("avx2,bmi,bmi2")))
 #define IMNET_IDCT idct_avx2
 #define IMNET_SCAN_NAME scan_avx2

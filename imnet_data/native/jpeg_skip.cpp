@@ -58,7 +58,8 @@ bool SkipTable::build(const BlockSpecs& specs) {
 
 SkipFunction skip_function() {
 #if defined(__x86_64__)
-  if (simd() == Simd::avx2 && __builtin_cpu_supports("bmi2")) return skip_avx2;
+  // it has no vectors: there is nothing in AVX-512 for it
+  if (simd() != Simd::scalar && __builtin_cpu_supports("bmi2")) return skip_avx2;
 #endif
   return skip_scalar;
 }

@@ -25,6 +25,7 @@ struct UpsampleRows {
 
 extern const UpsampleRows kUpsampleScalar;
 extern const UpsampleRows kUpsampleAvx2;
+extern const UpsampleRows kUpsampleAvx512;
 extern const UpsampleRows kUpsampleNeon;
 
 // factor * count samples, each repeated: what libjpeg does for all other ratios.

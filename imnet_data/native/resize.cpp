@@ -14,6 +14,7 @@ namespace {
 const ResizePasses& passes() {
 #if defined(__x86_64__)
   if (simd() == Simd::avx2) return kAvx2Passes;
+  if (simd() == Simd::avx512) return kAvx512Passes;
 #elif defined(__aarch64__)
   if (simd() == Simd::neon) return kNeonPasses;
 #endif

@@ -91,13 +91,7 @@ void across_rgb(const Axis& axis, const uint8_t* const* rows, uint8_t* const* ou
 void across(const Axis& axis, const uint8_t* const* rows, int channels, uint8_t* const* out) {
   if (channels != 3 || axis.outputs < kOutputsAtOnce)
     return kScalarPasses.across(axis, rows, channels, out);
-  switch ((axis.taps + 1) / 2) {
-    case 1: return across_rgb<1>(axis, rows, out);
-    case 2: return across_rgb<2>(axis, rows, out);
-    case 3: return across_rgb<3>(axis, rows, out);
-    case 4: return across_rgb<4>(axis, rows, out);
-    default: return across_rgb<0>(axis, rows, out);
-  }
+  with_pairs(axis.taps, [&](auto pairs) { across_rgb<pairs()>(axis, rows, out); });
 }
 
 // 16 columns of one output row.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "resize_axis.hpp"
 
@@ -26,8 +27,21 @@ inline size_t row_extent_by_four(const Axis& axis, int channels) {
   return static_cast<size_t>(axis.last_start) * channels + last_load + 16;
 }
 
+// Calls `run` with the number of pairs of taps as a constant, 0 where there are many.
+template <class Run>
+void with_pairs(int taps, Run run) {
+  switch ((taps + 1) / 2) {
+    case 1: return run(std::integral_constant<int, 1>());
+    case 2: return run(std::integral_constant<int, 2>());
+    case 3: return run(std::integral_constant<int, 3>());
+    case 4: return run(std::integral_constant<int, 4>());
+    default: return run(std::integral_constant<int, 0>());
+  }
+}
+
 extern const ResizePasses kScalarPasses;
 extern const ResizePasses kAvx2Passes;
+extern const ResizePasses kAvx512Passes;
 extern const ResizePasses kNeonPasses;
 
 }  // namespace imnet

@@ -6,11 +6,16 @@
 namespace imnet {
 namespace {
 
-constexpr Simd kVariants[] = {Simd::scalar, Simd::avx2, Simd::neon};  // of those that run, the last
+// of those that run, the last one is the best
+constexpr Simd kVariants[] = {Simd::scalar, Simd::avx2, Simd::avx512, Simd::neon};
 
 bool runs(Simd variant) noexcept {
 #if defined(__x86_64__)
   if (variant == Simd::avx2) return __builtin_cpu_supports("avx2");
+  if (variant == Simd::avx512)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 #elif defined(__aarch64__)
   if (variant == Simd::neon) return true;
 #endif
@@ -36,6 +41,7 @@ Simd simd() noexcept { return current().load(std::memory_order_relaxed); }
 const char* simd_name(Simd variant) noexcept {
   switch (variant) {
     case Simd::avx2: return "avx2";
+    case Simd::avx512: return "avx512";
     case Simd::neon: return "neon";
     case Simd::scalar: break;
   }

@@ -6,7 +6,7 @@
 
 namespace imnet {
 
-enum class Simd { scalar, avx2, neon };
+enum class Simd { scalar, avx2, avx512, neon };
 
 // The variant in use: the best that this machine runs, until set_simd says otherwise.
 Simd simd() noexcept;

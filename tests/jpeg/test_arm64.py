@@ -25,38 +25,47 @@ def corpus():
     for seed in range(40):
         image = photo(1 + 7 * seed, 1 + 5 * seed, seed=seed, mode="L" if seed % 5 == 0 else "RGB")
         files.append(encoded(image, subsampling=seed % 3, quality=1 + 5 * seed % 100))
-    return files
+    return files + [jpeg.seekable(data, target_width=16) for data in files[-20:]]
 
 
 def pixels_here(data):
     image = jpeg.decode(data)
     yield image
+    height, width, _ = image.shape
+    yield jpeg.decode(data, (width // 4, height // 3, width - width // 5, height - height // 6))
     for size in SIZES:
         yield resize(image, size, filter="bilinear")
         yield resize(image, size, filter="bicubic", flip=True)
+
+
+def native_sources():
+    native = TREE / "imnet_data" / "native"
+    kernels = [path for name in ("jpeg*", "resize*", "simd") for path in native.glob(f"{name}.cpp")]
+    return ["-I", native, *kernels, TREE / "tests" / "native_check" / "pixels.cpp"]
+
+
+def same_pixels(emulator, program, variant, folder):
+    """Whether a variant of the program, run by an emulator, gives the pixels of this machine."""
+    files = corpus()
+    paths = [folder / f"{number:03d}.jpg" for number in range(len(files))]
+    for path, data in zip(paths, files, strict=True):
+        path.write_bytes(data)
+    subprocess.run([*emulator, program, variant, folder / "pixels", *paths], check=True)
+    expected = np.concatenate([image.ravel() for data in files for image in pixels_here(data)])
+    return np.array_equal(np.fromfile(folder / "pixels", np.uint8), expected)
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     if COMPILER is None or EMULATOR is None:
         pytest.skip("needs aarch64-linux-gnu-g++ and qemu-aarch64")
-    native = TREE / "imnet_data" / "native"
-    sources = [path for name in ("jpeg*", "resize*", "simd") for path in native.glob(f"{name}.cpp")]
-    sources.append(TREE / "tests" / "native_check" / "pixels.cpp")
     path = tmp_path_factory.mktemp("arm64") / "pixels"
-    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-I", native, "-o", path]
-    subprocess.run([COMPILER, *options, *sources], check=True)
+    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-o", path]
+    subprocess.run([COMPILER, *options, *native_sources()], check=True)
     return path
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm64_variant", ["scalar", "neon"])
 def test_arm64_decodes_and_resizes_to_the_same_pixels(program, arm64_variant, tmp_path):
-    files = corpus()
-    paths = [tmp_path / f"{number:03d}.jpg" for number in range(len(files))]
-    for path, data in zip(paths, files, strict=True):
-        path.write_bytes(data)
-    out = tmp_path / "pixels"
-    subprocess.run([EMULATOR, program, arm64_variant, out, *paths], check=True)
-    expected = np.concatenate([image.ravel() for data in files for image in pixels_here(data)])
-    assert np.array_equal(np.fromfile(out, np.uint8), expected)
+    assert same_pixels([EMULATOR], program, arm64_variant, tmp_path)

@@ -1,4 +1,5 @@
-// Writes the pixels of JPEGs and of what they are resized to, with a variant of the native code:
+// Writes the pixels of JPEGs, of a box in each and of what they are resized to, with a variant of
+// the native code:
 //   pixels VARIANT OUT FILE...
 // test_arm64.py makes the same ones in Python, and has the list of sizes.
 #include <cstdio>
@@ -55,11 +56,15 @@ int main(int argc, char** argv) {
     const int width = decoder.header().width, height = decoder.header().height;
     Bytes image(size_t(width) * height * 3);
     if (status) status = decoder.decode({0, 0, width, height}, image.data(), width * 3);
+    const Box box = {width / 4, height / 3, width - width / 5, height - height / 6};
+    Bytes part(size_t(box.right - box.left) * (box.lower - box.upper) * 3);
+    if (status) status = decoder.decode(box, part.data(), (box.right - box.left) * 3);
     if (!status) {
       std::fprintf(stderr, "%s: %s\n", argv[i], status.text);
       return 1;
     }
     write(image);
+    write(part);
     for (const auto& size : kSizes)
       for (Filter filter : {Filter::bilinear, Filter::bicubic})
         write(resized(image, width, height, size, filter));
