@@ -102,7 +102,7 @@ def command(
     try:
         model = load_model(name, checkpoint=checkpoint, device=device)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--model") from error
+        raise click.UsageError(str(error)) from error
     if classes or outputs:
         model = model._replace(classes=classes or mapping.outputs_of(outputs or "sorted"))
     protocol = Protocol(

@@ -9,6 +9,7 @@ import torch
 
 from imnet_data.errors import EvaluationError, MissingExtra
 from imnet_data.evaluation.scoring import Model
+from imnet_data.loaders.torch import require_device
 from imnet_data.pipeline import EvalRecipe, normalize, normalized_values
 from imnet_data.pipeline.pixels import FILTERS
 from imnet_data.train.checkpoint import read
@@ -39,7 +40,9 @@ def load(name: str, *, checkpoint: Path | None = None, device: str = "cpu") -> M
     Raises:
         EvaluationError: if the checkpoint is not of this model.
         MissingExtra: if the model's library is not installed.
+        ValueError: if there is no such model, or this machine has no such device.
     """
+    require_device(device)
     if checkpoint is None:
         module, recipe = _pretrained(name)
         return of_module(module, name=name, device=device, recipe=recipe)

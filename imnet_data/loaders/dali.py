@@ -245,7 +245,9 @@ def _device_id(device: str) -> int | None:
         return None
     import torch
 
-    where = torch.device(device)
+    from imnet_data.loaders.torch import require_device
+
+    where = require_device(device)
     if where.type != "cuda":
         raise ValueError(f"device is {device!r}; DALI has cpu, cuda and cuda:N")
     return torch.cuda.current_device() if where.index is None else where.index

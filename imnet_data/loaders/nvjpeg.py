@@ -21,7 +21,7 @@ from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.jpegs import JpegReader
-from imnet_data.loaders.torch import held
+from imnet_data.loaders.torch import held, require_device
 from imnet_data.pool import cores
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class TorchvisionLoader(Closing):
         self.source, self.recipe, self.schedule, self.dataset = source, recipe, schedule, dataset
         self.went_whole = 0  # training images that were to be cut, and were not
         self.decoded_by_pillow = 0
-        self._device = torch.device(device)
+        self._device = require_device(device)
         threads = cores() if threads is None else threads
         self._reader = JpegReader(source, recipe, schedule, threads=threads, cut=cut)
 

@@ -12,6 +12,7 @@ from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.pipeline import EvalRecipe, TrainRecipe
 from imnet_data.pool import cores
+from imnet_data.variants import refuse_training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,8 @@ def open_loader(
     Raises:
         ManifestError: if there is no dataset, it is damaged, or has no such split.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
+        SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
+        ValueError: if this machine has no such device, or the records do not fill one batch.
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
     if decoder not in ("cpu", "dali", "torchvision"):
@@ -100,6 +103,8 @@ def open_loader(
     on_device = None if device == "cpu" else _torch(device)
     is_training = isinstance(recipe, TrainRecipe)
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
+    if is_training:
+        refuse_training(dataset.about.name)
     schedule = Schedule(
         count=len(dataset),
         batch_size=batch_size,
@@ -112,7 +117,13 @@ def open_loader(
     if threads is None:
         threads = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     loader = _decoding(dataset, recipe, schedule, decoder=decoder, device=device, threads=threads)
-    return loader if on_device is None else on_device(loader, device=device)
+    if on_device is None:
+        return loader
+    try:
+        return on_device(loader, device=device)
+    except ValueError:
+        loader.close()
+        raise
 
 
 def _decoding(

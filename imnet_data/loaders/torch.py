@@ -37,7 +37,15 @@ if TYPE_CHECKING:
     from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.pipeline import EvalRecipe, TrainRecipe
 
-__all__ = ["ImageNet", "Position", "TensorBatch", "TorchLoader", "pinned", "rank_and_world"]
+__all__ = [
+    "ImageNet",
+    "Position",
+    "TensorBatch",
+    "TorchLoader",
+    "pinned",
+    "rank_and_world",
+    "require_device",
+]
 
 _NAMES: dict[torch.dtype, Literal["float32", "float16", "bfloat16"]] = {
     torch.float32: "float32",
@@ -72,6 +80,25 @@ def rank_and_world() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def require_device(device: torch.device | str) -> torch.device:
+    """Return a device that this machine has.
+
+    Raises:
+        ValueError: if there is no such one.
+    """
+    try:
+        where = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device is {device!r}; allowed are cpu, cuda and cuda:N") from error
+    count = torch.cuda.device_count()
+    if where.type == "cuda" and (where.index or 0) >= count:
+        raise ValueError(
+            f"device is '{where}', and torch {torch.__version__} finds {count} GPUs; take cpu, or "
+            "install a driver and a torch for its CUDA"
+        )
+    return where
 
 
 def pinned(nbytes: int) -> NDArray[np.uint8]:
@@ -153,7 +180,7 @@ class TorchLoader(Closing):
         if batches_on_device < 1:
             raise ValueError(f"batches_on_device is {batches_on_device}; at least 1 is needed")
         self.loader = loader
-        self.device = torch.device(device)
+        self.device = require_device(device)
         self.dtype = dtype
         self.channels_last = channels_last
         self.sampler = EpochSampler(self)

@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from imnet_data.loaders.torch import require_device
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,11 +49,14 @@ def joined(device: str) -> Iterator[Ranks]:
 
     Args:
         device: "cpu" or "cuda"; each rank of a machine has a GPU of its own.
+
+    Raises:
+        ValueError: if it has none.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     where = torch.device("cpu")
     if device == "cuda":
-        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        where = require_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
         torch.cuda.set_device(where)
     if world_size == 1:
         yield Ranks(0, 1, where)

@@ -166,7 +166,8 @@ class Learner:
         if self._ema is not None:
             self._ema.model.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # none of a run that was not of fp16 until now
+            self._scaler.load_state_dict(state["scaler"])
 
 
 def _seed_of(seed: int, *, epoch: int, number: int) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from imnet_data import description
 from imnet_data.dataset import Dataset
 from imnet_data.errors import TrainError
 from imnet_data.metrics import Accuracy
@@ -82,9 +83,10 @@ def train(
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(execution.device))
         stack.enter_context(_settings(execution))
+        name = description.read(dataset).name
+        if name in VARIANTS:
+            raise TrainError(f"{dataset}: {name} is a test set; train on another")
         opened = stack.enter_context(Dataset.open(dataset, "train"))
-        if opened.about.name in VARIANTS:
-            raise TrainError(f"{dataset}: {opened.about.name} is a test set; train on another")
         run = _Run(opened, recipe, seed=seed, execution=execution, start=start, ranks=ranks)
         stack.callback(run.close)
         run.report = report if ranks.is_first else lambda line: None

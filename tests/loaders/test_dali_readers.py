@@ -153,6 +153,14 @@ def test_a_format_that_dali_does_not_read_is_refused(tarballs, tmp_path, format_
         pipeline(dataset, EVALUATE, batch_size=2)
 
 
+@pytest.mark.parametrize("recipe", [TRAIN, EVALUATE], ids=["train", "evaluate"])
+def test_a_pipeline_of_a_gpu_can_be_put_together(root, recipe):
+    """It can not be built where there is none."""
+    with imnet.Dataset.open(root, "val") as dataset:
+        made = pipeline(dataset, recipe, batch_size=5, device_id=0)
+    assert (made.device_id, made.max_batch_size) == (0, 5)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("recipe", [TRAIN, EVALUATE], ids=["train", "evaluate"])
 def test_a_gpu_has_every_record_once(root, recipe):

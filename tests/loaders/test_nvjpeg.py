@@ -28,7 +28,9 @@ DEVICES = [
         ],
     ),
 ]
-MOST_MEAN_DIFFERENCE = {"cpu": 0.5, "cuda": 3}  # levels, of a batch
+# nvJPEG repeats samples of chroma where libjpeg-turbo interpolates them: with libjpeg-turbo's own
+# fast upsampling, which does so as well, these batches differ by 1.5 levels at the most
+MOST_MEAN_DIFFERENCE = {"cpu": 0.5, "cuda": 2}  # levels, of a batch
 
 
 @pytest.fixture(autouse=True)

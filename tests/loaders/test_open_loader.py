@@ -1,5 +1,7 @@
 """`open_loader`: what it opens, and that its batches are the CPU loader's."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 import imnet_data as imnet
-from imnet_data.errors import ManifestError
+from imnet_data.errors import ManifestError, SourceError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
@@ -135,6 +137,15 @@ def test_a_split_that_is_not_there_is_an_error_that_names_those_that_are(root):
         imnet.open_loader(root, TRAIN, split="dev", batch_size=4)
 
 
+def test_objectnet_is_not_opened_to_train_with(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    about = json.loads((copy / "dataset.json").read_text())
+    (copy / "dataset.json").write_text(json.dumps({**about, "name": "objectnet"}))
+    with pytest.raises(SourceError, match="ObjectNet is a test set: its licence forbids to train"):
+        imnet.open_loader(copy, TRAIN, split="val", batch_size=4)
+    imnet.open_loader(copy, EVALUATE, batch_size=4).close()
+
+
 def test_batches_larger_than_the_split_are_an_error(root):
     with pytest.raises(ValueError, match=r"27 records do not fill one batch of 28"):
         imnet.open_loader(root, TRAIN, batch_size=28)
@@ -157,6 +168,17 @@ except imnet.ImnetError as error:
         "3\ndevice 'cuda' needs torch, which is not installed; "
         "install it: pip install 'imnet-data[torch]'\n"
     )
+
+
+@pytest.mark.parametrize("decoder", ["cpu", "dali"])
+def test_a_device_that_is_not_there_is_an_error_and_leaves_no_thread(root, decoder):
+    pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
+    if decoder == "dali":
+        pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dali`")
+    before = len(list(Path("/proc/self/task").iterdir()))
+    with pytest.raises(ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; take"):
+        imnet.open_loader(root, TRAIN, batch_size=4, device="cuda:99", decoder=decoder)
+    assert len(list(Path("/proc/self/task").iterdir())) == before
 
 
 def test_a_decoder_that_there_is_not_is_an_error(root):

@@ -296,6 +296,13 @@ def test_wrong_arguments_say_what_is_allowed(root):
             loaders.TorchLoader(loader).state_dict()
 
 
+def test_a_device_that_is_not_there_is_refused(root):
+    with pytest.raises(ValueError, match=r"device is 'quda'; allowed are cpu, cuda and cuda:N"):
+        open_torch(root, device="quda")
+    with pytest.raises(ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; take"):
+        open_torch(root, device="cuda:99")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -315,7 +322,8 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(root, dtype, channels_last):
 def test_a_gpu_keeps_what_is_held_and_may_be_left_early(root):
     with open_torch(root) as loader:
         expected = [batch[:2] for batch in loader.epoch(0)]
-    with imnet.open_loader(root, TRAIN, batch_size=4, device="cuda") as loader:
+    options = {"device": "cuda", "decoder": "cpu"}
+    with imnet.open_loader(root, TRAIN, batch_size=4, **options) as loader:
         assert torch.from_numpy(next(loader.loader.epoch(0)).images).is_pinned()
         next(iter(loader.epoch(1)))
         held = list(loader.epoch(0))

@@ -71,6 +71,15 @@ def test_options_change_the_recipe_and_the_card_says_so(dataset, tmp_path):
     assert changed["model"]["here"] == "resnet10_gn"
 
 
+def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "99")
+    command = ["train", str(dataset), "--out", str(tmp_path / "run"), *_SHORT, "--device", "cuda"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "device is 'cuda:99', and torch " in result.output
+    assert not (tmp_path / "run").exists()
+
+
 def test_recipes_are_told_with_their_source():
     result = CliRunner().invoke(main, ["train", "--recipes"])
     assert result.exit_code == 0

@@ -1,4 +1,10 @@
-"""The loop on a GPU."""
+"""The loop on a GPU.
+
+Its convolutions round what they multiply to 11 bits (TF32). Done on the CPU, that moves the first
+loss by 0.0002 of it, and the later ones by more, as errors grow.
+"""
+
+import os
 
 import pytest
 import torch
@@ -11,6 +17,8 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
 ]
 CUDA = EXECUTION._replace(device="cuda", channels_last=True)
+# cuBLAS asks for it once, at its first product in the process: which may be that of another test
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
@@ -32,4 +40,4 @@ def test_the_first_loss_is_that_of_the_cpu(dataset, tmp_path):
     one = TINY.with_epochs(1)
     loop.train(dataset, tmp_path / "gpu", one, execution=CUDA)
     loop.train(dataset, tmp_path / "cpu", one, execution=EXECUTION)
-    assert losses(tmp_path / "gpu")[0, 1] == pytest.approx(losses(tmp_path / "cpu")[0, 1], rel=1e-2)
+    assert losses(tmp_path / "gpu")[0, 1] == pytest.approx(losses(tmp_path / "cpu")[0, 1], rel=2e-3)

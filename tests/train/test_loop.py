@@ -86,6 +86,7 @@ def test_a_batch_that_can_not_be_cut_is_refused(dataset, tmp_path):
 def test_a_test_set_is_not_trained_on(dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "copy")
     about = json.loads((copy / "dataset.json").read_text())
+    del about["splits"]["train"]  # it has none as it is converted
     (copy / "dataset.json").write_text(json.dumps({**about, "name": "objectnet"}))
     with pytest.raises(TrainError, match="objectnet is a test set; train on another"):
         loop.train(copy, tmp_path / "run", TINY, execution=EXECUTION)
@@ -171,6 +172,17 @@ def test_the_card_says_what_a_reader_needs(never_killed, dataset):
     page = (never_killed / "card.md").read_text()
     assert f"| top1.correct | {last['top1']} |" in page
     assert "| pixels.size | 32 |" in page
+
+
+def test_tensorboard_has_the_numbers_of_the_log(dataset, tmp_path):
+    reason = "TensorBoard is not installed"
+    board = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason=reason
+    )
+    loop.train(dataset, tmp_path, ONE_EPOCH, execution=EXECUTION)
+    found = board.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    curve = {event.step: event.value for event in found.Scalars("train/loss")}
+    assert curve == pytest.approx({step: loss for (_, step), loss in losses(tmp_path).items()})
 
 
 def test_each_line_says_what_the_loader_cost(never_killed):

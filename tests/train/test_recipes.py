@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from imnet_data.evaluation.torch_models import timm_recipe, torchvision_recipe
 from imnet_data.train import recipes
 from imnet_data.train.schedule import learning_rate
 
@@ -15,6 +16,19 @@ def test_every_recipe_says_where_it_is_from_and_what_it_gives():
         assert recipe.expected_top1
     with pytest.raises(ValueError, match="unknown recipe 'v3'; known: torchvision-v1,"):
         recipes.get("v3")
+
+
+def test_sizes_and_accuracies_are_those_of_the_published_weights(torchvision, timm):
+    weights = torchvision.models.ResNet50_Weights
+    for name, version in (("torchvision-v1", "IMAGENET1K_V1"), ("torchvision-v2", "IMAGENET1K_V2")):
+        recipe, published = recipes.get(name), weights[version]
+        assert torchvision_recipe(published.transforms()) == recipe.val_pixels
+        top1 = published.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+        assert recipe.expected_top1.startswith(f"{top1:.3f} ")
+    recipe, module = recipes.get("timm-a3"), timm.create_model("resnet50.a3_in1k")
+    assert timm_recipe(module) == recipe.val_pixels
+    assert module.pretrained_cfg["input_size"] == (3, recipe.pixels.size, recipe.pixels.size)
+    assert module.pretrained_cfg["interpolation"] == recipe.pixels.filter
 
 
 def test_steps_divide_the_rate_by_ten():

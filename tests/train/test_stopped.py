@@ -10,6 +10,7 @@ import torch
 from training_kit import (
     EXECUTION,
     SCRIPT,
+    STEPS,
     TINY,
     assert_same_weights,
     environment,
@@ -50,6 +51,21 @@ def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_kill
     assert len(events(tmp_path)) == len(events(never_killed))
     assert events(tmp_path, "val") == events(never_killed, "val")
     assert_same_weights(weights(tmp_path), weights(never_killed))
+
+
+@pytest.mark.parametrize(("before", "after"), [("fp32", "fp16"), ("fp16", "fp32")])
+def test_a_stopped_run_may_go_on_in_another_precision(dataset, tmp_path, before, after):
+    def stop(line):
+        if "step 4/" in line:
+            raise KeyboardInterrupt
+
+    one = TINY.with_epochs(1)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(
+            dataset, tmp_path, one, execution=EXECUTION._replace(precision=before), report=stop
+        )
+    loop.train(dataset, tmp_path, one, execution=EXECUTION._replace(precision=after))
+    assert list(losses(tmp_path)) == [(0, step + 1) for step in range(STEPS)]
 
 
 def test_half_a_line_of_a_killed_run_is_cut(dataset, tmp_path):
