@@ -1,11 +1,12 @@
 """How long does a pass-through conversion take, against copying the tarball with `cp`?
 
-Both read the same train tarball from the page cache and write to the same disk; they take turns,
+Both read the same train tarball, once it was read, and write to the same disk; they take turns,
 five rounds, medians count; what the conversion wrote is verified after timing. `cp` returns before
-its bytes are on the disk and a conversion does not, so `cp` followed by `sync` is timed as well.
-The last line is one JSON document.
+its bytes are on the disk and a conversion does not, so `cp` followed by `sync` is timed as well;
+of a tarball larger than memory, as ImageNet's is, `cp` has to wait for the disk by itself. The last
+line is one JSON document.
 
-    python benchmarks/bench_convert.py TARBALLS OUT [--format webdataset] [--workers N]
+    python benchmarks/bench_convert.py TARBALLS OUT [--format webdataset] [--workers N] [--rounds N]
 
 TARBALLS is a folder with the official files, or what `imnet-data synth` makes; OUT is on the disk
 that is to be measured, and is emptied.
@@ -22,8 +23,6 @@ import sys
 import time
 from pathlib import Path
 
-ROUNDS = 5
-
 
 def seconds(*commands):
     begin = time.perf_counter()
@@ -39,6 +38,7 @@ def main():
     parser.add_argument("--format", default="webdataset")
     parser.add_argument("--jpeg", default="original", help="original is a pass-through")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     tarball = args.tarballs / "ILSVRC2012_img_train.tar"
     copy, converted = args.out / "copy.tar", args.out / "dataset"
@@ -47,7 +47,7 @@ def main():
     convert += ["--workers", str(args.workers)] if args.workers else []
     times = {"cp": [], "cp and sync": [], "convert": []}
     seconds(["cat", str(tarball)])  # into the page cache
-    for _ in range(ROUNDS):
+    for _ in range(args.rounds):
         for name, commands in (
             ("cp", [["cp", str(tarball), str(copy)]]),
             ("cp and sync", [["cp", str(tarball), str(copy)], ["sync", str(copy)]]),

@@ -35,6 +35,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # tools that only read what was made, and take long to import
 _READ_ONLY = {"torchvision", "timm", "ffcv", "nvidia", "webdataset", "tfrecord", "lmdb"}
 
+_IMPORTING_TORCHVISION = {"torchvision", "timm", "lightning", "accelerate"}
 # for wheels of torchvision whose own operators do not load beside another torch
 _TORCHVISION = """
 import sys, torch
@@ -115,7 +116,7 @@ class Reader:
         if not folder.exists():
             shutil.copytree(self._root / "tarballs", folder / "tarballs")
         code = block.code
-        if block.imports() & {"torchvision", "timm"}:
+        if block.imports() & _IMPORTING_TORCHVISION and importlib.util.find_spec("torchvision"):
             code = _TORCHVISION + code
         python = [sys.executable, "-W", "ignore", "-c", code]
         done = subprocess.run(

@@ -277,8 +277,8 @@ _WRITE_MUCH = """
 import sys
 from pathlib import Path
 from imnet_data import formats
-from kit import Made
-formats.get(sys.argv[1]).write(Path(sys.argv[2]), Made(2400, nbytes=110_000))
+from kit import Made, write
+write(formats.get(sys.argv[1]), Path(sys.argv[2]), Made(2400, nbytes=110_000))
 # not ru_maxrss, which a process inherits from the one that started it
 status = Path('/proc/self/status').read_text()
 print(int(status.split('VmHWM:')[1].split()[0]) >> 10)
