@@ -78,6 +78,8 @@ def report(times, nbytes, args):
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
+    if args.rounds < 5:
+        print("Fewer than five rounds: take these figures as rough.")
     print(json.dumps(document))
 
 

@@ -38,10 +38,14 @@ def pixels_here(data):
         yield resize(image, size, filter="bicubic", flip=True)
 
 
-def native_sources():
-    native = TREE / "imnet_data" / "native"
+def built(compiler, folder):
+    """The program of native_check, compiled for where it is emulated."""
+    native, path = TREE / "imnet_data" / "native", folder / "pixels"
     kernels = [path for name in ("jpeg*", "resize*", "simd") for path in native.glob(f"{name}.cpp")]
-    return ["-I", native, *kernels, TREE / "tests" / "native_check" / "pixels.cpp"]
+    sources = [*kernels, TREE / "tests" / "native_check" / "pixels.cpp"]
+    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-I", native, "-o", path]
+    subprocess.run([compiler, *options, *sources], check=True)
+    return path
 
 
 def same_pixels(emulator, program, variant, folder):
@@ -59,10 +63,7 @@ def same_pixels(emulator, program, variant, folder):
 def program(tmp_path_factory):
     if COMPILER is None or EMULATOR is None:
         pytest.skip("needs aarch64-linux-gnu-g++ and qemu-aarch64")
-    path = tmp_path_factory.mktemp("arm64") / "pixels"
-    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-o", path]
-    subprocess.run([COMPILER, *options, *native_sources()], check=True)
-    return path
+    return built(COMPILER, tmp_path_factory.mktemp("arm64"))
 
 
 @pytest.mark.slow

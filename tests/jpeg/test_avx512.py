@@ -1,11 +1,10 @@
 """The native code for AVX-512, run on the processor of Bochs, against this machine's."""
 
 import shutil
-import subprocess
 import sys
 
 import pytest
-from test_arm64 import TREE, native_sources, same_pixels
+from test_arm64 import TREE, built, same_pixels
 
 COMPILER = shutil.which("g++")
 
@@ -15,10 +14,7 @@ def program(tmp_path_factory):
     pytest.importorskip("bochscpu", reason="needs bochscpu-python 0.3.1, an emulator of AVX-512")
     if COMPILER is None:
         pytest.skip("needs g++")
-    path = tmp_path_factory.mktemp("avx512") / "pixels"
-    options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-o", path]
-    subprocess.run([COMPILER, *options, *native_sources()], check=True)
-    return path
+    return built(COMPILER, tmp_path_factory.mktemp("avx512"))
 
 
 @pytest.mark.slow
