@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-_MORE_NBYTES = 1 << 14  # above what a format writes beside an image, so that little is left over
+_MORE_NBYTES = 1 << 11  # about what a format writes beside an image
 _CHUNK_NBYTES = 1 << 20
 _MAX_PIECES = 1024  # IOV_MAX of Linux
 _MAX_WAITING_NBYTES = 16 << 20
@@ -45,7 +45,7 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
 
 
 class FileHash(Closing):
-    """The sha256 of a file that is read from start to end, beside that of its records.
+    """The sha256 of a file that is read from start to end, beside those of its records.
 
     Two streams at once take a processor with SHA instructions no longer than one.
     """
@@ -56,12 +56,12 @@ class FileHash(Closing):
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
         self._buffer = bytearray()
 
-    def sha256_beside(self, content: bytes) -> str:
-        """Give the sha256 of `content`; about as much of the file is hashed beside it."""
+    def digests_beside(self, *contents: bytes) -> list[bytes]:
+        """Give the sha256 of each; as much of the file as the first has is hashed beside them."""
         if self._stream is None:
-            return hashlib.sha256(content).hexdigest()
-        more = self._read(len(content) + _MORE_NBYTES)
-        return _native.sha256_beside(content, self._stream, [more]).hex()
+            return [hashlib.sha256(content).digest() for content in contents]
+        more = self._read(len(contents[0]) + _MORE_NBYTES)
+        return _native.sha256_beside([*contents], self._stream, [more])
 
     def _read(self, nbytes: int) -> memoryview:
         if self._file is None:
@@ -76,7 +76,7 @@ class FileHash(Closing):
         if self._stream is None:
             return file_sha256(self._path)
         while more := self._read(_CHUNK_NBYTES):
-            _native.sha256_beside(b"", self._stream, [more])
+            _native.sha256_beside([], self._stream, [more])
         return self._stream.digest().hex()
 
     def close(self) -> None:
@@ -114,13 +114,13 @@ class Output(Closing):
     def sha256_beside(self, content: bytes) -> str:
         """Give the sha256 of `content`; what was appended is hashed beside it, and written."""
         if self._stream is None:
-            digest = hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content).digest()
             for piece in self._pieces:
                 self._sum.update(piece)
         else:
-            digest = _native.sha256_beside(content, self._stream, self._pieces).hex()
+            [digest] = _native.sha256_beside([content], self._stream, self._pieces)
         self._write()
-        return digest
+        return digest.hex()
 
     def _write(self) -> None:
         if not self._pieces:

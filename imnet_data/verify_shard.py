@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from imnet_data.description import Description
     from imnet_data.expectation import Expectation
     from imnet_data.formats import Shard, Stored
@@ -78,8 +75,12 @@ def _check_sum(checking: Checking, file: str, sha256: str) -> Iterator[Differenc
         yield Difference(file, "its sha256 is not the one in SHA256SUMS")
 
 
-def _is(sha256: str, wanted: NDArray[np.uint8]) -> bool:
-    return bytes.fromhex(sha256) == wanted.tobytes()
+def _decoding_fault(image: bytes) -> str:
+    try:
+        reencode.to_pixels(image)
+    except ImageError as error:
+        return f"can not be decoded: {error}"
+    return ""
 
 
 class _RecordsCheck:
@@ -164,23 +165,27 @@ class _RecordsCheck:
     def _check_image(self, image: bytes, row: int) -> Iterator[Difference]:
         self._checking.counter.add(1, len(image))
         stored = self._stored(row)
-        try:
-            if not _is(self._sha256(image), self._expected.stored_sha256[row]):
-                yield self._difference("the image is not the one that was stored", row)
-            elif stored == "seekable" and not _is(
-                hashlib.sha256(jpeg.restore(image)).hexdigest(), self._expected.sha256[row]
-            ):
-                yield self._difference("the image that is restored is not the original", row)
-            elif self._checking.decode and stored != "pixels":
-                reencode.to_pixels(image)
-        except ImageError as error:
-            yield self._difference(f"can not be restored or decoded: {error}", row)
+        contents, fault = [image], ""
+        if stored == "seekable":
+            try:
+                contents.append(jpeg.restore(image))
+            except ImageError as error:
+                fault = f"can not be restored: {error}"
+        found, *restored = self._digests(*contents)
+        if found != self._expected.stored_sha256[row].tobytes():
+            fault = "the image is not the one that was stored"
+        elif restored and restored[0] != self._expected.sha256[row].tobytes():
+            fault = "the image that is restored is not the original"
+        elif not fault and self._checking.decode and stored != "pixels":
+            fault = _decoding_fault(image)
+        if fault:
+            yield self._difference(fault, row)
 
-    def _sha256(self, image: bytes) -> str:
-        """Give the hash of an image, and go on with that of the shard where it has a file."""
+    def _digests(self, *contents: bytes) -> list[bytes]:
+        """Give the sha256 of each, and go on with that of the shard where it has a file."""
         if self._name:
-            return self._sum.sha256_beside(image)
-        return hashlib.sha256(image).hexdigest()
+            return self._sum.digests_beside(*contents)
+        return [hashlib.sha256(content).digest() for content in contents]
 
     def _stored(self, row: int) -> str:
         return manifest.STORED[self._columns.stored[row]]

@@ -1,9 +1,9 @@
 // What Python sees of sha256.
 #include <nanobind/nanobind.h>
 
-#include <algorithm>
 #include <deque>
 #include <stdexcept>
+#include <vector>
 
 #include "bind.hpp"
 #include "sha256.hpp"
@@ -19,25 +19,26 @@ nb::bytes digest(const Sha256& sum) {
   return nb::bytes(bytes.data(), bytes.size());
 }
 
-// As much of the content goes beside each piece as that has bytes, and the rest at the end.
-nb::bytes sha256_beside(nb::handle content, Sha256& stream, nb::list pieces) {
-  const Bytes whole(content);
-  std::deque<Bytes> parts;
-  for (nb::handle piece : pieces) parts.emplace_back(piece);
-  Sha256 sum;
+nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
+  std::deque<Bytes> held;
+  std::vector<Sha256> sums(contents.size());
+  std::vector<Sha256Input> inputs(1, Sha256Input(stream));
+  const auto append = [&](nb::handle object) {
+    const Bytes& bytes = held.emplace_back(object);
+    inputs.back().append(bytes.data(), bytes.size());
+  };
+  for (nb::handle piece : pieces) append(piece);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    inputs.emplace_back(sums[i]);
+    append(contents[i]);
+  }
   {
     nb::gil_scoped_release release;
-    const uint8_t* data = whole.data();
-    size_t left = whole.size();
-    for (const Bytes& part : parts) {
-      const size_t taken = std::min(left, part.size());
-      Sha256::update_both(sum, data, taken, stream, part.data(), part.size());
-      data += taken;
-      left -= taken;
-    }
-    sum.update(data, left);
+    Sha256Input::run(inputs);
   }
-  return digest(sum);
+  nb::list digests;
+  for (const Sha256& sum : sums) digests.append(digest(sum));
+  return digests;
 }
 
 Sha256* new_stream() {
@@ -53,7 +54,7 @@ void bind_sha256(nb::module_& m) {
   nb::class_<Sha256>(m, "Sha256")
       .def(nb::new_(&new_stream))
       .def("digest", &digest);
-  m.def("sha256_beside", &sha256_beside, "content"_a, "stream"_a, "more"_a);
+  m.def("sha256_beside", &sha256_beside, "contents"_a, "stream"_a, "pieces"_a);
 }
 
 }  // namespace imnet

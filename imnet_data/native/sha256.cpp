@@ -12,6 +12,8 @@
 namespace imnet {
 namespace {
 
+constexpr size_t kTurn = 4096;  // bytes after which others may have more left
+
 #if defined(__x86_64__)
 
 alignas(16) constexpr uint32_t kRounds[64] = {
@@ -138,17 +140,17 @@ void Sha256::update(const uint8_t* data, size_t nbytes) {
   keep(data, nbytes % kBlock);
 }
 
-void Sha256::update_both(Sha256& a, const uint8_t* a_data, size_t a_nbytes, Sha256& b,
-                         const uint8_t* b_data, size_t b_nbytes) {
-  const size_t a_taken = a.fill(a_data, a_nbytes), b_taken = b.fill(b_data, b_nbytes);
-  const size_t blocks = std::min(a_nbytes - a_taken, b_nbytes - b_taken) / kBlock;
+void Sha256::update_both(Sha256& a, const uint8_t* a_data, Sha256& b, const uint8_t* b_data,
+                         size_t nbytes) {
+  const size_t a_taken = a.fill(a_data, nbytes), b_taken = b.fill(b_data, nbytes);
+  const size_t blocks = (nbytes - std::max(a_taken, b_taken)) / kBlock;
   uint32_t* const states[] = {a.state_.data(), b.state_.data()};
   const uint8_t* from[] = {a_data + a_taken, b_data + b_taken};
   compress<2>(states, from, blocks);
   a.nbytes_ += blocks * kBlock;
   b.nbytes_ += blocks * kBlock;
-  a.update(from[0], a_nbytes - a_taken - blocks * kBlock);
-  b.update(from[1], b_nbytes - b_taken - blocks * kBlock);
+  a.update(from[0], nbytes - a_taken - blocks * kBlock);
+  b.update(from[1], nbytes - b_taken - blocks * kBlock);
 }
 
 Sha256::Digest Sha256::digest() const {
@@ -161,6 +163,38 @@ Sha256::Digest Sha256::digest() const {
   for (size_t i = 0; i < digest.size(); ++i)
     digest[i] = uint8_t(ended.state_[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
+}
+
+void Sha256Input::append(const uint8_t* data, size_t nbytes) {
+  if (nbytes != 0) pieces_.push_back({data, nbytes});
+  nbytes_ += nbytes;
+}
+
+void Sha256Input::skip(size_t nbytes) {
+  Piece& piece = pieces_[first_];
+  piece.data += nbytes;
+  piece.nbytes -= nbytes;
+  first_ += piece.nbytes == 0;
+  nbytes_ -= nbytes;
+}
+
+void Sha256Input::run(std::vector<Sha256Input>& inputs) {
+  while (inputs.size() > 1) {
+    std::partial_sort(
+        inputs.begin(), inputs.begin() + 2, inputs.end(),
+        [](const Sha256Input& a, const Sha256Input& b) { return a.nbytes_ > b.nbytes_; });
+    Sha256Input &a = inputs[0], &b = inputs[1];
+    if (b.nbytes_ == 0) break;
+    const size_t taken = std::min({a.first().nbytes, b.first().nbytes, kTurn});
+    Sha256::update_both(*a.sum_, a.first().data, *b.sum_, b.first().data, taken);
+    a.skip(taken);
+    b.skip(taken);
+  }
+  Sha256Input& last = inputs[0];
+  while (last.nbytes_ != 0) {
+    last.sum_->update(last.first().data, last.first().nbytes);
+    last.skip(last.first().nbytes);
+  }
 }
 
 }  // namespace imnet
