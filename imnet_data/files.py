@@ -56,7 +56,7 @@ class FileHash(Closing):
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
         self._buffer = bytearray()
 
-    def digests_beside(self, *contents: bytes) -> list[bytes]:
+    def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
         """Give the sha256 of each; as much of the file as the first has is hashed beside them."""
         if self._stream is None:
             return [hashlib.sha256(content).digest() for content in contents]
@@ -108,19 +108,19 @@ class Output(Closing):
         self._pieces += pieces
         self.nbytes += sum(map(len, pieces))
         if self.nbytes - self._written > _MAX_WAITING_NBYTES:
-            self.sha256_beside(b"")
+            self.digests_beside()
         return position
 
-    def sha256_beside(self, content: bytes) -> str:
-        """Give the sha256 of `content`; what was appended is hashed beside it, and written."""
+    def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
+        """Give the sha256 of each; what was appended is hashed beside them, and written."""
         if self._stream is None:
-            digest = hashlib.sha256(content).digest()
+            digests = [hashlib.sha256(content).digest() for content in contents]
             for piece in self._pieces:
                 self._sum.update(piece)
         else:
-            [digest] = _native.sha256_beside([content], self._stream, self._pieces)
+            digests = _native.sha256_beside([*contents], self._stream, self._pieces)
         self._write()
-        return digest.hex()
+        return digests
 
     def _write(self) -> None:
         if not self._pieces:
@@ -138,7 +138,7 @@ class Output(Closing):
 
     def hexdigest(self) -> str:
         """Give the sha256 of the whole file, once all is written."""
-        self.sha256_beside(b"")
+        self.digests_beside()
         if self._file is None:
             self.path.touch()  # where there was nothing to append
             return file_sha256(self.path)

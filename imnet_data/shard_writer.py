@@ -165,9 +165,10 @@ class _Samples(Closing):
             stored, sample = self._store(outcome)
             yield sample
             # by now the sample is appended, and goes through the hash of the shard beside its own
-            sha256 = self._out.sha256_beside(outcome.record.jpeg)
+            contents = [outcome.record.jpeg, *([_content(sample)] if stored else [])]
+            digests = [digest.hex() for digest in self._out.digests_beside(*contents)]
             published_nbytes = int(records.listing.nbytes[index])
-            notes.add(self._entry(outcome, sample, stored, sha256, published_nbytes))
+            notes.add(self._entry(outcome, sample, stored, digests, published_nbytes))
             self._write_back.count(len(sample.record.jpeg))
 
     def close(self) -> None:
@@ -179,11 +180,10 @@ class _Samples(Closing):
         outcome: fixups.Outcome,
         sample: Sample,
         stored: str,
-        sha256: str,
+        digests: list[str],
         published_nbytes: int,
     ) -> Entry:
         record = sample.record
-        content = record.jpeg if sample.pixels is None else sample.pixels.data
         nbytes = len(record.jpeg)
         return Entry(
             key=record.key,
@@ -191,14 +191,14 @@ class _Samples(Closing):
             width=outcome.width,
             height=outcome.height,
             nbytes=nbytes if sample.pixels is None else sample.pixels.nbytes,
-            sha256=sha256,
+            sha256=digests[0],
             shard=self._job.number,
             offset=0,
             published_nbytes=published_nbytes if published_nbytes != nbytes else 0,
             fix=outcome.fix,
             boxes=record.boxes,
             stored=stored,
-            stored_sha256=hashlib.sha256(content).hexdigest() if stored else "",
+            stored_sha256=digests[1] if stored else "",
         )
 
     def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:
@@ -233,6 +233,11 @@ class _Samples(Closing):
         number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
         seed = self._writing.options.seed or 0
         return bool(rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share)
+
+
+def _content(sample: Sample) -> bytes | memoryview:
+    """Give what is stored of a sample."""
+    return sample.record.jpeg if sample.pixels is None else sample.pixels.data
 
 
 def _prepare(record: Record, options: Options) -> fixups.Outcome:

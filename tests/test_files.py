@@ -118,7 +118,9 @@ def test_what_is_appended_is_written_and_hashed_as_hashlib_does(tmp_path: Path, 
             assert out.append(*pieces) == len(whole)
             whole += b"".join(pieces)
             content = rng.choice([b"", whole[-chunk:], rng.randbytes(chunk)])
-            assert out.sha256_beside(content) == hashlib.sha256(content).hexdigest()
+            assert out.digests_beside(content, whole) == [
+                hashlib.sha256(each).digest() for each in (content, whole)
+            ]
         out.append(*[bytes([number % 256]) for number in range(1500)])  # more than one call takes
         whole += bytes(number % 256 for number in range(1500))
         assert out.hexdigest() == hashlib.sha256(whole).hexdigest()

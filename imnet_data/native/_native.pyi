@@ -67,7 +67,7 @@ class BatchLoader:
 # sha256
 def has_sha256_instructions() -> bool: ...
 def sha256_beside(
-    contents: list[bytes], stream: Sha256, pieces: list[bytes] | list[memoryview]
+    contents: list[bytes | memoryview], stream: Sha256, pieces: list[bytes] | list[memoryview]
 ) -> list[bytes]: ...
 
 class Sha256:
