@@ -49,6 +49,7 @@ _CHECKSUM = slice(148, 156)
 _NUMBER = re.compile(rb" *([0-7]+)[ \0]*")
 _MAX_MEMBER_NBYTES = 8**11 - 1  # eleven octal digits
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 
 
 class Member(NamedTuple):
@@ -118,6 +119,7 @@ def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 _PADDING = bytes(_BLOCK)
+_NO_PREFIX = bytes(155)
 _OWNER = b"0000444\0" + b"0000000\0" * 2  # mode, user, group
 _TIME = b"00000000000\0"
 _REST = (b"0".ljust(101, b"\0") + b"ustar\00000").ljust(_BLOCK - 156, b"\0")
@@ -136,7 +138,7 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
             raise file.fault(f"record {key} has the members {', '.join(sorted(members))}")
         about: dict[str, object] = {}
         if "json" in members:
-            about = json.loads(file.read(*members["json"][1:]))
+            about = _decode(file.read(*members["json"][1:]).decode())
             if about["key"] != key:
                 raise file.fault(f"record {key} is described as {about['key']!r}")
         label = -1
@@ -184,7 +186,7 @@ def _members(file: ShardFile) -> Iterator[Member]:
 
 def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
     plain = header[257:263] == b"ustar\0" and header[156:157] in {b"0", b"\0"}
-    if not plain or any(header[345:500]):
+    if not plain or header[345:500] != _NO_PREFIX:
         raise file.fault(f"at {position} there is no USTAR header of a plain file")
     checksum, nbytes = _NUMBER.fullmatch(header[_CHECKSUM]), _NUMBER.fullmatch(header[124:136])
     total = tar.header_sum(header)
