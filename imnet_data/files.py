@@ -10,6 +10,7 @@ from imnet_data.closing import Closing
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from io import FileIO
     from pathlib import Path
 
@@ -23,6 +24,11 @@ def file_sha256(path: Path) -> str:
     """Give the sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
+    """Give the sha256 of each."""
+    return [hashlib.sha256(content).digest() for content in contents]
 
 
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
@@ -57,9 +63,9 @@ class FileHash(Closing):
         self._buffer = bytearray()
 
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
-        """Give the sha256 of each; as much of the file as the first has is hashed beside them."""
+        """Give the sha256 of each; about as much of the file as the first has goes beside them."""
         if self._stream is None:
-            return [hashlib.sha256(content).digest() for content in contents]
+            return digests(contents)
         more = self._read(len(contents[0]) + _MORE_NBYTES)
         return _native.sha256_beside([*contents], self._stream, [more])
 
@@ -114,13 +120,13 @@ class Output(Closing):
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
         """Give the sha256 of each; what was appended is hashed beside them, and written."""
         if self._stream is None:
-            digests = [hashlib.sha256(content).digest() for content in contents]
+            found = digests(contents)
             for piece in self._pieces:
                 self._sum.update(piece)
         else:
-            digests = _native.sha256_beside([*contents], self._stream, self._pieces)
+            found = _native.sha256_beside([*contents], self._stream, self._pieces)
         self._write()
-        return digests
+        return found
 
     def _write(self) -> None:
         if not self._pieces:

@@ -165,7 +165,9 @@ class _Samples(Closing):
             stored, sample = self._store(outcome)
             yield sample
             # by now the sample is appended, and goes through the hash of the shard beside its own
-            contents = [outcome.record.jpeg, *([_content(sample)] if stored else [])]
+            contents: list[bytes | memoryview] = [outcome.record.jpeg]
+            if stored:
+                contents.append(_content(sample))
             digests = [digest.hex() for digest in self._out.digests_beside(*contents)]
             published_nbytes = int(records.listing.nbytes[index])
             notes.add(self._entry(outcome, sample, stored, digests, published_nbytes))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg, manifest, reencode
 from imnet_data.errors import FormatError, ImageError
-from imnet_data.files import FileHash, file_sha256
+from imnet_data.files import FileHash, digests, file_sha256
 from imnet_data.formats import Place, folder
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ class _RecordsCheck:
         """Give the sha256 of each, and go on with that of the shard where it has a file."""
         if self._name:
             return self._sum.digests_beside(*contents)
-        return [hashlib.sha256(content).digest() for content in contents]
+        return digests(contents)
 
     def _stored(self, row: int) -> str:
         return manifest.STORED[self._columns.stored[row]]
