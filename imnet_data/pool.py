@@ -7,6 +7,7 @@ command leaves nobody behind who still writes.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -80,8 +81,8 @@ class Counter:
     @property
     def done(self) -> tuple[int, int]:
         """Records and bytes so far."""
-        with self._lock:
-            return self._counts[0], self._counts[1]
+        # without the lock: a worker that the system kills may hold it for ever
+        return self._counts[0], self._counts[1]
 
 
 def run(
@@ -135,6 +136,7 @@ def _run_task(job: object) -> object:
 
 
 def _start_worker(parent: int) -> None:
+    gc.freeze()  # what the parent has left unreachable may wait for threads that are not here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,0 +1,28 @@
+import os
+import signal
+
+import pytest
+
+from imnet_data import pool
+from imnet_data.errors import ImnetError
+
+
+def killed_while_counting(counter: pool.Counter, job: int) -> None:
+    if job == 0:
+        counter._lock.acquire()
+        os.kill(os.getpid(), signal.SIGKILL)
+    counter.add(1, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_worker_that_is_killed_while_it_counts_is_one_line(workers: int) -> None:
+    counter = pool.Counter()
+
+    def task(job: int) -> None:
+        killed_while_counting(counter, job)
+
+    def poll() -> None:
+        assert counter.done[0] <= 30
+
+    with pytest.raises(ImnetError, match="a worker process was killed"):
+        list(pool.run(task, range(30), workers=workers, counter=counter, poll=poll))
