@@ -108,8 +108,9 @@ def lines(path: Path) -> bytes:
 
 def entries(path: Path) -> Iterator[Entry]:
     """Give the entries of the manifest."""
-    with path.with_suffix(_LINES).open("rb") as lines:
-        yield from map(manifest.from_line, lines)
+    with path.with_suffix(_LINES).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield manifest.from_line(line.removesuffix("\n"))
 
 
 def identities(path: Path) -> bytes:
