@@ -1,37 +1,38 @@
-// Bits into bytes, not yet stuffed.
+// Bits into the bytes of a scan: stuffed, a zero after each FF.
+//
+// Source: ITU-T T.81, B.1.1.5, F.1.2.3.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "big_endian.hpp"
+#include "jpeg_stuffing.hpp"
 
 namespace imnet {
 
 class BitWriter {
  public:
-  // Up to 8 bytes are written beyond the last whole one.
+  // Up to kStuffingSlack bytes are written beyond the last one.
   explicit BitWriter(uint8_t* out) : start_(out), next_(out) {}
 
   // The low `count` bits of `value`, 56 at most; the others must be 0.
   void put(uint64_t value, int count) {
     bits_ = bits_ << count | value;
     count_ += count;
-    store_big_endian(next_, bits_ << (63 - count_) << 1);
-    next_ += count_ >> 3;
+    next_ = store_stuffed(bits_ << (63 - count_) << 1, count_ >> 3, next_);
     count_ &= 7;
     bits_ &= (uint64_t(1) << count_) - 1;
   }
 
-  // Bits [begin, end) of `data`; 8 bytes after the last one must be readable.
+  // Bits [begin, end) of `data`; kStuffingSlack bytes after the last one must be readable.
   void copy(const uint8_t* data, uint64_t begin, uint64_t end) {
     if (begin + 72 <= end) {
       const int missing = (8 - count_) & 7;
       copy_few(data, begin, missing);
       begin += missing;
-      for (; begin + 64 <= end; begin += 64, next_ += 8)
-        store_big_endian(next_, load_big_endian(data + (begin >> 3)) << (begin & 7) |
-                         data[(begin >> 3) + 8] >> (8 - (begin & 7)));
+      const uint64_t nbytes = (end - begin) >> 3;
+      next_ = stuff(data + (begin >> 3), begin & 7, nbytes, next_);
+      begin += 8 * nbytes;
     }
     for (; begin < end; begin += 56)
       copy_few(data, begin, end - begin < 56 ? int(end - begin) : 56);
@@ -41,6 +42,12 @@ class BitWriter {
   void finish(unsigned pad) {
     const int missing = (8 - count_) & 7;
     if (missing != 0) put(pad & ((1u << missing) - 1), missing);
+  }
+
+  // A marker, after `finish`.
+  void mark(uint8_t code) {
+    *next_++ = 0xFF;
+    *next_++ = code;
   }
 
   size_t size() const { return next_ - start_; }

@@ -5,6 +5,7 @@
 
 #include "jpeg_lenient.hpp"
 #include "jpeg_scan.hpp"
+#include "jpeg_stuffing.hpp"
 #include "jpeg_tables.hpp"
 #include "simd.hpp"
 

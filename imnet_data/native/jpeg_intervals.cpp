@@ -5,6 +5,7 @@
 
 #include "big_endian.hpp"
 #include "jpeg_scan.hpp"
+#include "jpeg_stuffing.hpp"
 
 namespace imnet {
 namespace {

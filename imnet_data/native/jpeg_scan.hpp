@@ -69,10 +69,6 @@ bool scan_avx2(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_avx512(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_neon(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 
-// Copies entropy-coded data without its stuffing up to the next marker or `end`, where `stop` then
-// points; returns the number of bytes. `out` must have room for `end - data` bytes.
-size_t unstuff(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
-
 // The first marker at or after `data` (its FF), or `end`.
 const uint8_t* next_marker(const uint8_t* data, const uint8_t* end);
 

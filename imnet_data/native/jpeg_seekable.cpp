@@ -20,20 +20,6 @@ void append(std::vector<uint8_t>& out, const uint8_t* begin, const uint8_t* end)
   out.insert(out.end(), begin, end);
 }
 
-void append_stuffed(const uint8_t* data, size_t nbytes, std::vector<uint8_t>& out) {
-  const uint8_t* const end = data + nbytes;
-  while (data < end) {
-    const auto* found = static_cast<const uint8_t*>(std::memchr(data, 0xFF, end - data));
-    if (found == nullptr) {
-      append(out, data, end);
-      return;
-    }
-    append(out, data, found + 1);
-    out.push_back(0);
-    data = found + 1;
-  }
-}
-
 }  // namespace
 
 int restart_interval_near(int columns, int mcu_width, int target) {
@@ -74,12 +60,17 @@ bool JpegRewriter::write_scan(const DcSpecs& specs, bool restarts, unsigned pad,
                                  DcEncoder(specs[3])};
   const std::vector<JpegInterval>& intervals = intervals_.all();
   const uint8_t* const data = intervals_.data();
-  // each new difference has 31 bits at most, each interval is filled up to a byte
+  // each new difference has 31 bits at most, each interval is filled up to a byte and marked, and
+  // each byte may be stuffed
   uint8_t* const begin =
-      rewritten_.reserve(intervals.back().end / 8 + intervals.size() * 16 + 64);
+      rewritten_.reserve(2 * (intervals.back().end / 8 + intervals.size() * 16) + 64);
   BitWriter writer(begin);
   for (size_t i = 0; i < intervals.size(); ++i) {
     const JpegInterval& interval = intervals[i];
+    if (restarts && i > 0) {
+      writer.finish(0xFF);
+      writer.mark(uint8_t(0xD0 + ((i - 1) & 7)));
+    }
     uint64_t at = interval.begin;
     for (int k = 0; k < interval.place_count; ++k) {
       const DcPlace& place = interval.places[k];
@@ -90,19 +81,9 @@ bool JpegRewriter::write_scan(const DcSpecs& specs, bool restarts, unsigned pad,
       at = place.end;
     }
     writer.copy(data, at, interval.end);
-    if (!restarts) continue;
-    writer.finish(0xFF);
-    append_stuffed(begin, writer.size(), out);
-    writer = BitWriter(begin);
-    if (i + 1 < intervals.size()) {
-      out.push_back(0xFF);
-      out.push_back(uint8_t(0xD0 + (i & 7)));
-    }
   }
-  if (!restarts) {
-    writer.finish(pad);
-    append_stuffed(begin, writer.size(), out);
-  }
+  writer.finish(restarts ? 0xFF : pad);
+  append(out, begin, begin + writer.size());
   return true;
 }
 
