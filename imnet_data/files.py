@@ -60,29 +60,42 @@ class FileHash(Closing):
         self._path = path
         self._file: FileIO | None = None
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
-        self._buffer = bytearray()
+        self._taken_nbytes = 0  # from the file's start: hashed, or waiting
+        self._waiting = memoryview(b"")
+
+    def offer(self, position: int, piece: memoryview) -> None:
+        """Give bytes of the file that were read anyway; they stay as they are until the next."""
+        if self._stream is None:
+            return
+        _native.sha256_beside([], self._stream, [self._waiting])
+        known = self._taken_nbytes - position
+        self._waiting = piece[known:] if known >= 0 else piece[:0]
+        self._taken_nbytes += len(self._waiting)
 
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
         """Give the sha256 of each; about as much of the file as the first has goes beside them."""
         if self._stream is None:
             return digests(contents)
-        more = self._read(len(contents[0]) + _MORE_NBYTES)
-        return _native.sha256_beside([*contents], self._stream, [more])
+        nbytes = len(contents[0]) + _MORE_NBYTES
+        if not self._waiting:
+            self._waiting = self._read(nbytes)
+        piece, self._waiting = self._waiting[:nbytes], self._waiting[nbytes:]
+        return _native.sha256_beside([*contents], self._stream, [piece])
 
     def _read(self, nbytes: int) -> memoryview:
         if self._file is None:
             self._file = self._path.open("rb", buffering=0)
-        if len(self._buffer) < nbytes:
-            self._buffer = bytearray(nbytes)
-        view = memoryview(self._buffer)[:nbytes]
-        return view[: self._file.readinto(view)]
+        piece = os.pread(self._file.fileno(), nbytes, self._taken_nbytes)
+        self._taken_nbytes += len(piece)
+        return memoryview(piece)
 
     def hexdigest(self) -> str:
         """Give the sha256 of the whole file."""
         if self._stream is None:
             return file_sha256(self._path)
-        while more := self._read(_CHUNK_NBYTES):
-            _native.sha256_beside([], self._stream, [more])
+        while piece := self._waiting or self._read(_CHUNK_NBYTES):
+            _native.sha256_beside([], self._stream, [piece])
+            self._waiting = self._waiting[:0]
         return self._stream.digest().hex()
 
     def close(self) -> None:

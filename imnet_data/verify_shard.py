@@ -124,7 +124,7 @@ class _RecordsCheck:
         """Give differences, and after each record the number of the next."""
         row = self._rows.start
         try:
-            for stored in shard:
+            for stored in shard.walk(self._sum.offer):
                 if row == self._rows.stop:
                     yield self._difference(f"holds more than its {len(self._rows)} records")
                     return

@@ -108,6 +108,27 @@ def test_the_hash_of_a_growing_file_is_that_of_hashlib(tmp_path: Path, chunk: in
     sum_of_file.close()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_pieces_that_were_read_anyway_make_no_other_hash(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    path = tmp_path / "file"
+    whole = rng.randbytes(2_000_000)
+    path.write_bytes(whole)
+    with files.FileHash(path) as sum_of_file:
+        end, piece = 0, bytearray()
+        while end < len(whole) * rng.random():
+            if rng.random() < 0.5:
+                before = piece
+                begin = max(0, end + rng.choice([0, 0, 0, -1, 1, -5000, 5000]))
+                end = begin + rng.randrange(100_000)
+                piece = bytearray(whole[begin:end])
+                sum_of_file.offer(begin, memoryview(piece))
+                before[:] = bytes(len(before))  # it stays as it is until then, and no longer
+            content = rng.randbytes(rng.randrange(60_000))
+            assert sum_of_file.digests_beside(content) == [hashlib.sha256(content).digest()]
+        assert sum_of_file.hexdigest() == hashlib.sha256(whole).hexdigest()
+
+
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 9 << 20])
 def test_what_is_appended_is_written_and_hashed_as_hashlib_does(tmp_path: Path, chunk: int) -> None:
     rng = random.Random(chunk)

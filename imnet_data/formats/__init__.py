@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from imnet_data.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from imnet_data.files import Output
     from imnet_data.record import Record
+
+    Seen = Callable[[int, memoryview], None]  # position in the file, bytes until the next call
 
 # name -> extra that it needs, None for none
 FORMATS: dict[str, str | None] = {
@@ -76,8 +78,12 @@ class Shard(Protocol):
     def read(self, place: Place) -> bytes:
         """Give the bytes of the JPEG at `place`, checked to be there in full."""
 
-    def __iter__(self) -> Iterator[Stored]:
-        """Walk the records in stored order, checking the container's own structure."""
+    def walk(self, seen: Seen) -> Iterator[Stored]:
+        """Give the records in stored order, checking the container's own structure.
+
+        Args:
+            seen: given pieces of the shard's file as they are read, where that is of use.
+        """
 
     def close(self) -> None:
         """Give back the file."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.files import Output
-    from imnet_data.formats import Place, Sample, Samples, ShardSummary
+    from imnet_data.formats import Place, Sample, Samples, Seen, ShardSummary
 
 EXTENTS = True
 ONE_SHARD = True
@@ -192,8 +192,9 @@ class BetonShard:
             found.append(rows["position"][rows["mode"] != _JPEG])
         return np.sort(np.concatenate([np.zeros(0, np.uint64), *found]))
 
-    def __iter__(self) -> Iterator[Stored]:
-        return iter(self._shard)
+    def walk(self, seen: Seen) -> Iterator[Stored]:
+        """Give the records in order."""
+        return self._shard.walk(seen)
 
     def close(self) -> None:
         """Give back the file."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.files import Output
-    from imnet_data.formats import Place, Samples, ShardSummary
+    from imnet_data.formats import Place, Samples, Seen, ShardSummary
 
 EXTENTS = False
 ONE_SHARD = False
@@ -78,8 +78,9 @@ class FolderShard:
             )
         return image
 
-    def __iter__(self) -> Iterator[Stored]:
-        """Walk the files in order of wnid and key; other files beside them are not records."""
+    def walk(self, seen: Seen) -> Iterator[Stored]:
+        """Give the files in order of wnid and key; other files beside them are not records."""
+        del seen
         for image in sorted(self._path.glob(f"*{_SUFFIX}")):
             yield Stored(image.stem, "", -1, 0, _read(image))
         for directory in sorted(path for path in self._path.iterdir() if path.is_dir()):

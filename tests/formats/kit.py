@@ -63,7 +63,20 @@ def place(sample: Sample, offset: int) -> Place:
 def walk(module: Format, path: Path) -> list[Stored]:
     """Give all that a shard tells of itself."""
     with closing(module.open(path)) as shard:
-        return list(shard)
+        return list(shard.walk(lambda position, piece: None))
+
+
+def seen(module: Format, path: Path) -> bytes:
+    """Give what a walk lets see of the file: all pieces, which must come in order."""
+    pieces = bytearray()
+
+    def see(position: int, piece: memoryview) -> None:
+        assert position == len(pieces)
+        pieces.extend(piece)
+
+    with closing(module.open(path)) as shard:
+        assert list(shard.walk(see)) == walk(module, path)
+    return bytes(pieces)
 
 
 def read_all(module: Format, path: Path, places: Sequence[Place]) -> list[bytes]:

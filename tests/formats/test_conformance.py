@@ -125,6 +125,27 @@ def test_skipped_samples_leave_no_trace(
     assert kit.tree_bytes(tmp_path / "plain") == kit.tree_bytes(tmp_path / "skipped")
 
 
+def test_a_walk_lets_see_the_file_in_order(
+    format_name: str, module: Format, samples: list[Sample], tmp_path: Path
+) -> None:
+    rng = random.Random(0)
+    images = [rng.randbytes(nbytes) for nbytes in (1, 300_000, 200_000, 60_000, 1_000_000, 9, 7)]
+    large = [
+        sample._replace(record=sample.record._replace(jpeg=image))
+        for sample, image in zip(samples, images, strict=True)
+    ]
+    kit.write(module, tmp_path / "shard", large)
+    walked = [stored.image for stored in kit.walk(module, tmp_path / "shard")]
+    assert sorted(walked) == sorted(images)
+    pieces = kit.seen(module, tmp_path / "shard")
+    if format_name == "folder":
+        assert pieces == b""
+        return
+    whole = (tmp_path / "shard").read_bytes()
+    assert whole.startswith(pieces)
+    assert pieces == whole or format_name not in {"webdataset", "tfrecord"}
+
+
 def test_a_shard_may_be_empty(module: Format, tmp_path: Path) -> None:
     assert kit.write(module, tmp_path / "shard", []).shape == (0,)
     assert kit.walk(module, tmp_path / "shard") == []

@@ -73,7 +73,8 @@ def test_a_tar_that_webdataset_wrote_is_walked(samples: list[Sample], tmp_path: 
             label = str(sample.label).encode()
             writer.write({"__key__": sample.record.key, "jpg": sample.record.jpeg, "cls": label})
     shard = webdataset.open(tmp_path / "shard")
-    walked = [(stored.key, stored.label, stored.image) for stored in shard]
+    walk = shard.walk(lambda position, piece: None)
+    walked = [(stored.key, stored.label, stored.image) for stored in walk]
     shard.close()
     assert walked == [(s.record.key, s.label, s.record.jpeg) for s in samples]
 
