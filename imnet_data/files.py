@@ -53,7 +53,7 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
 class FileHash(Closing):
     """The sha256 of a file that is read from start to end, beside those of its records.
 
-    Two streams at once take a processor with SHA instructions no longer than one.
+    Three streams at once take a processor with SHA instructions little longer than one.
     """
 
     def __init__(self, path: Path) -> None:

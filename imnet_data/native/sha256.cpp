@@ -28,9 +28,8 @@ alignas(16) constexpr uint32_t kRounds[64] = {
 
 // The instructions want the state as the words A B E F and C D G H, the first one highest.
 template <int kLanes>
-__attribute__((target("sha,sse4.1"))) void compress(uint32_t* const (&states)[kLanes],
-                                                     const uint8_t* (&data)[kLanes],
-                                                     size_t blocks) {
+__attribute__((target("sha,avx"))) void compress(uint32_t* const (&states)[kLanes],
+                                                  const uint8_t* (&data)[kLanes], size_t blocks) {
   const __m128i swap = _mm_set_epi64x(0x0C0D0E0F08090A0B, 0x0405060700010203);
   __m128i abef[kLanes], cdgh[kLanes];
   for (int i = 0; i < kLanes; ++i) {
@@ -55,7 +54,7 @@ __attribute__((target("sha,sse4.1"))) void compress(uint32_t* const (&states)[kL
     for (int round = 0; round < 16; ++round) {
       const __m128i constant =
           _mm_load_si128(reinterpret_cast<const __m128i*>(kRounds) + round);
-#pragma GCC unroll 2
+#pragma GCC unroll 3
       for (int i = 0; i < kLanes; ++i) {
         __m128i& word = words[i][round & 3];
         __m128i sum = _mm_add_epi32(word, constant);
@@ -107,7 +106,7 @@ bool has_sha256_instructions() noexcept {
   // __builtin_cpu_supports knows no "sha" in the older compilers that are still in use
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0 &&
-         __builtin_cpu_supports("sse4.1");
+         __builtin_cpu_supports("avx");
 #else
   return false;
 #endif
@@ -140,17 +139,24 @@ void Sha256::update(const uint8_t* data, size_t nbytes) {
   keep(data, nbytes % kBlock);
 }
 
-void Sha256::update_both(Sha256& a, const uint8_t* a_data, Sha256& b, const uint8_t* b_data,
-                         size_t nbytes) {
-  const size_t a_taken = a.fill(a_data, nbytes), b_taken = b.fill(b_data, nbytes);
-  const size_t blocks = (nbytes - std::max(a_taken, b_taken)) / kBlock;
-  uint32_t* const states[] = {a.state_.data(), b.state_.data()};
-  const uint8_t* from[] = {a_data + a_taken, b_data + b_taken};
-  compress<2>(states, from, blocks);
-  a.nbytes_ += blocks * kBlock;
-  b.nbytes_ += blocks * kBlock;
-  a.update(from[0], nbytes - a_taken - blocks * kBlock);
-  b.update(from[1], nbytes - b_taken - blocks * kBlock);
+template <int kLanes>
+void Sha256::update_all(Sha256* const (&sums)[kLanes], const uint8_t* const (&data)[kLanes],
+                        size_t nbytes) {
+  uint32_t* states[kLanes];
+  const uint8_t* from[kLanes];
+  size_t most_taken = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    const size_t taken = sums[i]->fill(data[i], nbytes);
+    most_taken = std::max(most_taken, taken);
+    states[i] = sums[i]->state_.data();
+    from[i] = data[i] + taken;
+  }
+  const size_t blocks = (nbytes - most_taken) / kBlock;
+  compress<kLanes>(states, from, blocks);
+  for (int i = 0; i < kLanes; ++i) {
+    sums[i]->nbytes_ += blocks * kBlock;
+    sums[i]->update(from[i], data[i] + nbytes - from[i]);
+  }
 }
 
 Sha256::Digest Sha256::digest() const {
@@ -178,17 +184,33 @@ void Sha256Input::skip(size_t nbytes) {
   nbytes_ -= nbytes;
 }
 
+template <int kLanes>
+void Sha256Input::go_on(Sha256Input* inputs) {
+  Sha256* sums[kLanes];
+  const uint8_t* data[kLanes];
+  size_t taken = kTurn;
+  for (int i = 0; i < kLanes; ++i) {
+    sums[i] = inputs[i].sum_;
+    data[i] = inputs[i].first().data;
+    taken = std::min(taken, inputs[i].first().nbytes);
+  }
+  Sha256::update_all<kLanes>(sums, data, taken);
+  for (int i = 0; i < kLanes; ++i) inputs[i].skip(taken);
+}
+
 void Sha256Input::run(std::vector<Sha256Input>& inputs) {
-  while (inputs.size() > 1) {
-    std::partial_sort(
-        inputs.begin(), inputs.begin() + 2, inputs.end(),
-        [](const Sha256Input& a, const Sha256Input& b) { return a.nbytes_ > b.nbytes_; });
-    Sha256Input &a = inputs[0], &b = inputs[1];
-    if (b.nbytes_ == 0) break;
-    const size_t taken = std::min({a.first().nbytes, b.first().nbytes, kTurn});
-    Sha256::update_both(*a.sum_, a.first().data, *b.sum_, b.first().data, taken);
-    a.skip(taken);
-    b.skip(taken);
+  const auto has_more = [](const Sha256Input& a, const Sha256Input& b) {
+    return a.nbytes_ > b.nbytes_;
+  };
+  for (;;) {
+    const size_t sorted = std::min<size_t>(3, inputs.size());
+    std::partial_sort(inputs.begin(), inputs.begin() + sorted, inputs.end(), has_more);
+    if (sorted > 2 && inputs[2].nbytes_ != 0)
+      go_on<3>(inputs.data());
+    else if (sorted > 1 && inputs[1].nbytes_ != 0)
+      go_on<2>(inputs.data());
+    else
+      break;
   }
   Sha256Input& last = inputs[0];
   while (last.nbytes_ != 0) {

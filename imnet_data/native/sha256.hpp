@@ -1,6 +1,6 @@
-// SHA-256 of several streams, two at once, with the processor's SHA instructions: each of them waits
-// for the one before it for twice as long as it keeps the unit busy, so two streams take little more
-// time than one, and three as much as one and a half.
+// SHA-256 of several streams, three at once, with the processor's SHA instructions: each of them
+// waits for the one before it for twice as long as it keeps the unit busy. Measured (Zen 4), ns a
+// byte: one stream 0.55, two 0.29, three 0.24; three without AVX's third operand 0.26.
 //
 // Source: FIPS 180-4, 5.1.1, 6.2.2.
 #pragma once
@@ -23,9 +23,10 @@ class Sha256 {
   void update(const uint8_t* data, size_t nbytes);
   Digest digest() const;
 
-  // What two calls of update do, of `nbytes` each, in about the time of one.
-  static void update_both(Sha256& a, const uint8_t* a_data, Sha256& b, const uint8_t* b_data,
-                          size_t nbytes);
+  // What `update` does to each of them, `nbytes` each.
+  template <int kLanes>
+  static void update_all(Sha256* const (&sums)[kLanes], const uint8_t* const (&data)[kLanes],
+                         size_t nbytes);
 
  private:
   // Fills the block that is begun, and gives how many bytes that took.
@@ -44,7 +45,7 @@ class Sha256Input {
   explicit Sha256Input(Sha256& sum) : sum_(&sum) {}
   void append(const uint8_t* data, size_t nbytes);
 
-  // Takes all of them, one at least, to their ends: always the two that have most left.
+  // Takes all of them, one at least, to their ends: always the three that have most left.
   static void run(std::vector<Sha256Input>& inputs);
 
  private:
@@ -52,6 +53,9 @@ class Sha256Input {
     const uint8_t* data;
     size_t nbytes;
   };
+
+  template <int kLanes>
+  static void go_on(Sha256Input* inputs);  // with the first kLanes of them
 
   const Piece& first() const { return pieces_[first_]; }
   void skip(size_t nbytes);  // within the first piece
