@@ -31,32 +31,24 @@ uint8_t* stuff_scalar(const uint8_t* data, int first, size_t nbytes, uint8_t* ou
   return store_stuffed(word(), int(nbytes), out);
 }
 
-bool has_avx2() {
 #if defined(__x86_64__)
-  return simd() != Simd::scalar && __builtin_cpu_supports("bmi");
-#else
-  return false;
+bool has_avx2() { return simd() != Simd::scalar && __builtin_cpu_supports("bmi"); }
 #endif
-}
 
 }  // namespace
 
-#if !defined(__x86_64__)
-size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop) {
-  return unstuff_scalar(data, end, out, stop);
-}
-uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
-  return stuff_scalar(data, first, nbytes, out);
-}
-#endif
-
 size_t unstuff(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop) {
-  return has_avx2() ? unstuff_avx2(data, end, out, stop) : unstuff_scalar(data, end, out, stop);
+#if defined(__x86_64__)
+  if (has_avx2()) return unstuff_avx2(data, end, out, stop);
+#endif
+  return unstuff_scalar(data, end, out, stop);
 }
 
 uint8_t* stuff(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
-  return has_avx2() ? stuff_avx2(data, first, nbytes, out)
-                    : stuff_scalar(data, first, nbytes, out);
+#if defined(__x86_64__)
+  if (has_avx2()) return stuff_avx2(data, first, nbytes, out);
+#endif
+  return stuff_scalar(data, first, nbytes, out);
 }
 
 }  // namespace imnet
