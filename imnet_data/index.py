@@ -117,10 +117,13 @@ class Builder:
         """Give the entries on, noted.
 
         Raises:
-            ManifestError: if one is of a class that has no label.
+            ManifestError: if one is of a class that has no label, or has what no column can hold.
         """
         for entry in entries:
-            self.add(entry)
+            try:
+                self.add(entry)
+            except (OverflowError, TypeError, UnicodeEncodeError) as error:
+                raise ManifestError(f"{entry.key!r}: {error}; {_REMEDY}") from error
             yield entry
 
     def add(self, entry: Entry) -> None:

@@ -54,6 +54,7 @@ class Entry(NamedTuple):
 
 
 _REQUIRED = len(Entry._fields) - len(Entry._field_defaults)
+_TYPES = (str, str, int, int, int, str, int, int, int, str, tuple, str, str)
 
 
 class Digest:
@@ -115,9 +116,11 @@ def from_line(line: str) -> Entry:
     entry = Entry(**fields)
     if entry.boxes != ():
         entry = entry._replace(boxes=tuple(Box(*box) for box in entry.boxes))
-    for number in (entry.width, entry.height, entry.nbytes, entry.shard, entry.offset):
-        if not isinstance(number, int) or number < 0:
-            raise ValueError(f"{entry.key}: a number is none")
+    if tuple(map(type, entry)) != _TYPES:
+        raise TypeError(f"{entry.key!r}: a number or a text is none")
+    sizes = (entry.width, entry.height, entry.nbytes, entry.published_nbytes)
+    if min(*sizes, entry.shard, entry.offset) < 0:
+        raise ValueError(f"{entry.key}: a number is below 0")
     if entry.stored not in STORED:
         raise ValueError(f"{entry.key}: is stored as {entry.stored!r}")
     for digest in (entry.sha256, entry.stored_sha256 or entry.sha256):
@@ -150,7 +153,7 @@ def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
         raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
     except OSError as error:
         raise ManifestError(f"{path}: can not be read ({error.strerror}); {_REMEDY}") from error
-    except (zstandard.ZstdError, ValueError, TypeError) as error:
+    except (zstandard.ZstdError, ValueError, TypeError, RecursionError) as error:
         raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
 
 

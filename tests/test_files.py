@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from imnet_data import files, index, journal, manifest
+from imnet_data.errors import ManifestError
 from imnet_data.manifest import Entry
 from imnet_data.native import _native
 from imnet_data.record import Box
@@ -74,6 +75,56 @@ def test_an_offset_is_put_in_its_place_and_nowhere_else() -> None:
     awkward = ENTRIES[0]._replace(key='"offset":0', fix='\\"offset":0')
     line = manifest.placed(manifest.to_line(awkward), 77)
     assert manifest.from_line(line) == awkward._replace(offset=77)
+
+
+LINE = manifest.to_line(ENTRIES[0]).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b"[]",
+        b"null",
+        b"{}",
+        LINE + LINE,
+        LINE + b" ",
+        b"\xff" + LINE,
+        *(
+            LINE.replace(b"}", b"," + field + b"}")
+            for field in (
+                b'"wnid":[]',
+                b'"key":5',
+                b'"key":"\\ud800"',
+                b'"sha256":""',
+                b'"sha256":7',
+                b'"stored_sha256":[1]',
+                b'"stored":"as it was"',
+                b'"fix":[]',
+                b'"boxes":5',
+                b'"boxes":[[1]]',
+                b'"boxes":[["a","b","c","d"]]',
+                b'"boxes":[[1,2,3,2147483648]]',
+                b'"width":65536',
+                b'"width":true',
+                b'"width":-1',
+                b'"shard":2147483648',
+                b'"offset":1e3',
+                b'"published_nbytes":"x"',
+                b'"published_nbytes":-1',
+                b'"unknown":1',
+            )
+        ),
+    ],
+    ids=lambda line: line[-30:].decode("latin-1"),
+)
+def test_a_line_that_is_no_entry_is_a_manifest_error(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / manifest.FILE_NAME
+    manifest.write(path, [LINE, b"\n"])
+    assert [*index.Builder(LABELS).watch(manifest.read(path))] == ENTRIES[:1]
+    manifest.write(path, [LINE, b"\n", line, b"\n"])
+    with pytest.raises(ManifestError):
+        list(index.Builder(LABELS).watch(manifest.read(path)))
 
 
 def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:

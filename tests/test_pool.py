@@ -7,19 +7,15 @@ from imnet_data import pool
 from imnet_data.errors import ImnetError
 
 
-def killed_while_counting(counter: pool.Counter, job: int) -> None:
-    if job == 0:
-        counter._lock.acquire()
-        os.kill(os.getpid(), signal.SIGKILL)
-    counter.add(1, 1)
-
-
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_worker_that_is_killed_while_it_counts_is_one_line(workers: int) -> None:
     counter = pool.Counter()
 
     def task(job: int) -> None:
-        killed_while_counting(counter, job)
+        if job == 0:
+            counter._lock.acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+        counter.add(1, 1)
 
     def poll() -> None:
         assert counter.done[0] <= 30

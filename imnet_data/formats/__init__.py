@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imnet_data.files import Output
     from imnet_data.record import Record
 
-    Seen = Callable[[int, memoryview], None]  # position in the file, bytes until the next call
+    Seen = Callable[[int, memoryview], None]
 
 # name -> extra that it needs, None for none
 FORMATS: dict[str, str | None] = {
@@ -82,7 +82,9 @@ class Shard(Protocol):
         """Give the records in stored order, checking the container's own structure.
 
         Args:
-            seen: given pieces of the shard's file as they are read, where that is of use.
+            seen: given what is read of the shard's file from its start on without a gap: position
+                and bytes, which stay as they are until the next call. No more than a help: a format
+                may give nothing, or stop.
         """
 
     def close(self) -> None:

@@ -146,6 +146,22 @@ def test_a_walk_lets_see_the_file_in_order(
     assert pieces == whole or format_name not in {"webdataset", "tfrecord"}
 
 
+def test_a_file_that_shrinks_while_it_is_open_is_named(
+    format_name: str, module: Format, samples: list[Sample], tmp_path: Path
+) -> None:
+    if format_name == "folder":
+        pytest.skip("its files are opened one by one")
+    offsets = kit.write(module, tmp_path / "shard", samples)
+    places = [kit.place(sample, offset) for sample, offset in zip(samples, offsets, strict=True)]
+    with closing(module.open(tmp_path / "shard")) as shard:
+        shard.read(places[0])
+        os.truncate(tmp_path / "shard", 600)
+        with pytest.raises(FormatError, match=r"shard: .*cut short at \d+ while it was open"):
+            shard.read(places[6])
+        with pytest.raises(FormatError, match=r"shard: .*cut short at \d+ while it was open"):
+            list(shard.walk(lambda position, piece: None))
+
+
 def test_a_shard_may_be_empty(module: Format, tmp_path: Path) -> None:
     assert kit.write(module, tmp_path / "shard", []).shape == (0,)
     assert kit.walk(module, tmp_path / "shard") == []

@@ -78,10 +78,8 @@ def test_a_file_that_liblmdb_wrote_is_walked(samples: list[Sample], tmp_path: Pa
         for key, value in transaction.cursor():
             with theirs.begin(write=True) as writing:  # one each, so that pages are freed, too
                 writing.put(key, value)
-    shard = lmdb.open(tmp_path / "theirs.mdb")
-    walked = shard.walk(lambda position, piece: None)
+    walked = kit.walk(lmdb, tmp_path / "theirs.mdb")
     assert [stored.image for stored in walked] == [sample.record.jpeg for sample in samples]
-    shard.close()
 
 
 def test_dali_reads_the_caffe_layout(samples: list[Sample], tmp_path: Path) -> None:
@@ -189,9 +187,7 @@ def test_a_beton_that_ffcv_wrote_is_walked(mode: str, tmp_path: Path) -> None:
     _import_ffcv()
     path = tmp_path / "theirs.beton"
     subprocess.run([sys.executable, "-c", _DATASET_WRITER, path, mode], check=True)
-    shard = beton.open(path)
-    walked = list(shard.walk(lambda position, piece: None))
-    shard.close()
+    walked = kit.walk(beton, path)
     assert [stored.label for stored in walked] == list(range(7))
     for index, stored in enumerate(walked):
         pixels = np.random.default_rng(index).integers(0, 256, (20 + index, 30, 3), np.uint8)

@@ -72,11 +72,10 @@ def test_a_tar_that_webdataset_wrote_is_walked(samples: list[Sample], tmp_path: 
         for sample in samples:
             label = str(sample.label).encode()
             writer.write({"__key__": sample.record.key, "jpg": sample.record.jpeg, "cls": label})
-    shard = webdataset.open(tmp_path / "shard")
-    walk = shard.walk(lambda position, piece: None)
-    walked = [(stored.key, stored.label, stored.image) for stored in walk]
-    shard.close()
-    assert walked == [(s.record.key, s.label, s.record.jpeg) for s in samples]
+    walked = kit.walk(webdataset, tmp_path / "shard")
+    assert [(stored.key, stored.label, stored.image) for stored in walked] == [
+        (sample.record.key, sample.label, sample.record.jpeg) for sample in samples
+    ]
 
 
 _LEFT_OPEN = "ignore::pytest.PytestUnraisableExceptionWarning"  # webdataset leaves files open
