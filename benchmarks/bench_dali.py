@@ -23,13 +23,13 @@ import time
 import numpy as np
 from nvidia.dali import Pipeline, fn, types
 
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.dali import DaliLoader
 from imnet_data.loaders.dali_graph import decode_options
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.pipeline import TrainRecipe
+from imnet_data.transforms import TrainRecipe
 
 RIVALS = ["image_random_crop", "whole", "cut", "cpu"]
 RECIPE = TrainRecipe()

@@ -34,9 +34,9 @@ from PIL import Image
 from imnet_data import jpeg
 from imnet_data.bench.reading import hashes_of
 from imnet_data.bench.sample import Sample, work_of
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import NotSeekable
-from imnet_data.provenance import processor
+from imnet_data.machine.provenance import processor
 
 PASSES = 3  # over all images in one round, after one that is not timed
 RIVALS = ["simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"]

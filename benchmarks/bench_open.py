@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imnet_data import conversion, labels
-from imnet_data.description import Options
+from imnet_data.conversion import convert
+from imnet_data.dataset.description import Options
+from imnet_data.imagenet import labels
 from imnet_data.record import Listing, Record
 from imnet_data.sources import Source
 
@@ -31,7 +32,7 @@ WALKED_RECORDS = 50_000
 OPEN = """
 import json, sys, time
 import numpy as np
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 def peak_mb():  # not ru_maxrss, which a process inherits from the one that started it
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 before, begin = peak_mb(), time.perf_counter()
@@ -80,8 +81,8 @@ class Tiny:
 def make(root, count, format):
     """Convert `count` tiny records."""
     records = Tiny(count)
-    conversion.open_any = lambda *_, **__: Source({"train": records}, None, (), ())
-    conversion.convert(["tiny"], root, format=format, options=Options(jpeg="original"))
+    convert.open_any = lambda *_, **__: Source({"train": records}, None, (), ())
+    convert.convert(["tiny"], root, format=format, options=Options(jpeg="original"))
 
 
 def rounds(program, path):

@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from imnet_data import jpeg
-from imnet_data.pipeline import EvalRecipe, eval_image
+from imnet_data.transforms import EvalRecipe, eval_image
 
 RECIPE = EvalRecipe()
 LIBRARIES = []  # an operator is gone with its library

@@ -35,7 +35,7 @@ def resizer(rival, pixels, filter):
         resampling = Image.Resampling[filter.upper()]
         return lambda: image.resize(SIZE, resampling)
     from imnet_data.native import _native
-    from imnet_data.pipeline import resize
+    from imnet_data.transforms import resize
 
     _native.set_simd(rival)
     out = np.empty((*SIZE, 3), np.uint8)
@@ -74,8 +74,8 @@ def main():
         return
     import PIL
 
+    from imnet_data.machine.provenance import processor
     from imnet_data.native import _native
-    from imnet_data.provenance import processor
 
     rivals = ["pillow", *_native.simd_variants()]
     rows = []

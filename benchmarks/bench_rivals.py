@@ -32,7 +32,7 @@ from rivals.inputs import make_inputs
 from rivals.processes import Unusable, make_ready, run
 
 from imnet_data.bench.machine import Watch, complaints
-from imnet_data.provenance import processor
+from imnet_data.machine.provenance import processor
 
 ROUNDS = 5
 MEAN_TOLERANCE = 3  # grey levels between means of 768 crops: other crops, resize and decoders

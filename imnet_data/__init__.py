@@ -9,17 +9,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imnet_data.comparison import compare
-    from imnet_data.conversion import convert
-    from imnet_data.dataset import Dataset
-    from imnet_data.description import Options
+    from imnet_data.conversion.convert import convert
+    from imnet_data.dataset.description import Options
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.errors import ImnetError
     from imnet_data.loaders.opening import open_loader
-    from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
     from imnet_data.record import Box, Record, Records
-    from imnet_data.restoration import repair
-    from imnet_data.verification import verify
-    from imnet_data.verify_shard import Difference
+    from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
+    from imnet_data.verification.compare import compare
+    from imnet_data.verification.repair import repair
+    from imnet_data.verification.shard import Difference
+    from imnet_data.verification.verify import verify
 
 __all__ = [
     "Box",
@@ -41,20 +41,20 @@ __all__ = [
 
 _MODULES = {
     "Box": "record",
-    "Dataset": "dataset",
-    "Difference": "verify_shard",
-    "EvalRecipe": "pipeline",
+    "Dataset": "dataset.opened",
+    "Difference": "verification.shard",
+    "EvalRecipe": "transforms",
     "ImnetError": "errors",
-    "Options": "description",
-    "Progressive": "pipeline",
+    "Options": "dataset.description",
+    "Progressive": "transforms",
     "Record": "record",
     "Records": "record",
-    "TrainRecipe": "pipeline",
-    "compare": "comparison",
-    "convert": "conversion",
+    "TrainRecipe": "transforms",
+    "compare": "verification.compare",
+    "convert": "conversion.convert",
     "open_loader": "loaders.opening",
-    "repair": "restoration",
-    "verify": "verification",
+    "repair": "verification.repair",
+    "verify": "verification.verify",
 }
 
 

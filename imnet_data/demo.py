@@ -6,18 +6,18 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats
-from imnet_data.conversion import convert, open_any
-from imnet_data.dataset import Dataset
+from imnet_data.conversion.convert import convert, open_any
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError
-from imnet_data.pool import Step
+from imnet_data.machine.pool import Step
 from imnet_data.synth import synth
-from imnet_data.verification import verify
+from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from imnet_data.description import Description
+    from imnet_data.dataset.description import Description
     from imnet_data.sources import Source
 
 TARBALLS = "tarballs"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.record import Box, Record
 
 _LIBRARIES: list[object] = []  # an operator is gone with its library

@@ -18,12 +18,12 @@ import pytest
 import imnet_data
 from imnet_data import formats
 from imnet_data.cli import main
-from imnet_data.conversion import convert
-from imnet_data.description import Options, ShardFile, SplitDescription
-from imnet_data.index import Index
-from imnet_data.manifest import Entry
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options, ShardFile, SplitDescription
+from imnet_data.dataset.index import Index
+from imnet_data.dataset.manifest import Entry
 from imnet_data.synth import FILE_NAMES, synth
-from imnet_data.verification import verify
+from imnet_data.verification.verify import verify
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -10,18 +10,18 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from imnet_data import labels, variants
 from imnet_data.cli import main
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Model, Protocol, evaluate, load_model, mapping, page, score, text
+from imnet_data.imagenet import labels, variants
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.metrics import Accuracy, ClassSpace
-from imnet_data.pipeline import EvalRecipe, normalize, normalized_values, ten_crop
+from imnet_data.transforms import EvalRecipe, normalize, normalized_values, ten_crop
 
 WNIDS = labels.ilsvrc2012_wnids()
 A = [WNIDS.index(wnid) for wnid in variants.wnids("imagenet-a")]

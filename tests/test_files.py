@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imnet_data import files, index, journal, manifest
+from imnet_data.conversion import journal
+from imnet_data.dataset import index, manifest
+from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ManifestError
-from imnet_data.manifest import Entry
+from imnet_data.machine import files
 from imnet_data.native import _native
 from imnet_data.record import Box
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from imnet_data import fixups
 from imnet_data.errors import ImageError
-from imnet_data.fixups import Finding, apply, examine
+from imnet_data.images import fixups
+from imnet_data.images.fixups import Finding, apply, examine
+from imnet_data.images.reencode import to_pixels
 from imnet_data.record import Box, Record
-from imnet_data.reencode import to_pixels
 from imnet_data.synth.layout import CMYK_KEY, PNG_KEY
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "imagenet_sample"

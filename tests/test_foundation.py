@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imnet_data import index, labels, manifest, order, rng
+from imnet_data import order, rng
+from imnet_data.dataset import index, manifest
+from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import LabelError, ManifestError
-from imnet_data.manifest import Entry
+from imnet_data.imagenet import labels
 from imnet_data.record import Box
 from imnet_data.rng import Stream
 

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imnet_data import inspect, inspect_charts, inspect_page, inspect_text
 from imnet_data.cli import main
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ImnetError, ManifestError
+from imnet_data.html import charts
+from imnet_data.inspection import page, summary, text
 
 TENCH, GOLDFISH = "n01440764", "n01443537"
 
@@ -68,7 +69,7 @@ def own_root(root, tmp_path):
 
 def test_a_seekable_record_is_saved_as_it_was_published(source, tmp_path):
     root = converted(source, tmp_path / "out", jpeg="seekable")
-    told, content = inspect.record(root, f"{TENCH}_1")
+    told, content = summary.record(root, f"{TENCH}_1")
     assert told.stored_as == "seekable"
     assert told.is_sound
     assert content == (source / "train" / TENCH / f"{TENCH}_1.JPEG").read_bytes()
@@ -102,7 +103,7 @@ class Elements(HTMLParser):
 
 
 def test_summary_counts_what_is_there(root):
-    told = inspect.summary(root)
+    told = summary.summary(root)
     train, val = told.splits["train"], told.splits["val"]
     with Dataset.open(root, "train") as dataset:
         records = list(dataset)
@@ -119,7 +120,7 @@ def test_summary_counts_what_is_there(root):
 
 
 def test_spreads_are_numbers_of_the_records(root):
-    train = inspect.summary(root).splits["train"]
+    train = summary.summary(root).splits["train"]
     with Dataset.open(root, "train") as dataset:
         sizes = [Image.open(io.BytesIO(record.jpeg)).size for record in dataset]
         nbytes = sorted(len(record.jpeg) for record in dataset)
@@ -131,19 +132,19 @@ def test_spreads_are_numbers_of_the_records(root):
 
 
 def test_source_is_summed_up_without_converting(source):
-    told = inspect.summary(source)
+    told = summary.summary(source)
     assert told.format is None
     assert told.splits["train"].record_count == 7
     assert told.splits["train"].class_count == 2
     assert told.splits["train"].digest is None
     sizes = [path.stat().st_size for path in (source / "train").rglob("*.JPEG")]
     assert told.splits["train"].images_nbytes == sum(sizes)
-    assert inspect_text.text(told).startswith("source, not converted: 9 images")
+    assert text.text(told).startswith("source, not converted: 9 images")
 
 
 def test_place_without_images_is_one_line_and_exit_status_1(tmp_path):
     with pytest.raises(ImnetError):
-        inspect.summary(tmp_path)
+        summary.summary(tmp_path)
     result = invoke(tmp_path)
     assert result.exit_code == 1
     assert result.stdout == ""
@@ -154,11 +155,11 @@ def test_place_without_images_is_one_line_and_exit_status_1(tmp_path):
 def test_index_with_a_label_out_of_range_is_refused(own_root):
     edit_index(own_root, "train", "label", 3, 2**30)
     with pytest.raises(ManifestError, match=r"train/index\.npy: damaged .*imnet-data verify"):
-        inspect.summary(own_root)
+        summary.summary(own_root)
 
 
 def test_text_shows_digests_counts_and_fixes(root):
-    told = inspect.summary(root)
+    told = summary.summary(root)
     result = invoke(root)
     assert result.exit_code == 0
     for split in told.splits.values():
@@ -170,7 +171,7 @@ def test_text_shows_digests_counts_and_fixes(root):
 
 def test_json_is_one_document_of_the_same_numbers(root):
     document = json.loads(invoke(root, "--json").stdout)
-    told = inspect.summary(root)
+    told = summary.summary(root)
     assert document["splits"]["train"]["digest"] == told.splits["train"].digest
     assert document["splits"]["train"]["width"]["median"] == told.splits["train"].width.median
     assert document["options"]["shard_nbytes"] == 9000
@@ -201,11 +202,11 @@ def test_record_is_found_by_position(root):
 
 
 def test_record_tells_what_was_fixed(source, root):
-    told, content = inspect.record(root, f"{TENCH}_3")
+    told, content = summary.record(root, f"{TENCH}_3")
     published = (source / "train" / TENCH / f"{TENCH}_3.JPEG").read_bytes()
     assert (told.fix, told.published_nbytes) == ("png-to-jpeg", len(published))
     assert told.nbytes == len(content) != len(published)
-    assert "png-to-jpeg (as published: " in inspect_text.record_text(told)
+    assert "png-to-jpeg (as published: " in text.record_text(told)
 
 
 @pytest.mark.parametrize(("which", "text"), [("nobody", "'nobody' in train, val"), ("7", "has 7")])
@@ -216,7 +217,7 @@ def test_record_that_is_not_there_is_wrong_usage(root, which, text):
 
 
 def test_damaged_record_is_told_and_not_saved(own_root, tmp_path):
-    told, content = inspect.record(own_root, f"{TENCH}_0")
+    told, content = summary.record(own_root, f"{TENCH}_0")
     shard = own_root / told.shard
     damaged = bytearray(shard.read_bytes())
     damaged[told.offset + len(content) // 2] ^= 1
@@ -231,7 +232,7 @@ def test_damaged_record_is_told_and_not_saved(own_root, tmp_path):
 
 def test_pixels_are_checked_but_not_saved_as_a_jpeg(source, tmp_path):
     root = converted(source, tmp_path / "out", format="beton", raw=1.0)
-    told, pixels = inspect.record(root, f"{TENCH}_0")
+    told, pixels = summary.record(root, f"{TENCH}_0")
     assert (told.stored_as, told.is_sound, len(pixels)) == ("pixels", True, 40 * 30 * 3)
     result = invoke(root, "--record", f"{TENCH}_0", "--save", tmp_path / "saved.jpg")
     assert result.exit_code == 1
@@ -239,66 +240,66 @@ def test_pixels_are_checked_but_not_saved_as_a_jpeg(source, tmp_path):
 
 
 def test_page_loads_nothing(root):
-    elements = Elements(inspect_page.page(root))
+    elements = Elements(page.page(root))
     sources = [attributes["src"] for _, attributes in elements.found if "src" in attributes]
     assert sources
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
     assert {a["href"][0] for _, a in elements.found if "href" in a} == {"#"}
     assert not elements["script"] + elements["link"] + elements["iframe"]
-    assert "://" not in inspect_page.page(root)
+    assert "://" not in page.page(root)
 
 
 def test_page_shows_every_record_of_a_small_dataset(root):
-    page = inspect_page.page(root)
-    images = Elements(page)["img"]
+    html = page.page(root)
+    images = Elements(html)["img"]
     shown = [Image.open(io.BytesIO(base64.b64decode(i["src"].split(",")[1]))) for i in images]
     assert len(shown) == 7 + 2 + 2  # those fixed are shown again
     assert max(image.width for image in shown) == 120
     assert all(image["alt"] for image in images)
     for split in ("train", "val"):
         with Dataset.open(root, split) as dataset:
-            assert all(f'<span class="key">{record.key}</span>' in page for record in dataset)
-            assert dataset.index.digest in page
-    assert page.count('<figure class="fixed">') == 4
-    assert "tench, Tinca tinca" in page
+            assert all(f'<span class="key">{record.key}</span>' in html for record in dataset)
+            assert dataset.index.digest in html
+    assert html.count('<figure class="fixed">') == 4
+    assert "tench, Tinca tinca" in html
 
 
 def test_page_of_stored_pixels_shows_the_images(source, root, tmp_path):
     raw = converted(source, tmp_path / "out", format="beton", raw=1.0)
-    assert len(Elements(inspect_page.page(raw))["img"]) == 11
+    assert len(Elements(page.page(raw))["img"]) == 11
 
 
 def test_page_shows_the_error_of_an_image_that_can_not_be_decoded(own_root):
-    told, content = inspect.record(own_root, f"{TENCH}_0")
+    told, content = summary.record(own_root, f"{TENCH}_0")
     shard = own_root / told.shard
     damaged = bytearray(shard.read_bytes())
     damaged[told.offset : told.offset + len(content)] = bytes(len(content))
     shard.write_bytes(damaged)
-    page = inspect_page.page(own_root)
-    assert page.count("can not be shown: ") == 1
-    assert len(Elements(page)["img"]) == 10
+    shown = page.page(own_root)
+    assert shown.count("can not be shown: ") == 1
+    assert len(Elements(shown)["img"]) == 10
 
 
 def test_same_dataset_gives_the_same_page_wherever_it_lies(root, own_root):
-    assert inspect_page.page(root) == inspect_page.page(own_root)
+    assert page.page(root) == page.page(own_root)
 
 
 @pytest.mark.parametrize(("bad", "text"), [("keep", "kept: png"), ("skip", "skipped: png")])
 def test_bad_images_that_were_not_fixed_are_told(source, tmp_path, bad, text):
     root = converted(source, tmp_path / "out", bad=bad)
     assert re.search(rf"^{text} +1 +-$", invoke(root).stdout, re.MULTILINE)
-    assert text in inspect_page.page(root)
+    assert text in page.page(root)
 
 
 def test_image_that_claims_to_be_huge_is_not_decoded(own_root):
-    told, content = inspect.record(own_root, f"{TENCH}_0")
+    told, content = summary.record(own_root, f"{TENCH}_0")
     size = content.index(b"\xff\xc0") + 5
     shard = own_root / told.shard
     damaged = bytearray(shard.read_bytes())
     damaged[told.offset + size : told.offset + size + 4] = b"\xff" * 4
     shard.write_bytes(damaged)
-    page = inspect_page.page(own_root)
-    assert page.count("can not be shown: claims more than 200,000,000 pixels") == 1
+    shown = page.page(own_root)
+    assert shown.count("can not be shown: claims more than 200,000,000 pixels") == 1
 
 
 def test_page_escapes_what_a_dataset_says(own_root):
@@ -309,17 +310,17 @@ def test_page_escapes_what_a_dataset_says(own_root):
     document["sources"][0]["name"] = hostile
     document["splits"]["train"]["fixes"] = {"<i>": 1, f"z{hostile}": 1}
     path.write_text(json.dumps(document))
-    page = inspect_page.page(own_root)
-    elements = Elements(page)
+    shown = page.page(own_root)
+    elements = Elements(shown)
     assert not elements["script"] + elements["b"] + elements["i"]
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "&lt;b&gt;bold&lt;/b&gt;" in shown
 
 
 def test_html_is_written_beside_the_text(root, tmp_path):
     result = invoke(root, "--html", tmp_path / "page.html")
     assert result.exit_code == 0
-    assert (tmp_path / "page.html").read_text() == inspect_page.page(root)
+    assert (tmp_path / "page.html").read_text() == page.page(root)
     nowhere = invoke(root, "--html", tmp_path / "no" / "page.html")
     assert nowhere.exit_code == 1
     assert "No such file or directory" in nowhere.stderr
@@ -345,12 +346,12 @@ def test_options_that_do_not_belong_together_are_wrong_usage(root, arguments):
     ],
 )
 def test_sizes_are_written_in_decimal_units(nbytes, text):
-    assert inspect_text.nbytes_text(nbytes) == text
+    assert text.nbytes_text(nbytes) == text
 
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=50))
 def test_bars_of_a_histogram_hold_every_value(values):
-    svg = inspect_charts.histogram(np.array(values), title="t", counted="images", tell=str)
+    svg = charts.histogram(np.array(values), title="t", counted="images", tell=str)
     bars = re.findall(r"<title>[^<]*: ([\d,]+)</title>", svg)
     assert sum(int(bar.replace(",", "")) for bar in bars) == len(values)
     heights = [float(height) for height in re.findall(r'class="bar"[^>]* height="([^"]*)"', svg)]
@@ -361,6 +362,6 @@ def test_bars_of_a_histogram_hold_every_value(values):
 @given(st.lists(st.tuples(st.integers(1, 65535), st.integers(1, 65535)), min_size=1, max_size=50))
 def test_cells_of_a_plane_hold_every_point(points):
     columns, rows = np.array(points, np.uint16).T
-    svg = inspect_charts.density(columns, rows, titles=("width", "height"))
+    svg = charts.density(columns, rows, titles=("width", "height"))
     cells = re.findall(r"<title>[^<]*: ([\d,]+)</title>", svg)
     assert sum(int(cell.replace(",", "")) for cell in cells) == len(points)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imnet_data import plan
-from imnet_data.description import Options
+from imnet_data.conversion import plan
+from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
+from imnet_data.dataset.description import Options
 from imnet_data.errors import LabelError, SourceError
-from imnet_data.plan import OVERHEAD_NBYTES, SplitPlan
 from imnet_data.record import Listing, Record
 
 CLASSES = ("n01440764", "n01443537", "n01484850")

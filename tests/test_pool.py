@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from imnet_data import pool
 from imnet_data.errors import ImnetError
+from imnet_data.machine import pool
 
 
 @pytest.mark.parametrize("workers", [1, 3])

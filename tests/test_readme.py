@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imnet_data.conversion import convert
+from imnet_data.conversion.convert import convert
 from imnet_data.synth import synth
 
 README = Path(__file__).parent.parent / "README.md"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 from imnet_data.errors import ImageError
-from imnet_data.reencode import decode, resize_to, to_jpeg, to_pixels
+from imnet_data.images.reencode import decode, resize_to, to_jpeg, to_pixels
 
 
 def pattern(height, width):

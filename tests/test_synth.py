@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin, features
 
-from imnet_data import fixups, labels
 from imnet_data.errors import ConvertError, SourceError
-from imnet_data.reencode import to_pixels
+from imnet_data.imagenet import labels
+from imnet_data.images import fixups
+from imnet_data.images.reencode import to_pixels
 from imnet_data.synth import FILE_NAMES, images, sketch, synth, synth_from_folder
 from imnet_data.synth.devkit import meta_mat
 from imnet_data.synth.layout import Layout, choose_classes

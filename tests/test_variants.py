@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from imnet_data import labels, variants
 from imnet_data.errors import EvaluationError, SourceError
+from imnet_data.imagenet import labels, variants
 from imnet_data.metrics import ClassSpace
 
 WNIDS = labels.ilsvrc2012_wnids()

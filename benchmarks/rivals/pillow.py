@@ -17,7 +17,7 @@ def batches(root, cores):
 
     from imnet_data import Dataset, TrainRecipe
     from imnet_data.loaders.schedule import Schedule
-    from imnet_data.pipeline import train_boxes
+    from imnet_data.transforms import train_boxes
 
     del cores
     recipe = TrainRecipe()

@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import NOTHING_ASKED, Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import NOTHING_ASKED, Options
+from imnet_data.dataset.opened import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imnet_data.pool import Step
+    from imnet_data.machine.pool import Step
 
 MOST_RECORDS = 5000  # 550 MB of photographs; of a larger dataset so many are drawn
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.bench.sample import Work
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
 
 Kind = Literal["cpu", "dali", "torch"]
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from PIL import features
 
-from imnet_data import pool, provenance
+from imnet_data.machine import pool, provenance
 from imnet_data.native import _native
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/stat

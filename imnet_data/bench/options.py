@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from imnet_data import pool
+from imnet_data.machine import pool
 
 FEWEST_REPEATS = 5  # with fewer, a spread says little; see `compare`
 

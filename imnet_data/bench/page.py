@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import inspect_charts, inspect_page
 from imnet_data.bench import roofline, text
 from imnet_data.bench.names import BATCHES, MODEL, TRAINING
 from imnet_data.bench.report import predictions
-from imnet_data.inspect_charts import Point
+from imnet_data.html import charts
+from imnet_data.html.charts import Point
+from imnet_data.inspection.page import document, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +29,11 @@ def page(report: Report) -> str:
     if len(report.datasets) > 1:
         parts["side-by-side"] = "side by side"
         head, *rows = text.side_by_side(report)
-        table = inspect_page.table("Images a second", head, rows)
-        sections.append(_titled("side-by-side", "Side by side", table))
+        rates = table("Images a second", head, rows)
+        sections.append(_titled("side-by-side", "Side by side", rates))
     warnings = "".join(f'<p class="fix">Warning: {escape(one)}.</p>' for one in report.warnings)
-    made = inspect_page.table("What it was measured on", (), text.facts(report))
-    return inspect_page.document(
+    made = table("What it was measured on", (), text.facts(report))
+    return document(
         "What limits this input pipeline", parts, facts=warnings + made, sections=sections
     )
 
@@ -41,14 +42,14 @@ def _section(report: Report, dataset: DatasetReport, name: str) -> str:
     about = f'<p class="quiet">{escape(text.dataset_headline(dataset))}</p>'
     verdict = f"<p><strong>{escape(roofline.verdict(report, dataset))}</strong></p>"
     charts = "".join(f"<figure>{chart}</figure>" for chart in _charts(report, dataset))
-    table = inspect_page.table(
+    medians = table(
         "Medians of the repeats; spread: fastest less slowest, of the median",
         text.HEAD,
         text.stage_rows(dataset),
     )
     lines = [*text.skipped(dataset), *map(text.prediction_text, predictions(report, dataset))]
     notes = "".join(f"<li>{escape(line)}</li>" for line in lines).replace("\n", "<br>")
-    content = f'{about}{verdict}<div class="charts">{charts}</div>{table}<ul>{notes}</ul>'
+    content = f'{about}{verdict}<div class="charts">{charts}</div>{medians}<ul>{notes}</ul>'
     return _titled(name, dataset.format, content)
 
 
@@ -60,7 +61,7 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
         for one in dataset.measurements
         if one.name not in (MODEL, TRAINING)  # a thousand times as long on a CPU
     }
-    yield inspect_charts.bars(costs, title="CPU time of an image, microseconds")
+    yield charts.bars(costs, title="CPU time of an image, microseconds")
     loaders = [one for one in dataset.measurements if one.name.startswith(BATCHES)]
     expected = {
         (one.name, one.threads): round(one.predicted) for one in predictions(report, dataset)
@@ -75,11 +76,11 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
         )
         for one in sorted(loaders, key=lambda one: one.threads)
     ]
-    yield inspect_charts.points(
+    yield charts.points(
         points, titles=("threads of the loader (dashed: expected)", "images/s"), top=_top(report)
     )
     most = max(loaders, key=lambda one: one.threads)
-    yield inspect_charts.histogram(
+    yield charts.histogram(
         np.array([round(seconds * 1e6) for seconds in most.batch_seconds]),
         title=f"ms a batch, {most.threads} thread{'s' * (most.threads > 1)}",
         counted="batches",

@@ -19,7 +19,7 @@ from imnet_data.bench import names
 from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import some
 from imnet_data.bench.stored import StoredReader, require_hash, stored_hashes
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.formats import folder
 
 if TYPE_CHECKING:

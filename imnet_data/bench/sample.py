@@ -16,14 +16,14 @@ from PIL import Image
 from imnet_data.bench.stored import StoredReader, require_hash
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.pipeline import TrainRecipe, train_boxes
+from imnet_data.transforms import TrainRecipe, train_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
 
 MOST_IMAGES = 512  # more do not make it truer, and their crops take 155 MB
 CHECKED = 8  # images of a batch that are held against Pillow: 3 ms each

@@ -16,7 +16,7 @@ from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import resized, some
 from imnet_data.bench.stored import require_hash
 from imnet_data.errors import EvaluationError
-from imnet_data.pipeline import normalize, train_image
+from imnet_data.transforms import normalize, train_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
 
-from imnet_data.closing import Closing
 from imnet_data.errors import FormatError
 from imnet_data.loaders.files import Files
 from imnet_data.loaders.source import SupportsExtents, source_of
+from imnet_data.machine.closing import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
 
 
 class StoredReader(Closing):

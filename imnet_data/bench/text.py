@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imnet_data.bench import roofline
 from imnet_data.bench.names import BATCHES
 from imnet_data.bench.report import predictions
-from imnet_data.inspect_text import nbytes_text
+from imnet_data.inspection.text import nbytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

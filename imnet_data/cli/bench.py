@@ -14,7 +14,7 @@ from imnet_data import formats
 from imnet_data.bench.options import BenchOptions, default_threads
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path
-from imnet_data.files import write_whole
+from imnet_data.machine.files import write_whole
 
 if TYPE_CHECKING:
     from imnet_data.bench.report import Report

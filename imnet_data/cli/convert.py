@@ -8,15 +8,15 @@ import click
 
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
-from imnet_data.conversion import convert
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS
-from imnet_data.inspect_text import fix_text
+from imnet_data.inspection.text import fix_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imnet_data.description import Description
+    from imnet_data.dataset.description import Description
 
 
 @click.command(name="convert")

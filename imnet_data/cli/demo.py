@@ -10,7 +10,7 @@ import click
 from imnet_data import demo
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, workers
-from imnet_data.pool import cores
+from imnet_data.machine.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from imnet_data import variants
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes as wnids
 from imnet_data.cli.values import source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
-from imnet_data.files import write_whole
-from imnet_data.pipeline import EvalRecipe
-from imnet_data.pool import Step
+from imnet_data.imagenet import variants
+from imnet_data.machine.files import write_whole
+from imnet_data.machine.pool import Step
+from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imnet_data.evaluation import Model
-    from imnet_data.labels import Convention
+    from imnet_data.imagenet.labels import Convention
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _BUILT_IN = "built-in"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from imnet_data import inspect, inspect_page, inspect_text
 from imnet_data.cli.values import source_path
 from imnet_data.errors import FormatError
-from imnet_data.files import write_whole
+from imnet_data.inspection import page, summary, text
+from imnet_data.machine.files import write_whole
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -42,20 +42,20 @@ def command(
     if record is not None:
         _tell_record(path, record, split, save, as_json=as_json)
         return
-    told = inspect.summary(path)
+    told = summary.summary(path)
     if html:
-        _write(html, inspect_page.page(path).encode())
-    click.echo(inspect.to_json(told) if as_json else inspect_text.text(told))
+        _write(html, page.page(path).encode())
+    click.echo(summary.to_json(told) if as_json else text.text(told))
 
 
 def _tell_record(
     path: Path, which: str, split: str | None, save: Path | None, *, as_json: bool
 ) -> None:
     try:
-        told, content = inspect.record(path, which, split)
+        told, content = summary.record(path, which, split)
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--record") from error
-    click.echo(inspect.to_json(told) if as_json else inspect_text.record_text(told))
+    click.echo(summary.to_json(told) if as_json else text.record_text(told))
     if not told.is_sound:
         raise FormatError(
             f"{told.key} in {path / told.shard} at {told.offset}: is damaged; "

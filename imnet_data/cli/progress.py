@@ -6,10 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from imnet_data.closing import Closing
+from imnet_data.machine.closing import Closing
 
 if TYPE_CHECKING:
-    from imnet_data.pool import Step
+    from imnet_data.machine.pool import Step
 
 _TERMINAL_SECONDS = 0.1  # between changes of the line
 _PLAIN_SECONDS = 10.0  # between plain lines

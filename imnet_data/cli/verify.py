@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imnet_data import dataset
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
-from imnet_data.comparison import compare
-from imnet_data.pool import cores, steps
-from imnet_data.restoration import repair
+from imnet_data.dataset import opened
+from imnet_data.machine.pool import cores, steps
 from imnet_data.sources import official
-from imnet_data.verification import verify
-from imnet_data.verify_shard import Difference
+from imnet_data.verification.compare import compare
+from imnet_data.verification.repair import repair
+from imnet_data.verification.shard import Difference
+from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def command(
     repaired: dict[str, list[str]] = {}
     with Progress() as progress:
         for root in path:
-            if not dataset.is_dataset(root):
+            if not opened.is_dataset(root):
                 if root.is_file() and official.official_file(root.name) is None:
                     click.echo(
                         f"{root}: no published name, so no size and MD5 to compare with; "

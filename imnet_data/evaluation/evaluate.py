@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import description, variants
-from imnet_data.dataset import Dataset
+from imnet_data.dataset import description
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
 from imnet_data.evaluation.scoring import Protocol, score
+from imnet_data.imagenet import variants
 from imnet_data.metrics import ClassSpace, Outcomes
-from imnet_data.pipeline import EvalRecipe
+from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import labels, variants
 from imnet_data.errors import EvaluationError
+from imnet_data.imagenet import labels, variants
 from imnet_data.metrics import Accuracy, ClassSpace
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.description import Description
-    from imnet_data.labels import Convention
+    from imnet_data.dataset.description import Description
+    from imnet_data.imagenet.labels import Convention
     from imnet_data.metrics import Results
 
 _LEAST_GAIN = 20  # records that another order must fit better, and ...

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import inspect_charts, inspect_page
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.evaluation import text
+from imnet_data.html.charts import histogram
+from imnet_data.inspection.page import document, figure, picture, stored_as_pixels, table
 from imnet_data.metrics import CONFIDENCE_UNIT
 
 if TYPE_CHECKING:
@@ -31,33 +32,31 @@ def page(told: Evaluation, root: Path) -> str:
     """
     with Dataset.open(root, told.split) as opened:
         mistakes = _mistakes(told, opened)
-    return inspect_page.document(
+    return document(
         text.headline(told),
         {"mistakes": "surest mistakes", "confidence": "confidence", "classes": "classes"},
-        facts=inspect_page.table("What came out, and of what", (), text.facts(told)),
+        facts=table("What came out, and of what", (), text.facts(told)),
         sections=(mistakes, _confidence(told), _classes(told)),
     )
 
 
 def _mistakes(told: Evaluation, opened: Dataset) -> str:
     rows = told.results.worst_mistakes(_SHOWN)
-    pixels = inspect_page.stored_as_pixels(opened, set(rows.tolist()))
+    pixels = stored_as_pixels(opened, set(rows.tolist()))
     figures = []
     for row in rows.tolist():
         key = opened.index.key[row].decode()
         label, said = int(told.results.labels[row]), int(told.results.top[row, 0])
         share = 100 * int(told.results.confidences[row]) / CONFIDENCE_UNIT
         word, other = text.word(told, label), text.word(told, said)
-        picture = inspect_page.picture(
-            opened, row, pixels.get(row), alt=f"{word}, taken for {other}"
-        )
+        shown = picture(opened, row, pixels.get(row), alt=f"{word}, taken for {other}")
         lines = [
             ("fix", f"{share:.1f} % {other}"),
             ("words", f"is {word}"),
             ("quiet", f"{told.classes[said]} \N{RIGHTWARDS ARROW} {told.classes[label]}"),
             ("key", key),
         ]
-        figures.append(inspect_page.figure(picture, lines))
+        figures.append(figure(shown, lines))
     wrong = int((~told.results.is_correct).sum())
     head = f"{len(figures):,} of {wrong:,} wrong predictions, the surest first"
     return _section(
@@ -69,9 +68,7 @@ def _confidence(told: Evaluation) -> str:
     results = told.results
     percent = results.confidences * 100 // CONFIDENCE_UNIT
     charts = [
-        inspect_charts.histogram(
-            percent[chosen], title=f"confidence of {name}, %", counted="records", tell=str
-        )
+        histogram(percent[chosen], title=f"confidence of {name}, %", counted="records", tell=str)
         for name, chosen in (
             ("right predictions", results.is_correct),
             ("wrong predictions", ~results.is_correct),
@@ -79,7 +76,7 @@ def _confidence(told: Evaluation) -> str:
         if chosen.any()
     ]
     figures = "".join(f"<figure>{chart}</figure>" for chart in charts)
-    bins = inspect_page.table(
+    bins = table(
         "By confidence; what is well calibrated is as often right as it is sure",
         ("confidence", "records", "mean confidence", "right"),
         _bins(told),
@@ -101,13 +98,13 @@ def _bins(told: Evaluation) -> Iterator[tuple[str, ...]]:
 
 def _classes(told: Evaluation) -> str:
     by_class = told.results.by_class()
-    chart = inspect_charts.histogram(
+    chart = histogram(
         np.array([int(accuracy.percent) for accuracy in by_class.values()]),
         title="accuracy of a class, %",
         counted="classes",
         tell=str,
     )
-    worst = inspect_page.table(
+    worst = table(
         "Least accurate classes, and what they are taken for",
         ("class", "right", "taken for"),
         text.worst_classes(told),
@@ -116,7 +113,7 @@ def _classes(told: Evaluation) -> str:
         (text.class_text(told, label), text.accuracy_text(accuracy))
         for label, accuracy in by_class.items()
     ]
-    every = inspect_page.table("In the order of labels", ("class", "right"), rows)
+    every = table("In the order of labels", ("class", "right"), rows)
     return _section(
         "classes",
         "Classes",

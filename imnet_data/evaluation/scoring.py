@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from imnet_data import variants
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
+from imnet_data.imagenet import variants
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.metrics import ClassSpace, Outcomes
-from imnet_data.pipeline import EvalRecipe
+from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
 
 _TEN = range(10)
 

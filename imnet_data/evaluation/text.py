@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.metrics import CONFIDENCE_UNIT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imnet_data.evaluation.evaluate import Evaluation
     from imnet_data.evaluation.scoring import Protocol
     from imnet_data.metrics import Accuracy
-    from imnet_data.pipeline import EvalRecipe
+    from imnet_data.transforms import EvalRecipe
 
 # of timm's results/results-imagenet.csv
 CSV_COLUMNS = (

@@ -10,11 +10,11 @@ import torch
 from imnet_data.errors import EvaluationError, MissingExtra
 from imnet_data.evaluation.scoring import Model
 from imnet_data.loaders.torch import require_device
-from imnet_data.pipeline import EvalRecipe, normalize, normalized_values
-from imnet_data.pipeline.pixels import FILTERS
 from imnet_data.train.checkpoint import read
 from imnet_data.train.models import build_model, head_name, parameter_count
 from imnet_data.train.transfer import read_weights
+from imnet_data.transforms import EvalRecipe, normalize, normalized_values
+from imnet_data.transforms.pixels import FILTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

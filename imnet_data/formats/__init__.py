@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
+    from imnet_data.machine.files import Output
     from imnet_data.record import Record
 
     Seen = Callable[[int, memoryview], None]

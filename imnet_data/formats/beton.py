@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
     from imnet_data.formats import Place, Sample, Samples, Seen, ShardSummary
+    from imnet_data.machine.files import Output
 
 EXTENTS = True
 ONE_SHARD = True

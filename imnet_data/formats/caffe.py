@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
+    from imnet_data.machine.files import Output
 
 EXTENTS = True
 ONE_SHARD = True

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
     from imnet_data.formats import Place, Samples, Seen, ShardSummary
+    from imnet_data.machine.files import Output
 
 EXTENTS = False
 ONE_SHARD = False

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import labels
 from imnet_data.formats import Stored, crc32c, protobuf
 from imnet_data.formats.extents import ExtentShard, ShardFile
+from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
     from imnet_data.formats.protobuf import Field
+    from imnet_data.machine.files import Output
     from imnet_data.record import Box
 
 EXTENTS = True

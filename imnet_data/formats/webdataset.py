@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import tar
+from imnet_data.archives import tar
 from imnet_data.errors import FormatError
 from imnet_data.formats import Stored
 from imnet_data.formats.extents import ExtentShard, ShardFile
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.files import Output
     from imnet_data.formats import Sample, Samples, ShardSummary
+    from imnet_data.machine.files import Output
 
 EXTENTS = True
 ONE_SHARD = False

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from imnet_data.closing import Closing
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch
@@ -25,18 +24,19 @@ from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.pillow import decode_into
 from imnet_data.loaders.source import SupportsExtents, record_name
+from imnet_data.machine.closing import Closing
+from imnet_data.machine.pool import cores
 from imnet_data.native import _native
-from imnet_data.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
-    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 _RECORDS_AT_ONCE = 4096  # whose boxes are computed together: NumPy's cost is by the call
 

@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nvidia.dali import Pipeline, fn, types
 
-from imnet_data.closing import Closing
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.dali_graph import decode_options, resized
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
-from imnet_data.pipeline import EvalRecipe
-from imnet_data.pool import cores
+from imnet_data.machine.closing import Closing
+from imnet_data.machine.pool import cores
+from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.jpegs import JpegBatch
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsExtents, SupportsReading
-    from imnet_data.pipeline import TrainRecipe
+    from imnet_data.transforms import TrainRecipe
 
 __all__ = ["READER", "DaliLoader", "pipeline"]
 

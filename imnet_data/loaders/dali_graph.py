@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from imnet_data.pipeline.pixels import Filter
+    from imnet_data.transforms.pixels import Filter
 
 # of nvJPEG's buffers; what NVIDIA's ResNet-50 example asks for is 5.49 and 3.66 times 5980 x 6430
 _DEVICE_NBYTES_PER_PIXEL, _HOST_NBYTES_PER_PIXEL = 5.5, 3.7

@@ -13,14 +13,14 @@ from nvidia.dali import Pipeline, fn, math, tfrecord, types
 
 from imnet_data.formats import folder
 from imnet_data.loaders.dali_graph import decode_options, resized
-from imnet_data.pipeline import Progressive, TrainRecipe
-from imnet_data.pipeline.boxes import TRIES
-from imnet_data.pool import cores
+from imnet_data.machine.pool import cores
 from imnet_data.rng import Stream, hash64
+from imnet_data.transforms import Progressive, TrainRecipe
+from imnet_data.transforms.boxes import TRIES
 
 if TYPE_CHECKING:
-    from imnet_data.dataset import Dataset
-    from imnet_data.pipeline import EvalRecipe
+    from imnet_data.dataset.opened import Dataset
+    from imnet_data.transforms import EvalRecipe
 
 READER = "reader"  # what DALI's iterators are to be told as reader_name
 _IMAGE, _LABEL = "image/encoded", "image/class/label"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.pipeline.boxes import eval_geometry, train_boxes
-from imnet_data.pipeline.recipe import EvalRecipe, TrainRecipe
+from imnet_data.transforms.boxes import eval_geometry, train_boxes
+from imnet_data.transforms.recipe import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

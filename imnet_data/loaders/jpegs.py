@@ -21,7 +21,7 @@ from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, OpenFile, ReadAhead, read_extent
 from imnet_data.loaders.source import SupportsExtents, record_name
-from imnet_data.pipeline import TrainRecipe
+from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
-    from imnet_data.pipeline import EvalRecipe
+    from imnet_data.transforms import EvalRecipe
 
 _BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each
 _REMEDY = "run `imnet-data verify` on the dataset"

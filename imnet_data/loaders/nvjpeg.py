@@ -16,24 +16,24 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from imnet_data import jpeg
-from imnet_data.closing import Closing
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.torch import held, require_device
-from imnet_data.pool import cores
+from imnet_data.machine.closing import Closing
+from imnet_data.machine.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.jpegs import JpegBatch
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsExtents, SupportsReading
-    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 _CMYK = 4  # components; nvJPEG makes no RGB of them
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal, overload
 
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
+from imnet_data.imagenet.variants import refuse_training
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.pipeline import EvalRecipe, TrainRecipe
-from imnet_data.pool import cores
-from imnet_data.variants import refuse_training
+from imnet_data.machine.pool import cores
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path

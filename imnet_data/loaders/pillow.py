@@ -10,12 +10,12 @@ from PIL import Image
 
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
-from imnet_data.pipeline import resize
+from imnet_data.transforms import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from imnet_data.pipeline.pixels import Filter
+    from imnet_data.transforms.pixels import Filter
 
 
 def decode_into(

@@ -19,23 +19,23 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from imnet_data.closing import Closing
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.torch_dataset import ImageNet
-from imnet_data.pipeline import normalize
+from imnet_data.machine.closing import Closing
+from imnet_data.transforms import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.batch import Batch
     from imnet_data.loaders.dali import DaliLoader
     from imnet_data.loaders.nvjpeg import TorchvisionLoader
-    from imnet_data.pipeline import EvalRecipe, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 __all__ = [
     "ImageNet",

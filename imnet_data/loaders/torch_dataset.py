@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch.utils.data
 from PIL import Image
 
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders.files import Files
 from imnet_data.loaders.source import Extents, Readable, source_of

@@ -11,18 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.errors import SourceError
-from imnet_data.labels import ilsvrc2012_wnids
+from imnet_data.imagenet.labels import ilsvrc2012_wnids
+from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.sources import find, variants
 from imnet_data.sources.gather import Gathered
 from imnet_data.sources.names import SPLITS
-from imnet_data.variants import ILSVRC2012
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from imnet_data.archives.containers import Container
     from imnet_data.record import Records
-    from imnet_data.sources.containers import Container
 
 __all__ = ["Source", "SourceFile", "open_sources"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imnet_data import labels
 from imnet_data.errors import SourceError
-from imnet_data.labels import Synset
+from imnet_data.imagenet import labels
+from imnet_data.imagenet.labels import Synset
 from imnet_data.sources import matlab
 
 META = "meta.mat"

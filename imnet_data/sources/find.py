@@ -7,20 +7,20 @@ import re
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data.archives import spool
+from imnet_data.archives.containers import GzippedTar, Tar
+from imnet_data.archives.tree import Branch, Tree
+from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
-from imnet_data.sources import spool
-from imnet_data.sources.containers import GzippedTar, Tar
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.names import IMAGE_SUFFIXES, SPLITS
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
-from imnet_data.sources.tree import Branch, Tree
-from imnet_data.sources.zipped import Zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from imnet_data.sources.containers import Container
+    from imnet_data.archives.containers import Container
 
 _SPLIT_ARCHIVE = re.compile(
     r"ILSVRC2012_img_(train|val|test).*\.tar|(train_images_\d+|val_images|test_images)\.(tar(\.gz)?|tgz)"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imnet_data.archives.containers import GzippedTar, Tar
 from imnet_data.errors import SourceError
-from imnet_data.labels import is_wnid
+from imnet_data.imagenet.labels import is_wnid
 from imnet_data.sources import boxes as _boxes
 from imnet_data.sources import devkit, find, merge
-from imnet_data.sources.containers import GzippedTar, Tar
 from imnet_data.sources.images import ImageRecords
 from imnet_data.sources.names import SPLITS
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from imnet_data.archives.containers import Container
     from imnet_data.record import Records
-    from imnet_data.sources.containers import Container
     from imnet_data.sources.images import Columns
 
     Progress = Callable[[str, int, int], None]

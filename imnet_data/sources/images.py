@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imnet_data.archives.containers import Container
     from imnet_data.sources.boxes import BoxesOfKeys
-    from imnet_data.sources.containers import Container
     from imnet_data.sources.names import Named
 
 _CHUNK_ROWS = 1 << 15  # rows held as Python objects before they become arrays

@@ -13,7 +13,7 @@ from imnet_data.sources.images import Columns, concatenated, sorted_by_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imnet_data.sources.containers import Container
+    from imnet_data.archives.containers import Container
 
 _PART = re.compile(r"train_images_(\d+)\..*")  # Hugging Face cuts train into five
 _PART_COUNT = 5

@@ -20,7 +20,7 @@ import re
 from typing import NamedTuple
 
 from imnet_data.errors import SourceError
-from imnet_data.labels import is_wnid
+from imnet_data.imagenet.labels import is_wnid
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = frozenset({"JPEG", "jpeg", "JPG", "jpg"})

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import labels
 from imnet_data.errors import SourceError
+from imnet_data.imagenet import labels
 from imnet_data.sources import devkit, find
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan

@@ -12,8 +12,8 @@ from imnet_data.sources.images import ColumnsBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imnet_data.archives.containers import Container, Entry
     from imnet_data.sources.boxes import BoxesBuilder
-    from imnet_data.sources.containers import Container, Entry
 
 VAL_CSV, TRAIN_CSV = "LOC_val_solution.csv", "LOC_train_solution.csv"
 _TEXTS = frozenset({META, GROUND_TRUTH, VAL_CSV, TRAIN_CSV})

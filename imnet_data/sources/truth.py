@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import labels
 from imnet_data.errors import SourceError
+from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,21 +20,21 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_plus
 
-from imnet_data import labels
+from imnet_data.archives.containers import GzippedTar, Tar
+from imnet_data.archives.tree import Branch, Tree
+from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
+from imnet_data.imagenet import labels
+from imnet_data.imagenet.variants import OBJECTNET, VARIANTS, objectnet_folders, wnids
 from imnet_data.sources import find
-from imnet_data.sources.containers import GzippedTar, Tar
 from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
 from imnet_data.sources.names import IMAGE_SUFFIXES, Named
-from imnet_data.sources.tree import Branch, Tree
-from imnet_data.sources.zipped import Zip
-from imnet_data.variants import OBJECTNET, VARIANTS, objectnet_folders, wnids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from imnet_data.sources.containers import Container
+    from imnet_data.archives.containers import Container
 
     Progress = Callable[[str, int, int], None]
 

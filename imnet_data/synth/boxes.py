@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.record import Box
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from imnet_data import labels
 from imnet_data.errors import SourceError
-from imnet_data.fixups import examine
+from imnet_data.imagenet import labels
+from imnet_data.images.fixups import examine
 from imnet_data.synth.layout import Picture
 from imnet_data.synth.sketch import Draws, objects
 

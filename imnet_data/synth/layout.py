@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.rng import Stream, hash64, uniform
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.loaders.opening import Decoder
     from imnet_data.metrics import Results
-    from imnet_data.pipeline import EvalRecipe, TrainRecipe
     from imnet_data.train.distributed import Ranks
     from imnet_data.train.execution import Execution
     from imnet_data.train.recipes import TrainingRecipe
+    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
     PixelLoader = CpuLoader | DaliLoader | TorchvisionLoader
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from imnet_data import provenance
-from imnet_data.files import write_whole
-from imnet_data.labels import fingerprint
+from imnet_data.imagenet.labels import fingerprint
+from imnet_data.machine import provenance
+from imnet_data.machine.files import write_whole
 from imnet_data.train.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from imnet_data.dataset import Dataset
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.train.recipes import TrainingRecipe
 
 JSON_NAME, MARKDOWN_NAME = "card.json", "card.md"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from imnet_data.errors import TrainError
-from imnet_data.files import write_whole
+from imnet_data.machine.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

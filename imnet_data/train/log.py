@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from imnet_data.files import write_whole
+from imnet_data.machine.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

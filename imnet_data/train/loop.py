@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from imnet_data import description
-from imnet_data.dataset import Dataset
+from imnet_data.dataset import description
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import TrainError
+from imnet_data.imagenet.variants import VARIANTS
 from imnet_data.metrics import Accuracy
 from imnet_data.train import batches, card, checkpoint
 from imnet_data.train.checkpoint import Position
@@ -29,7 +30,6 @@ from imnet_data.train.learner import Learner
 from imnet_data.train.log import Meter, RunLog
 from imnet_data.train.models import parameter_count
 from imnet_data.train.schedule import learning_rate
-from imnet_data.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

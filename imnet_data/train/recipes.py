@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
-from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
+from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
 
 PolicyName = Literal["trivialaugment-wide", "rand-m6-mstd0.5-inc1"]
 

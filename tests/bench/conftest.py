@@ -1,7 +1,7 @@
 import pytest
 
-from imnet_data.conversion import convert
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
 from imnet_data.synth import synth
 
 

@@ -10,11 +10,11 @@ from bench_kit import dataset
 from bench_kit import report as report_of
 from click.testing import CliRunner
 
-from imnet_data import inspect_charts
 from imnet_data.bench import page, report, text
 from imnet_data.cli import main
-from imnet_data.dataset import Dataset
-from imnet_data.inspect_charts import Point
+from imnet_data.dataset.opened import Dataset
+from imnet_data.html import charts
+from imnet_data.html.charts import Point
 
 TINY = [
     "--seconds",
@@ -102,14 +102,14 @@ def test_the_page_has_its_charts_and_every_figure_and_loads_nothing(measured):
 
 
 def test_bars_are_as_long_as_their_numbers():
-    svg = inspect_charts.bars({"read": 50, "decode": 200, "none": 0}, title="microseconds")
+    svg = charts.bars({"read": 50, "decode": 200, "none": 0}, title="microseconds")
     widths = [float(width) for width in re.findall(r'class="bar"[^>]* width="([^"]*)"', svg)]
     assert widths == [pytest.approx(widths[1] / 4, abs=0.1), max(widths), 0]
 
 
 def test_points_lie_where_their_numbers_are_and_tell_what_was_expected():
     points = [Point(x, 90 * x, 100 * x, 110 * x, expected=120 * x) for x in (1, 2)]
-    svg = inspect_charts.points(points, titles=("threads", "images/s"), top=400)
+    svg = charts.points(points, titles=("threads", "images/s"), top=400)
     places = re.findall(r'<circle class="bar" cx="([^"]*)" cy="([^"]*)"', svg)
     (x1, y1), (x2, y2) = ((float(x), float(y)) for x, y in places)
     floor = y1 + (y1 - y2)  # as the second is twice as high as the first

@@ -15,7 +15,7 @@ from imnet_data.bench.measurement import Done
 from imnet_data.bench.options import BenchOptions
 from imnet_data.bench.reading import Reading
 from imnet_data.bench.sample import CHECKED, Sample, some, work_of
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError, FormatError
 
 TINY = BenchOptions(threads=(1, 2), batch_size=8, size=32, seconds=0.01, repeats=2)

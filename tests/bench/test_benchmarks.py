@@ -10,7 +10,7 @@ import pytest
 from imnet_data.bench import reading
 from imnet_data.bench.sample import Sample, work_of
 from imnet_data.bench.stages import is_seekable
-from imnet_data.dataset import Dataset
+from imnet_data.dataset.opened import Dataset
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

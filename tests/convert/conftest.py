@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imnet_data import formats
-from imnet_data.conversion import convert
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
 from imnet_data.synth import synth
 
 # some twenty shards of train, so that there is something to stop, spread and repair

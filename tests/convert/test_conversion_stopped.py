@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from imnet_data import staging
-from imnet_data.conversion import convert
-from imnet_data.description import Options
+from imnet_data.conversion import staging
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
 from imnet_data.errors import ConvertError
-from imnet_data.verification import verify
+from imnet_data.verification.verify import verify
 
 SHARDS = Options(shard_nbytes=64_000)
 Command = Callable[..., list[str]]

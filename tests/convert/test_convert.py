@@ -3,8 +3,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from imnet_data.conversion import convert, open_any
-from imnet_data.dataset import Dataset
+from imnet_data.conversion.convert import convert, open_any
+from imnet_data.dataset.opened import Dataset
 
 
 def sums(root: Path) -> bytes:

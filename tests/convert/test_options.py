@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from imnet_data import order
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import BadPolicy, Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import BadPolicy, Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, FormatError, ImageError, LabelError
-from imnet_data.verification import verify
+from imnet_data.verification.verify import verify
 
 
 def keys(root: Path, split: str = "train") -> list[str]:

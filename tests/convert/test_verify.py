@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from imnet_data import manifest
 from imnet_data.cli import main
-from imnet_data.comparison import compare
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset import manifest
+from imnet_data.dataset.description import Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, FormatError, ManifestError
-from imnet_data.restoration import repair
-from imnet_data.verification import verify
+from imnet_data.verification.compare import compare
+from imnet_data.verification.repair import repair
+from imnet_data.verification.verify import verify
 
 
 def sums(root: Path) -> bytes:

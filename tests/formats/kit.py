@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from imnet_data.errors import FormatError
-from imnet_data.files import Output, file_sha256
 from imnet_data.formats import Format, Place, Sample, Samples, Stored
+from imnet_data.machine.files import Output, file_sha256
 from imnet_data.record import Record
 
 

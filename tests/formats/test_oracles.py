@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imnet_data import labels
 from imnet_data.formats import Sample, beton, caffe, folder, lmdb, tfrecord
+from imnet_data.imagenet import labels
 from imnet_data.record import Record
 
 

@@ -12,7 +12,7 @@ from jpeg_images import encoded, photo
 from test_decode import random_kind
 
 from imnet_data import jpeg
-from imnet_data.pipeline import resize
+from imnet_data.transforms import resize
 
 TREE = Path(__file__).parents[2]
 COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")

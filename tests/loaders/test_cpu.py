@@ -9,7 +9,7 @@ import pytest
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.pipeline import (
+from imnet_data.transforms import (
     EvalRecipe,
     Progressive,
     TrainRecipe,

@@ -14,8 +14,8 @@ from imnet_data import jpeg
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
 from imnet_data.synth import synth
+from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
 
 pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dali`")
 

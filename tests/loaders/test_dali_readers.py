@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import imnet_data as imnet
-from imnet_data.description import Options
-from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe, normalize
+from imnet_data.dataset.description import Options
 from imnet_data.synth import synth
+from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe, normalize
 
 pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dali`")
 pytest.importorskip("torch", reason="torch is not installed: DALI's iterator for it is used")

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from imnet_data import formats
-from imnet_data.conversion import convert
-from imnet_data.dataset import Dataset
-from imnet_data.description import Options
+from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import SupportsExtents, source_of
-from imnet_data.pipeline import EvalRecipe, TrainRecipe
 from imnet_data.synth import synth
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from imnet_data.errors import ImageError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.pipeline import EvalRecipe, TrainRecipe
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 torch = pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
 

@@ -14,8 +14,8 @@ from imnet_data.errors import ManifestError, SourceError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.pipeline import normalize
 from imnet_data.synth import synth
+from imnet_data.transforms import normalize
 
 TRAIN = imnet.TrainRecipe(size=32)
 EVALUATE = imnet.EvalRecipe(resize=36, crop=32)

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import imnet_data as imnet
-from imnet_data.description import Options
+from imnet_data.dataset.description import Options
 from imnet_data.errors import ImageError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.pipeline import normalize
 from imnet_data.synth import synth
+from imnet_data.transforms import normalize
 
 torch = pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imnet_data.pipeline import TrainRecipe, train_boxes
-from imnet_data.pipeline.boxes import _exp, _log
+from imnet_data.transforms import TrainRecipe, train_boxes
+from imnet_data.transforms.boxes import _exp, _log
 
 RECIPE = TrainRecipe()
 GOLDEN_BOXES = [[230, 155, 388, 331], [9, 181, 295, 488], [0, 186, 20, 213], [1800, 0, 2200, 300]]

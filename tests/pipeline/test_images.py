@@ -5,7 +5,7 @@ import PIL
 import pytest
 from PIL import Image
 
-from imnet_data.pipeline import EvalRecipe, eval_geometry, eval_image, ten_crop, train_image
+from imnet_data.transforms import EvalRecipe, eval_geometry, eval_image, ten_crop, train_image
 
 pytestmark = pytest.mark.skipif(
     int(PIL.__version__.split(".")[0]) < 13,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imnet_data.pipeline import TrainRecipe, normalize
+from imnet_data.transforms import TrainRecipe, normalize
 
 RECIPE = TrainRecipe()
 EVERY_VALUE = np.stack([np.arange(256, dtype=np.uint8)] * 3, axis=-1).reshape(1, 8, 32, 3)

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from imnet_data.pipeline import EvalRecipe, Progressive, TrainRecipe
+from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
 
 
 def test_recipes_are_values():

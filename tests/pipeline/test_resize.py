@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from imnet_data.native import _native
-from imnet_data.pipeline import resize
+from imnet_data.transforms import resize
 
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 pillow_13 = pytest.mark.skipif(

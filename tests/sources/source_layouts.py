@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.record import Record
 from imnet_data.synth import devkit
 

@@ -9,8 +9,8 @@ import source_layouts as layouts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imnet_data import labels
 from imnet_data.errors import SourceError
+from imnet_data.imagenet import labels
 from imnet_data.sources import matlab, open_sources
 from imnet_data.sources.devkit import read_ground_truth, read_meta
 

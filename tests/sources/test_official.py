@@ -3,7 +3,7 @@ import hashlib
 import pytest
 import source_layouts as layouts
 
-from imnet_data import labels
+from imnet_data.imagenet import labels
 from imnet_data.sources import official
 from imnet_data.sources.official import OFFICIAL_FILES, check_official, official_file
 from imnet_data.synth import devkit

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imnet_data import convert, description, labels, variants
-from imnet_data.dataset import Dataset
+from imnet_data import convert
+from imnet_data.dataset import description
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import SourceError
+from imnet_data.imagenet import labels, variants
 from imnet_data.sources import open_sources
 
 WNIDS = labels.ilsvrc2012_wnids()

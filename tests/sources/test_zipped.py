@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
-from imnet_data.sources.zipped import Zip
 
 
 def _write(path: Path, files: dict[str, bytes], *, method: int, wide: bool = False) -> Path:

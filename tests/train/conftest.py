@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from imnet_data.conversion import convert
+from imnet_data.conversion.convert import convert
 from imnet_data.synth import synth
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]

@@ -9,9 +9,9 @@ import torch
 from imnet_data import augment
 from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.torch import TensorBatch
-from imnet_data.pipeline import normalize
 from imnet_data.train import recipes
 from imnet_data.train.augmentation import augmented
+from imnet_data.transforms import normalize
 
 CPU = torch.device("cpu")
 BATCH = Batch(

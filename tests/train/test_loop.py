@@ -18,9 +18,9 @@ from training_kit import (
 
 from imnet_data.errors import TrainError
 from imnet_data.evaluation import Protocol, evaluate, load_model
-from imnet_data.pipeline import Progressive
 from imnet_data.train import loop, recipes
 from imnet_data.train.models import ModelOptions, build_model
+from imnet_data.transforms import Progressive
 
 ONE_EPOCH = TINY.with_epochs(1)
 

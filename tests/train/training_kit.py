@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from imnet_data.pipeline import EvalRecipe, TrainRecipe
 from imnet_data.train import recipes
 from imnet_data.train.execution import Execution
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 # 64 images for training, 28 for validation, four classes
 TINY = dataclasses.replace(

@@ -1,0 +1,298 @@
+"""Converts any source, or a dataset, to a dataset: plan, shards, manifest.
+
+All that is not finished lies in `OUT/.part`; it is renamed into place at the end, dataset.json
+last, so that a folder without dataset.json is never taken for a dataset.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data import formats, sources
+from imnet_data.conversion import finish, plan, shard, staging
+from imnet_data.conversion.shard import ShardJob, Writing
+from imnet_data.dataset import description, opened
+from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
+from imnet_data.errors import ConvertError
+from imnet_data.imagenet import variants
+from imnet_data.machine import files, pool
+from imnet_data.machine.pool import Counter, Step, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.sources import Source
+
+_PLAN = "plan.json"
+_log = logging.getLogger("imnet_data")  # what is said of a source; on stderr, unless sent elsewhere
+
+
+class Conversion(NamedTuple):
+    """A conversion that is planned, and ready to be run."""
+
+    source: Source
+    format_name: str
+    options: Options  # resolved
+    classes: tuple[str, ...]
+    plans: Mapping[str, SplitPlan]
+
+
+def convert(
+    paths: Path | str | Sequence[Path | str],
+    out: Path | str,
+    *,
+    format: str = "webdataset",
+    split: str | None = None,
+    options: Options = NOTHING_ASKED,
+    workers: int | None = None,
+    force: bool = False,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> Description:
+    """Convert sources to a dataset at `out`; go on with it if an earlier run was stopped.
+
+    Args:
+        paths: tarballs, folders, or one dataset; see `sources.open_sources`.
+        out: the folder to be made.
+        format: one of `formats.FORMATS`.
+        split: the only split to be taken; by default all that are found.
+        options: what decides the bytes.
+        workers: processes; by default one a core and one more, as each waits for the disk at times.
+        force: whether a dataset or an unfinished conversion at `out` is thrown away.
+        progress: called several times a second.
+
+    Returns:
+        What dataset.json says.
+
+    Raises:
+        ImnetError: if anything is wrong; nothing is left under a final name then.
+    """
+    out = Path(out)
+    given = [paths] if isinstance(paths, str | Path) else paths
+    roots = [Path(path) for path in given]
+    _refuse_own_source(roots, out)
+    with staging.held(out, force=force) as stage:
+        spool = stage / "spool"
+        source = open_any(
+            roots, split=split, boxes=bool(options.boxes), spool=spool, progress=progress
+        )
+        try:
+            conversion = plan_conversion(source, format_name=format, options=options)
+            return _run(conversion, out, workers or pool.cores() + 1, progress)
+        finally:
+            source.close()
+
+
+def open_any(
+    paths: Sequence[Path],
+    *,
+    split: str | None = None,
+    boxes: bool = False,
+    spool: Path | None = None,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> Source:
+    """Open sources, or one dataset as a source."""
+    if not any(opened.is_dataset(path) for path in paths):
+        source = sources.open_sources(
+            paths, split=split, boxes=boxes, spool=spool, progress=steps(progress)
+        )
+        for note in source.notes:
+            _log.warning(note)
+        return source
+    if len(paths) > 1:
+        raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
+    about = description.read(paths[0])
+    names = about.splits if split is None else (split,)
+    splits = {name: opened.Dataset.open(paths[0], name) for name in names}
+    files = tuple(sources.SourceFile(*file) for file in about.sources)
+    return sources.Source(dict(splits), about.classes, files, (), name=about.name)
+
+
+def plan_conversion(source: Source, *, format_name: str, options: Options) -> Conversion:
+    """Resolve the options and plan every split of the source."""
+    converted = [split for split in source.splits.values() if isinstance(split, opened.Dataset)]
+    made_by = converted[0].about if converted else None
+    if options.raw and format_name != "beton":
+        raise ConvertError(f"pixels can be stored in beton files only, not in {format_name}")
+    resolved = options.over(made_by.options if made_by else DEFAULTS)
+    one_shard = formats.get(format_name).ONE_SHARD and resolved.shard_nbytes is None
+    classes = plan.class_list(options.classes, source.classes, source.splits)
+    for name, records in source.splits.items():
+        plan.check_classes(
+            name,
+            records.listing,
+            classes,
+            subset=options.classes is not None,
+            complete=resolved.limit is None
+            and made_by is None
+            and source.name == variants.ILSVRC2012,
+        )
+    plans = {
+        name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
+        for name, records in source.splits.items()
+    }
+    return Conversion(source, format_name, resolved, classes, plans)
+
+
+def _run(
+    conversion: Conversion, out: Path, workers: int, progress: Callable[[Step], None]
+) -> Description:
+    if opened.is_dataset(out):
+        return _already_done(conversion, out)
+    stage = out / staging.NAME
+    _agree_on_plan(conversion, stage / _PLAN)
+    same_boot = staging.is_of_this_boot(stage)
+    if opened.is_dataset(stage):  # an earlier run was stopped while it moved things into place
+        if same_boot or any((out / split).exists() for split in conversion.plans):
+            return staging.move_into_place(stage, out)
+        (stage / description.FILE_NAME).unlink()  # not all of it may be on disk
+    writing = prepare(conversion, stage)
+    if not same_boot:
+        _forget_what_is_lost(writing)
+    waiting = [job for job in writing.jobs() if not writing.journal(job).exists()]
+    _check_space(conversion, writing, waiting, out)
+    write_shards(writing, waiting, workers, progress)
+    finish.finish(
+        writing,
+        name=conversion.source.name,
+        format_name=conversion.format_name,
+        classes=conversion.classes,
+        source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
+        progress=progress,
+    )
+    return staging.move_into_place(stage, out)
+
+
+def _forget_what_is_lost(writing: Writing) -> None:
+    """Look at all that is done: the machine went down since, and may not have written it all."""
+    for job in writing.jobs():
+        journal = writing.journal(job)
+        if journal.exists() and not shard.is_whole(writing, job):
+            journal.unlink()
+
+
+def prepare(conversion: Conversion, stage: Path) -> Writing:
+    """Make the folders that shards are written to on the stage."""
+    for split in conversion.plans:
+        (stage / split).mkdir(exist_ok=True)
+    (stage / "journals").mkdir(exist_ok=True)
+    return Writing(
+        format=formats.get(conversion.format_name),
+        options=conversion.options,
+        labels={wnid: label for label, wnid in enumerate(conversion.classes)},
+        plans=conversion.plans,
+        seekable=_is_seekable(conversion),
+        stage=stage,
+        journals=stage / "journals",
+        counter=Counter(),
+    )
+
+
+def _is_seekable(conversion: Conversion) -> bool:
+    """A folder is there to have the published files; all else is there to be read fast."""
+    asked = conversion.options.jpeg
+    return asked == "seekable" if asked else conversion.format_name != "folder"
+
+
+def write_shards(
+    writing: Writing,
+    waiting: Sequence[ShardJob],
+    workers: int,
+    progress: Callable[[Step], None],
+) -> None:
+    """Write the shards of `waiting` onto the stage, with `workers` processes."""
+    total, total_nbytes = _size(writing, waiting)
+
+    def report() -> None:
+        done, nbytes = writing.counter.done
+        progress(Step("convert", done, total, nbytes, total_nbytes))
+
+    task = partial(shard.write_shard, writing)
+    for _ in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
+        pass
+    report()
+
+
+def _size(writing: Writing, jobs: Sequence[ShardJob]) -> tuple[int, int]:
+    """Count the records and published bytes of jobs."""
+    count = nbytes = 0
+    for job in jobs:
+        planned = writing.plans[job.split]
+        rows = planned.rows[planned.starts[job.number] : planned.starts[job.number + 1]]
+        count += len(rows)
+        nbytes += int(planned.records.listing.nbytes[rows].sum())
+    return count, nbytes
+
+
+def _check_space(
+    conversion: Conversion, writing: Writing, waiting: Sequence[ShardJob], out: Path
+) -> None:
+    count, nbytes = _size(writing, waiting)
+    # pixels take about ten times the bytes of ImageNet's JPEGs, at 4.3 bits a pixel less
+    needed = int(nbytes * (1 + 9 * (conversion.options.raw or 0))) + count * plan.OVERHEAD_NBYTES
+    free = shutil.disk_usage(out).free
+    if needed > free:
+        raise ConvertError(
+            f"{out}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
+            "make room, or choose another place"
+        )
+
+
+def _agree_on_plan(conversion: Conversion, path: Path) -> None:
+    """Write down what is being done, or check that it is what an earlier run began."""
+    document = {
+        "format": conversion.format_name,
+        "options": conversion.options.to_json(),
+        "classes": conversion.classes,
+        "splits": {
+            split: [planned.listing_sha256, planned.shard_count]
+            for split, planned in conversion.plans.items()
+        },
+    }
+    content = (json.dumps(document, indent=1) + "\n").encode()
+    if not path.exists():
+        files.write_whole(path, content)
+        return
+    if path.read_bytes() == content:
+        return
+    began = json.loads(path.read_bytes())
+    differing = [name for name in document if json.loads(content)[name] != began[name]]
+    raise ConvertError(
+        f"{path.parent.parent}: holds an unfinished conversion with other "
+        f"{' and '.join(differing)}; run the command that began it, or add --force to throw it away"
+    )
+
+
+def _already_done(conversion: Conversion, out: Path) -> Description:
+    about = description.read(out)
+    differing = [
+        name
+        for name, have, want in (
+            ("name", about.name, conversion.source.name),
+            ("format", about.format, conversion.format_name),
+            ("options", about.options, conversion.options),
+            ("classes", about.classes, conversion.classes),
+            ("sources", about.sources, tuple(tuple(file) for file in conversion.source.files)),
+            ("splits", list(about.splits), list(conversion.plans)),
+        )
+        if have != want
+    ]
+    if differing:
+        raise ConvertError(
+            f"{out}: holds a dataset made with other {' and '.join(differing)}; "
+            "choose another OUT, or add --force to throw it away"
+        )
+    return about
+
+
+def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
+    if not paths:
+        raise ConvertError("no SOURCE; give tarballs, a folder or a dataset")
+    for path in paths:
+        if path.is_dir() and path.resolve() in {out.resolve(), *out.resolve().parents}:
+            raise ConvertError(f"{out}: lies in its own source {path}; choose another OUT")

@@ -1,0 +1,124 @@
+"""The journal of a shard that is done: what the dataset will say of it, ready to be put together.
+
+Beside its head, `<split>-<number>.json`, lie the shard's lines of the manifest (`.lines`), what its
+records add to the manifest's digest (`.identities`) and to the index (`.npy`). The head comes last:
+a shard whose head exists is done. Nothing is synced: a killed process loses nothing that it has
+written, and all is synced before it gets its final name. Only a machine that went down may have
+lost some of it; the head has the hash of what lies beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data.dataset import index, manifest
+from imnet_data.machine.closing import Closing
+from imnet_data.machine.files import file_sha256, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset.manifest import Entry
+
+_LINES, _IDENTITIES, _TABLE = _BESIDE = ".lines", ".identities", ".npy"
+
+
+class Head(NamedTuple):
+    """What a journal says of its shard."""
+
+    name: str  # "" where records are files of their own
+    record_count: int
+    nbytes: int
+    sha256: str
+    side_files: dict[str, str]  # name -> sha256
+    fixes: dict[str, int]  # what was done -> count
+    skipped: dict[str, int]  # why -> count
+    not_seekable: dict[str, int]  # likewise
+    beside_sha256: str  # of what lies beside the head
+
+
+class Writer(Closing):
+    """Writes what lies beside the head, as records are taken."""
+
+    def __init__(self, path: Path, labels: Mapping[str, int]) -> None:
+        """Begin.
+
+        Args:
+            path: of the head.
+            labels: wnid -> label.
+        """
+        self._path = path
+        self._builder = index.Builder(labels)
+        self._lines = path.with_suffix(f"{_LINES}.part").open("w")
+        self._identities = path.with_suffix(_IDENTITIES).open("w")
+
+    @property
+    def fixes(self) -> dict[str, int]:
+        """What was done to records, and to how many."""
+        return dict(self._builder.fixes)
+
+    def add(self, entry: Entry) -> None:
+        """Take the next record, whose offset is not known yet."""
+        self._builder.add(entry)
+        self._lines.write(f"{manifest.to_line(entry)}\n")
+        self._identities.write(manifest.identity(entry))
+
+    def finish(self, offsets: NDArray[np.int64]) -> str:
+        """Write the offsets into it all; give its sha256."""
+        self.close()
+        np.save(self._path.with_suffix(_TABLE), self._builder.table("", offsets))
+        part = self._path.with_suffix(f"{_LINES}.part")
+        with part.open() as lines, self._path.with_suffix(_LINES).open("w") as placed:
+            for line, offset in zip(lines, offsets.tolist(), strict=True):
+                placed.write(manifest.placed(line, offset))
+        part.unlink()
+        return beside_sha256(self._path)
+
+    def close(self) -> None:
+        """Give back the files."""
+        self._lines.close()
+        self._identities.close()
+
+
+def write_head(path: Path, head: Head) -> None:
+    """Say that a shard is done."""
+    write_whole(path, json.dumps(head._asdict()).encode(), sync=False)
+
+
+def read_head(path: Path) -> Head:
+    """Give what a journal says of its shard; ValueError or TypeError if it was cut short."""
+    return Head(**json.loads(path.read_bytes()))
+
+
+def beside_sha256(path: Path) -> str:
+    """Give the sha256 of each file beside the head at `path`, one after the other."""
+    return "".join(file_sha256(path.with_suffix(suffix)) for suffix in _BESIDE)
+
+
+def lines(path: Path) -> bytes:
+    """Give the lines of the manifest."""
+    return path.with_suffix(_LINES).read_bytes()
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """Give the entries of the manifest."""
+    with path.with_suffix(_LINES).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield manifest.from_line(line.removesuffix("\n"))
+
+
+def identities(path: Path) -> bytes:
+    """Give what the records add to the manifest's digest."""
+    return path.with_suffix(_IDENTITIES).read_bytes()
+
+
+def table(path: Path) -> NDArray[np.void]:
+    """Give what the records add to the index, without a digest."""
+    made: NDArray[np.void] = np.load(path.with_suffix(_TABLE))
+    return made

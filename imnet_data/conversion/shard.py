@@ -1,0 +1,331 @@
+"""Writes one shard of a plan: a pure function of its records and the options.
+
+A shard is written under a name of its own, hashed and renamed; then its journal appears.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imnet_data import jpeg, rng
+from imnet_data.conversion import journal
+from imnet_data.conversion.journal import Head
+from imnet_data.dataset.manifest import Entry
+from imnet_data.errors import ConvertError, ImageError, NotSeekable
+from imnet_data.formats import Sample, folder
+from imnet_data.images import fixups, reencode
+from imnet_data.machine.closing import Closing
+from imnet_data.machine.files import Output, file_sha256, write_whole
+from imnet_data.record import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.dataset.description import Options
+    from imnet_data.formats import Format
+    from imnet_data.machine.pool import Counter
+    from imnet_data.record import Record
+
+_WRITE_BACK_NBYTES = 16 << 20
+_SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
+
+
+class ShardJob(NamedTuple):
+    """One shard to be written."""
+
+    split: str
+    number: int
+
+
+class Writing(NamedTuple):
+    """All that shards are written from; shared by the workers."""
+
+    format: Format
+    options: Options
+    labels: Mapping[str, int]  # wnid -> label
+    plans: Mapping[str, SplitPlan]
+    seekable: bool  # whether JPEGs are stored with restart markers, where they can be
+    stage: Path  # holds one folder a split
+    journals: Path
+    counter: Counter
+
+    def jobs(self) -> list[ShardJob]:
+        """Give all shards, split by split."""
+        return [
+            ShardJob(split, number)
+            for split, planned in self.plans.items()
+            for number in range(planned.shard_count)
+        ]
+
+    def entries(self, split: str, numbers: Iterable[int]) -> Iterator[Entry]:
+        """Give the manifest lines of shards that are done."""
+        for number in numbers:
+            yield from journal.entries(self.journal(ShardJob(split, number)))
+
+    def shard_name(self, job: ShardJob) -> str:
+        """Name the shard of `job`."""
+        return self.format.shard_name(job.split, job.number, self.plans[job.split].shard_count)
+
+    def journal(self, job: ShardJob) -> Path:
+        """Say where the journal of `job` is, once the shard is done."""
+        return self.journals / f"{job.split}-{job.number:06d}.json"
+
+
+def write_shard(writing: Writing, job: ShardJob) -> None:
+    """Write one shard, its side files and its journal.
+
+    Raises:
+        ConvertError: if the disk is full or can not be written.
+        ImageError: if an image is bad and the policy refuses it.
+    """
+    directory = writing.stage / job.split
+    name = writing.shard_name(job)
+    part = directory / f"{name}.part"
+    try:
+        _remove(part)
+        with Output(part) as out, _Samples(writing, job, out) as samples:
+            offsets = writing.format.write(out, samples)
+            head = _place(out, directory / name, samples)
+            beside_sha256 = samples.notes.finish(offsets)
+        head = head._replace(record_count=len(offsets), beside_sha256=beside_sha256)
+        journal.write_head(writing.journal(job), head)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
+            raise
+        raise ConvertError(
+            f"{part}: can not be written ({error.strerror}); make room there, "
+            "then run the same command: it goes on where it stopped"
+        ) from error
+
+
+class _WriteBack:
+    """Has the system begin to write a growing file to disk, so that the last sync is short."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._nbytes = 0
+
+    def count(self, nbytes: int) -> None:
+        """Note what was written; begin when there is enough."""
+        self._nbytes += nbytes
+        if self._nbytes < _WRITE_BACK_NBYTES or not self._path.is_file():
+            return
+        self._nbytes = 0
+        descriptor = os.open(self._path, os.O_RDONLY)
+        # a hint: what it could not do is done, and what went wrong is told, by the sync at the end
+        ctypes.CDLL(None).sync_file_range(
+            descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE
+        )
+        os.close(descriptor)
+
+
+class _Samples(Closing):
+    """The samples of one shard; each is put into its journal as it is taken."""
+
+    skipped: dict[str, int]
+    not_seekable: dict[str, int]
+    notes: journal.Writer
+
+    def __init__(self, writing: Writing, job: ShardJob, out: Output) -> None:
+        self._writing = writing
+        self._job = job
+        self._out = out
+        self._write_back = _WriteBack(out.path)
+        plan = writing.plans[job.split]
+        self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
+        self._opened = ExitStack()
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[Sample]:
+        writing = self._writing
+        self.close()
+        self.skipped, self.not_seekable = {}, {}
+        notes = journal.Writer(writing.journal(self._job), writing.labels)
+        self.notes = self._opened.enter_context(notes)
+        records = writing.plans[self._job.split].records
+        for index in self._indices:
+            record = records[int(index)]
+            outcome = _prepare(record, writing.options)
+            writing.counter.add(1, len(record.jpeg))
+            if outcome.record is None:
+                self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
+                continue
+            stored, sample = self._store(outcome)
+            yield sample
+            # by now the sample is appended, and goes through the hash of the shard beside its own
+            contents: list[bytes | memoryview] = [outcome.record.jpeg]
+            if stored:
+                contents.append(_content(sample))
+            digests = [digest.hex() for digest in self._out.digests_beside(*contents)]
+            published_nbytes = int(records.listing.nbytes[index])
+            notes.add(self._entry(outcome, sample, stored, digests, published_nbytes))
+            self._write_back.count(len(sample.record.jpeg))
+
+    def close(self) -> None:
+        """Give back the files."""
+        self._opened.close()
+
+    def _entry(
+        self,
+        outcome: fixups.Outcome,
+        sample: Sample,
+        stored: str,
+        digests: list[str],
+        published_nbytes: int,
+    ) -> Entry:
+        record = sample.record
+        nbytes = len(record.jpeg)
+        return Entry(
+            key=record.key,
+            wnid=record.wnid,
+            width=outcome.width,
+            height=outcome.height,
+            nbytes=nbytes if sample.pixels is None else sample.pixels.nbytes,
+            sha256=digests[0],
+            shard=self._job.number,
+            offset=0,
+            published_nbytes=published_nbytes if published_nbytes != nbytes else 0,
+            fix=outcome.fix,
+            boxes=record.boxes,
+            stored=stored,
+            stored_sha256=digests[1] if stored else "",
+        )
+
+    def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:
+        """Give as what a record is stored, and its sample."""
+        record = outcome.record
+        assert record is not None
+        label = self._writing.labels[record.wnid] if record.wnid else -1
+        stored, image, pixels = self._stored(record)
+        if stored:
+            record = record._replace(jpeg=image)
+        return stored, Sample(record, label, outcome.width, outcome.height, pixels)
+
+    def _stored(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
+        """Give as what an image is stored, its JPEG, and its pixels where those are."""
+        if self._is_stored_as_pixels(record):
+            return "pixels", record.jpeg, reencode.to_pixels(record.jpeg)
+        if self._writing.seekable:
+            try:
+                return "seekable", jpeg.seekable(record.jpeg), None
+            except NotSeekable as error:
+                reason = str(error).removeprefix("left as it is: ")
+            except ImageError:
+                reason = "damaged, or not a JPEG"  # that was kept
+            self.not_seekable[reason] = self.not_seekable.get(reason, 0) + 1
+        return "", record.jpeg, None
+
+    def _is_stored_as_pixels(self, record: Record) -> bool:
+        """Choose a share of the images by their keys, so that no other record has a say."""
+        share = self._writing.options.raw
+        if not share:
+            return False
+        number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
+        seed = self._writing.options.seed or 0
+        return bool(rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share)
+
+
+def _content(sample: Sample) -> bytes | memoryview:
+    """Give what is stored of a sample."""
+    return sample.record.jpeg if sample.pixels is None else sample.pixels.data
+
+
+def _prepare(record: Record, options: Options) -> fixups.Outcome:
+    """Fix a bad image, then bring it to the size asked for; boxes are scaled along."""
+    assert options.bad is not None
+    outcome = fixups.apply(record, options.bad)
+    outcome = outcome._replace(fix=_joined(record.fix, outcome.fix))
+    fixed = outcome.record
+    if fixed is None or (options.max_side is None and options.short_side is None):
+        return outcome
+    assert options.quality is not None
+    shrunk = reencode.resize_to(
+        fixed.jpeg,
+        max_side=options.max_side,
+        short_side=options.short_side,
+        quality=options.quality,
+    )
+    if shrunk is fixed.jpeg:
+        return outcome
+    found = fixups.examine(shrunk)
+    scale = found.width / outcome.width, found.height / outcome.height
+    boxes = tuple(_scaled(box, *scale) for box in fixed.boxes)
+    resized = fixed._replace(jpeg=shrunk, boxes=boxes)
+    return fixups.Outcome(resized, found.width, found.height, _joined(outcome.fix, "resized"))
+
+
+def _joined(before: str, now: str) -> str:
+    """Add what is done now to what an earlier conversion has done."""
+    return "+".join(dict.fromkeys(filter(None, (*before.split("+"), now))))
+
+
+def _scaled(box: Box, x: float, y: float) -> Box:
+    return Box(round(box.xmin * x), round(box.ymin * y), round(box.xmax * x), round(box.ymax * y))
+
+
+def _place(out: Output, path: Path, samples: _Samples) -> Head:
+    """Bring a written shard and its side files under their names in the stage."""
+    head = Head("", 0, 0, "", {}, samples.notes.fixes, samples.skipped, samples.not_seekable, "")
+    if out.path.is_dir():  # records are files of their own: each goes to its place in the tree
+        return head._replace(nbytes=_merge(out.path, path.parent))
+    stem = path.name.partition(".")[0]
+    sides = {
+        f"{stem}{suffix}": write_whole(path.with_name(f"{stem}{suffix}"), content, sync=False)
+        for suffix, content in out.side_files.items()
+    }
+    sha256 = out.hexdigest()
+    nbytes = out.path.stat().st_size
+    out.path.rename(path)
+    return head._replace(name=path.name, nbytes=nbytes, sha256=sha256, side_files=sides)
+
+
+def _merge(part: Path, directory: Path) -> int:
+    nbytes = 0
+    for file in sorted(part.rglob("*")):
+        if file.is_file():
+            target = directory / file.relative_to(part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            nbytes += file.stat().st_size
+            file.rename(target)
+    shutil.rmtree(part)
+    return nbytes
+
+
+def is_whole(writing: Writing, job: ShardJob) -> bool:
+    """Tell whether all that the journal of `job` speaks of is as it was written."""
+    path = writing.journal(job)
+    directory = writing.stage / job.split
+    try:
+        head = journal.read_head(path)
+        if journal.beside_sha256(path) != head.beside_sha256:
+            return False
+        sums = {head.name: head.sha256, **head.side_files} if head.name else {}
+        if not head.name:
+            sums = {
+                folder.file_name(entry.wnid, entry.key): entry.sha256
+                for entry in journal.entries(path)
+            }
+        return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())
+    except (OSError, ValueError, TypeError):  # cut short, or not there
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

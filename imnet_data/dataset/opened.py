@@ -1,0 +1,145 @@
+"""A converted dataset on disk, opened as Records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data import formats, jpeg
+from imnet_data.dataset import description, index, manifest
+from imnet_data.errors import FormatError, ManifestError
+from imnet_data.formats import Place
+from imnet_data.machine.closing import Closing
+from imnet_data.record import Listing, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset.description import Description, SplitDescription
+    from imnet_data.dataset.manifest import Entry
+    from imnet_data.formats import Shard
+
+
+def is_dataset(path: Path) -> bool:
+    """Tell whether there is a finished dataset at `path`."""
+    return (path / description.FILE_NAME).is_file()
+
+
+class Dataset(Closing):
+    """One split of a converted dataset: Records, with labels and places besides."""
+
+    def __init__(self, root: Path, split: str, about: Description) -> None:
+        self.root = root
+        self.split = split
+        self.about = about
+        self.directory = root / split
+        self._format = formats.get(about.format)
+        self.index = index.open_index(self.directory / index.FILE_NAME)
+        self._fixes = ("", *about.splits[split].fixes)
+        self._shards: dict[int, Shard] = {}
+        if self.index.digest != self.split_description.digest:
+            raise ManifestError(
+                f"{self.directory / index.FILE_NAME}: belongs to another manifest than "
+                f"{root / description.FILE_NAME} says; run `imnet-data verify {root}`"
+            )
+
+    @classmethod
+    def open(cls, root: Path | str, split: str | None = None) -> Dataset:
+        """Open one split of the dataset at `root`, in milliseconds whatever its size.
+
+        Args:
+            root: the folder that holds dataset.json.
+            split: by default the only one, or "train" where there are several.
+
+        Raises:
+            ManifestError: if there is no dataset, it is damaged, or has no such split.
+        """
+        root = Path(root)
+        about = description.read(root)
+        if split is None:
+            split = next(iter(about.splits)) if len(about.splits) == 1 else "train"
+        if split not in about.splits:
+            raise ManifestError(f"{root}: has no split {split!r}; it has {', '.join(about.splits)}")
+        return cls(root, split, about)
+
+    @property
+    def split_description(self) -> SplitDescription:
+        """What dataset.json says of this split."""
+        return self.about.splits[self.split]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The sorted wnids; a label is a position among them."""
+        return self.about.classes
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The label of each record, int32[len], -1 where there is none; read-only."""
+        return self.index.label
+
+    @property
+    def shard_paths(self) -> tuple[Path, ...]:
+        """The files that `index.shard` numbers; of a folder, the split's directory."""
+        return tuple(self._shard_path(number) for number in range(len(self._shard_files)))
+
+    @property
+    def listing(self) -> Listing:
+        """Keys, wnids and published sizes of all records, in stored order."""
+        wnids = np.array([*self.classes, ""], "S")  # label -1 is the last: no label
+        return Listing(self.index.key, wnids[self.index.label], self.index.published_nbytes)
+
+    def __len__(self) -> int:
+        return len(self.index.label)
+
+    def __getitem__(self, index: int) -> Record:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        index %= len(self)
+        key, label = self.index.key[index].decode(), int(self.index.label[index])
+        wnid = self.classes[label] if label >= 0 else ""
+        place = Place(key, wnid, int(self.index.offset[index]), int(self.index.nbytes[index]))
+        image = self.open_shard(int(self.index.shard[index])).read(place)
+        if manifest.STORED[self.index.stored[index]] == "seekable":
+            image = jpeg.restore(image)
+        fix = self._fixes[self.index.fix[index]]
+        return Record(key, wnid, image, self.index.boxes_of(index), fix)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[index] for index in range(len(self)))
+
+    def find(self, key: str) -> int:
+        """Give the index of the record called `key`; KeyError if there is none."""
+        found = np.flatnonzero(self.index.key == key.encode())
+        if not len(found):
+            raise KeyError(f"{self.directory}: no record is called {key!r}")
+        return int(found[0])
+
+    def entries(self, *, start: int = 0) -> Iterator[Entry]:
+        """Give the lines of the manifest in order, from record `start` on."""
+        return manifest.read(self.directory / manifest.FILE_NAME, start=start)
+
+    def open_shard(self, number: int) -> Shard:
+        """Give shard `number`, opened on first use; closed by `close`."""
+        if number not in self._shards:
+            if not 0 <= number < len(self._shard_files):
+                raise FormatError(f"{self.directory}: there is no shard {number}; verify it")
+            self._shards[number] = self._format.open(self._shard_path(number))
+        return self._shards[number]
+
+    def close(self) -> None:
+        """Give back the shards' files."""
+        for shard in self._shards.values():
+            shard.close()
+        self._shards = {}
+
+    @property
+    def _shard_files(self) -> tuple[description.ShardFile, ...]:
+        return self.split_description.shards
+
+    def _shard_path(self, number: int) -> Path:
+        name = self._shard_files[number].name
+        return self.directory / name if name else self.directory

@@ -1,0 +1,244 @@
+"""A dataset as one HTML page, to be looked at: facts, contact sheets, charts, classes.
+
+The page is one file that loads nothing (its own policy forbids it to), and the same dataset gives
+the same page: nothing in it tells when or where it was made.
+"""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from imnet_data.dataset.opened import Dataset
+from imnet_data.errors import ImageError, ImnetError
+from imnet_data.html.charts import density, histogram
+from imnet_data.imagenet import labels
+from imnet_data.images import fixups, reencode
+from imnet_data.inspection import text
+from imnet_data.inspection.summary import stored_bytes, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset.manifest import Entry
+    from imnet_data.inspection.summary import SplitSummary, Summary
+
+_SHEET = 60  # images of all contact sheets together
+_FIXED = 48  # fixed records of a split that are shown
+_SIDE = 160  # pixels; of a thumbnail
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def page(root: Path) -> str:
+    """Give the page of the dataset at `root`.
+
+    An image that can not be read or decoded is shown as the error that it gave.
+
+    Raises:
+        ManifestError: if it is no dataset, or is damaged.
+    """
+    told = summary(root)
+    opened = [Dataset.open(root, split) for split in told.splits]
+    try:
+        sections = [_split(one, told.splits[one.split], _SHEET // len(opened)) for one in opened]
+        return _page(told, [*sections, _classes(opened)])
+    finally:
+        for one in opened:
+            one.close()
+
+
+def _page(told: Summary, sections: Iterable[str]) -> str:
+    parts = {f"split-{split}": split for split in told.splits} | {"classes": "classes"}
+    return document(text.headline(told), parts, facts=_facts(told), sections=sections)
+
+
+def document(
+    headline: str, parts: Mapping[str, str], *, facts: str, sections: Iterable[str]
+) -> str:
+    """Give a whole page; `parts` has id and name of what the links at its top lead to."""
+    style = resources.files("imnet_data.html").joinpath("page.css").read_text()
+    links = [f'<a href="#{escape(name)}">{escape(words)}</a>' for name, words in parts.items()]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{escape(headline)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{escape(headline[0].upper() + headline[1:])}</h1>
+<nav aria-label="parts of the page">{"".join(links)}</nav>
+{facts}
+</header>
+<main>
+{"".join(sections)}</main>
+</body>
+</html>
+"""
+
+
+def _facts(told: Summary) -> str:
+    rows = [(row.name, *row.values) for row in text.split_rows(told)]
+    made = [
+        *((f"digest of {split}", one.digest or "") for split, one in told.splits.items()),
+        *(
+            ("source", f"{name}, {text.nbytes_text(nbytes)}")
+            for name, nbytes in told.sources.items()
+        ),
+        *text.options_rows(told),
+    ]
+    facts = table("What is in it: median (least to most)", ("", *told.splits), rows)
+    return f'<div class="facts">{facts}{table("What made it", (), made)}</div>'
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Give a table of text; the first cell of a row is its name."""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>\n"
+        for row in rows
+    )
+    header = f"<thead><tr>{names}</tr></thead>" if head else ""
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption>{header}'
+        f"<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
+    name = escape(opened.split)
+    sampled = _evenly(opened.labels, count)
+    fixed = np.flatnonzero(opened.index.fix)
+    shown = fixed[:_FIXED]
+    pixels = stored_as_pixels(opened, {*sampled.tolist(), *shown.tolist()})
+    over = "the classes" if told.class_count else "the split"
+    parts = [
+        f'<section aria-labelledby="split-{name}">\n<h2 id="split-{name}">{name}</h2>\n',
+        f'<div class="charts">{"".join(_charts(opened, told))}</div>\n',
+        f"<h3>{len(sampled):,} of {len(opened):,} images, evenly over {over}</h3>\n",
+        _sheet(opened, sampled, pixels),
+    ]
+    if len(fixed):
+        which = "all" if len(shown) == len(fixed) else f"the first {len(shown)}"
+        parts.append(f"<h3>Bad and changed images: {which} of {len(fixed):,}</h3>\n")
+        parts.append(_sheet(opened, shown, pixels))
+    return "".join([*parts, "</section>\n"])
+
+
+def _evenly(label: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Choose records at even distances in the order of the classes."""
+    count = min(count, len(label))
+    by_class = np.argsort(label, kind="stable")
+    return by_class[(2 * np.arange(count) + 1) * len(label) // (2 * count)]
+
+
+def _charts(opened: Dataset, told: SplitSummary) -> Iterator[str]:
+    index = opened.index
+    charts = [
+        density(index.width, index.height, titles=("width, pixels", "height, pixels")),
+        histogram(index.nbytes, title="bytes of an image", counted="images", tell=text.nbytes_text),
+    ]
+    if told.class_count:
+        class_counts = np.bincount(index.label[index.label >= 0])
+        charts.append(
+            histogram(
+                class_counts[class_counts > 0],
+                title="images of a class",
+                counted="classes",
+                tell="{:,}".format,
+            )
+        )
+    return (f"<figure>{chart}</figure>\n" for chart in charts)
+
+
+def stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
+    """Find which of the rows have no JPEG; only the manifest tells."""
+    if not opened.about.options.raw:
+        return {}
+    entries = enumerate(opened.entries())
+    return {row: entry for row, entry in entries if row in rows and entry.stored == "pixels"}
+
+
+def _sheet(opened: Dataset, rows: NDArray[np.int64], pixels: Mapping[int, Entry]) -> str:
+    figures = (_figure(opened, row, pixels.get(row)) for row in rows.tolist())
+    return f'<div class="sheet">\n{"".join(figures)}</div>\n'
+
+
+def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
+    index = opened.index
+    key, label = index.key[row].decode(errors="replace"), int(index.label[row])
+    wnid = opened.classes[label] if label >= 0 else ""
+    words = labels.words_of().get(wnid, wnid) or "no label"
+    fix = tuple(opened.split_description.fixes)[index.fix[row] - 1] if index.fix[row] else ""
+    lines = [
+        ("words", words),
+        ("quiet", f"{label} \N{MIDDLE DOT} {wnid}" if wnid else ""),
+        ("key", key),
+        ("fix", text.fix_text(fix)),
+    ]
+    shown = picture(opened, row, pixels, alt=f"{words}, {key}")
+    return figure(shown, lines, is_marked=bool(fix))
+
+
+def figure(picture: str, lines: Iterable[tuple[str, str]], *, is_marked: bool = False) -> str:
+    """Give a picture with lines of text below, each with the class that it is styled as."""
+    caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
+    style = ' class="fixed"' if is_marked else ""
+    return f"<figure{style}>{picture}<figcaption>{caption}</figcaption></figure>\n"
+
+
+def picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
+    """Give a record's thumbnail as an element, or the error that it gave."""
+    try:
+        thumbnail = _thumbnail(opened, row, pixels)
+    except (ImnetError, OSError) as error:
+        return f'<div class="missing">can not be shown: {escape(str(error))}</div>'
+    content = base64.b64encode(thumbnail).decode()
+    return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{content}">'
+
+
+def _thumbnail(opened: Dataset, row: int, pixels: Entry | None) -> bytes:
+    if pixels is None:
+        jpeg = opened[row].jpeg
+        if fixups.examine(jpeg).problem == "bomb":
+            raise ImageError(f"claims more than {fixups.MAX_PIXELS:,} pixels")
+        image = reencode.decode(jpeg)
+    else:
+        size = pixels.width, pixels.height
+        image = Image.frombytes("RGB", size, stored_bytes(opened, pixels))
+    image.thumbnail((_SIDE, _SIDE))
+    return reencode.to_jpeg(image, quality=75)
+
+
+def _classes(opened: Sequence[Dataset]) -> str:
+    classes = opened[0].classes
+    counts = [
+        np.bincount(one.labels[one.labels >= 0], minlength=len(classes)).tolist() for one in opened
+    ]
+    rows = [
+        (str(label), wnid, labels.words_of().get(wnid, ""), *(f"{one[label]:,}" for one in counts))
+        for label, wnid in enumerate(classes)
+    ]
+    listed = table(
+        "Labels are positions among the sorted wnids",
+        ("label", "wnid", "words", *(one.split for one in opened)),
+        rows,
+    )
+    return (
+        f'<section aria-labelledby="classes">\n<h2 id="classes">Classes</h2>\n'
+        f"<details><summary>All {len(classes):,} classes</summary>{listed}</details>\n</section>\n"
+    )

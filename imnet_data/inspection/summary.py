@@ -1,0 +1,277 @@
+"""What is in a dataset, or in a source, told in numbers; and what is known of one record.
+
+All of a dataset's numbers come from dataset.json and the columns of index.npy, so that it takes
+no longer than reading these, whatever the size of the images. A hash comes from the manifest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imnet_data import jpeg
+from imnet_data.conversion import convert
+from imnet_data.dataset import description, opened
+from imnet_data.dataset.index import FILE_NAME as INDEX
+from imnet_data.dataset.opened import Dataset
+from imnet_data.errors import FormatError, ManifestError
+from imnet_data.formats import Place
+from imnet_data.imagenet import labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imnet_data.dataset.manifest import Entry
+    from imnet_data.record import Records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How numbers are spread; each of these is one of the numbers, none is interpolated."""
+
+    minimum: int
+    p5: int  # percentiles
+    median: int
+    p95: int
+    maximum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSummary:
+    """What is in one split; what a source can not know is None."""
+
+    record_count: int
+    unlabelled_count: int
+    class_count: int  # of the classes that have a record
+    records_per_class: Spread | None  # over those classes
+    images_nbytes: int
+    image_nbytes: Spread
+    width: Spread | None = None  # pixels
+    height: Spread | None = None
+    box_count: int | None = None
+    fixes: dict[str, int] | None = None  # what was done -> to how many
+    skipped: dict[str, int] | None = None  # why -> how many were left out
+    order: str | None = None
+    shard_count: int | None = None
+    shards_nbytes: int | None = None
+    digest: str | None = None  # of the manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What is in a dataset, or in a source."""
+
+    format: str | None  # None for a source
+    class_count: int  # of the class list, whether they have records or not
+    is_ilsvrc2012: bool  # whether the class list is that of ILSVRC2012
+    sources: dict[str, int]  # name -> nbytes of the files it came from
+    splits: dict[str, SplitSummary]
+    options: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what a source has to say of itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSummary:
+    """What is known of one record."""
+
+    split: str
+    index: int
+    key: str
+    wnid: str  # "" where there is no label
+    words: str
+    labels: dict[str, int]  # by convention; `ilsvrc` only where ILSVRC2012 has the class
+    width: int  # pixels
+    height: int
+    nbytes: int
+    published_nbytes: int
+    fix: str
+    boxes: tuple[tuple[int, int, int, int], ...]
+    shard: str  # path below the dataset's folder
+    offset: int
+    stored_as: str  # "jpeg" or "pixels"
+    sha256: str  # of what is stored, as the manifest has it
+    is_sound: bool  # whether the bytes in the shard have this hash
+
+
+def summary(path: Path | str) -> Summary:
+    """Tell what is in the dataset or the source at `path`.
+
+    Raises:
+        ImnetError: if it is neither, or is damaged.
+    """
+    path = Path(path)
+    return _of_dataset(path) if opened.is_dataset(path) else _of_source(path)
+
+
+def _of_dataset(root: Path) -> Summary:
+    about = description.read(root)
+    return Summary(
+        format=about.format,
+        class_count=len(about.classes),
+        is_ilsvrc2012=labels.fingerprint(about.classes) == labels.WNIDS_SHA256,
+        sources=dict(about.sources),
+        splits={split: _of_split(Dataset.open(root, split)) for split in about.splits},
+        options=about.options.to_json(),
+    )
+
+
+def _of_split(opened: Dataset) -> SplitSummary:
+    told, index = opened.split_description, opened.index
+    if index.label.max() >= len(opened.classes) or index.fix.max() > len(told.fixes):
+        raise ManifestError(
+            f"{opened.directory / INDEX}: damaged (a label or a fix is out of range); "
+            f"run `imnet-data verify {opened.root}`"
+        )
+    class_counts = np.bincount(index.label[index.label >= 0])
+    return dataclasses.replace(
+        _of_columns(class_counts, index.nbytes),
+        width=_spread(index.width),
+        height=_spread(index.height),
+        box_count=len(index.boxes),
+        fixes=told.fixes,
+        skipped=told.skipped,
+        order=told.order,
+        shard_count=len(told.shards),
+        shards_nbytes=sum(shard.nbytes for shard in told.shards),
+        digest=told.digest,
+    )
+
+
+def _of_source(path: Path) -> Summary:
+    source = convert.open_any([path])
+    try:
+        classes = source.classes if source.classes is not None else labels.ilsvrc2012_wnids()
+        return Summary(
+            format=None,
+            class_count=len(classes),
+            is_ilsvrc2012=labels.fingerprint(sorted(classes)) == labels.WNIDS_SHA256,
+            sources={file.name: file.nbytes for file in source.files},
+            splits={split: _of_records(records) for split, records in source.splits.items()},
+            notes=tuple(source.notes),
+        )
+    finally:
+        source.close()
+
+
+def _of_records(records: Records) -> SplitSummary:
+    listing = records.listing
+    _, class_counts = np.unique(listing.wnids[listing.wnids != b""], return_counts=True)
+    return _of_columns(class_counts, listing.nbytes)
+
+
+def _of_columns(class_counts: NDArray[np.int64], nbytes: NDArray[np.int64]) -> SplitSummary:
+    present = class_counts[class_counts > 0]
+    return SplitSummary(
+        record_count=len(nbytes),
+        unlabelled_count=len(nbytes) - int(present.sum()),
+        class_count=len(present),
+        records_per_class=_spread(present) if len(present) else None,
+        images_nbytes=int(nbytes.sum()),
+        image_nbytes=_spread(nbytes),
+    )
+
+
+def _spread(values: NDArray[np.integer]) -> Spread:
+    ranks = np.rint((len(values) - 1) * np.array([0, 0.05, 0.5, 0.95, 1])).astype(np.int64)
+    minimum, p5, median, p95, maximum = np.partition(values, ranks)[ranks].tolist()
+    return Spread(minimum=minimum, p5=p5, median=median, p95=p95, maximum=maximum)
+
+
+def record(root: Path | str, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
+    """Tell what is known of one record; and give its JPEG, restored where that is sound.
+
+    Args:
+        root: the folder that holds dataset.json.
+        which: a key, or else a position, from the end if it is negative.
+        split: by default the one that has the key; for a position, that of `Dataset.open`.
+
+    Raises:
+        LookupError: if there is no such record.
+        ImnetError: if the dataset or the record can not be read.
+    """
+    opened, position = _find(Path(root), which, split)
+    with opened:
+        entry = next(opened.entries(start=position), None)
+        if entry is None or entry.key.encode() != opened.index.key[position]:
+            raise ManifestError(
+                f"{opened.directory}: manifest and index differ at record {position}; "
+                f"run `imnet-data verify {root}`"
+            )
+        content = stored_bytes(opened, entry)
+        told = _of_entry(opened, position, entry, content)
+        if told.is_sound and entry.stored == "seekable":
+            content = jpeg.restore(content)
+        return told, content
+
+
+def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
+    splits = tuple(description.read(root).splits) if split is None else (split,)
+    for name in splits:
+        opened = Dataset.open(root, name)
+        found = np.flatnonzero(opened.index.key == which.encode())
+        if len(found):
+            return opened, int(found[0])
+    opened = Dataset.open(root, split)
+    if not which.removeprefix("-").isdecimal():
+        raise LookupError(f"no record is called {which!r} in {', '.join(splits)}")
+    if not -len(opened) <= int(which) < len(opened):
+        raise LookupError(f"no record {which} in {opened.split}, which has {len(opened)}")
+    return opened, int(which) % len(opened)
+
+
+def stored_bytes(opened: Dataset, entry: Entry) -> bytes:
+    """Give what the shard holds for `entry`: a JPEG, or height x width x 3 bytes of pixels."""
+    if entry.stored != "pixels":
+        place = Place(entry.key, entry.wnid, entry.offset, entry.nbytes)
+        return opened.open_shard(entry.shard).read(place)
+    path = opened.shard_paths[entry.shard]
+    with path.open("rb") as file:
+        file.seek(entry.offset)
+        pixels = file.read(entry.height * entry.width * 3)
+    if len(pixels) < entry.height * entry.width * 3:
+        raise FormatError(f"{path}: ends within {entry.key} at {entry.offset}; verify it")
+    return pixels
+
+
+def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> RecordSummary:
+    expected = entry.stored_sha256 or entry.sha256
+    path = opened.shard_paths[entry.shard]
+    return RecordSummary(
+        split=opened.split,
+        index=position,
+        key=entry.key,
+        wnid=entry.wnid,
+        words=labels.words_of().get(entry.wnid, ""),
+        labels=_labels(opened, entry.wnid),
+        width=entry.width,
+        height=entry.height,
+        nbytes=entry.nbytes,
+        published_nbytes=entry.published_nbytes or entry.nbytes,
+        fix=entry.fix,
+        boxes=entry.boxes,
+        shard=path.relative_to(opened.root).as_posix(),
+        offset=entry.offset,
+        stored_as=entry.stored or "original",
+        sha256=expected,
+        is_sound=hashlib.sha256(content).hexdigest() == expected,
+    )
+
+
+def _labels(opened: Dataset, wnid: str) -> dict[str, int]:
+    if not wnid:
+        return {}
+    found = {name: labels.integers(opened.classes, name)[wnid] for name in ("sorted", "tf")}
+    if wnid in labels.words_of():
+        found["ilsvrc"] = labels.integers((wnid,), "ilsvrc")[wnid]
+    return found
+
+
+def to_json(told: Summary | RecordSummary) -> str:
+    """Give one JSON document, with names as here."""
+    return json.dumps(dataclasses.asdict(told), indent=1)

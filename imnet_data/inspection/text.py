@@ -1,0 +1,161 @@
+"""The words and tables in which a Summary is told to a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imnet_data.inspection.summary import RecordSummary, SplitSummary, Spread, Summary
+
+_NONE = "-"
+
+
+class Row(NamedTuple):
+    """One fact of all splits."""
+
+    name: str
+    values: tuple[str, ...]  # one a split
+
+
+def nbytes_text(nbytes: int) -> str:
+    """Give a size for people: decimal units, as disks are sold and `ls --si` tells."""
+    size, units = float(nbytes), iter(("bytes", "KB", "MB", "GB", "TB"))
+    unit = next(units)
+    while round(size) >= 1000 and unit != "TB":
+        size, unit = size / 1000, next(units)
+    decimals = 1 if size < 100 and unit not in {"bytes", "KB"} else 0
+    return f"{size:.{decimals}f} {unit}"
+
+
+def headline(told: Summary) -> str:
+    """Give the whole in one line."""
+    count = sum(split.record_count for split in told.splits.values())
+    nbytes = sum(split.images_nbytes for split in told.splits.values())
+    classes = f"{told.class_count:,} classes" + (" (ILSVRC2012)" if told.is_ilsvrc2012 else "")
+    kind = f"dataset in {told.format}" if told.format else "source, not converted"
+    return f"{kind}: {count:,} images of {classes}, {nbytes_text(nbytes)}"
+
+
+def split_rows(told: Summary) -> list[Row]:
+    """Give the table of facts, a column a split; what is known of no split is left out."""
+    splits = list(told.splits.values())
+    rows = [
+        _row("images", splits, lambda split: f"{split.record_count:,}"),
+        _row("without a label", splits, lambda split: _count(split.unlabelled_count)),
+        _row("classes with images", splits, lambda split: _count(split.class_count)),
+        _row("images a class", splits, lambda split: _spread(split.records_per_class, _number)),
+        _row("image bytes in all", splits, lambda split: nbytes_text(split.images_nbytes)),
+        _row("bytes an image", splits, lambda split: _spread(split.image_nbytes, nbytes_text)),
+        _row("width, pixels", splits, lambda split: _spread(split.width, _number)),
+        _row("height, pixels", splits, lambda split: _spread(split.height, _number)),
+        _row("boxes", splits, lambda split: _count(split.box_count)),
+        *_kinds(fix_text, [split.fixes or {} for split in splits]),
+        *_kinds(str, [split.skipped or {} for split in splits]),
+        _row("order", splits, lambda split: split.order or _NONE),
+        _row("shards", splits, lambda split: _count(split.shard_count)),
+        _row("bytes of the shards", splits, lambda split: _nbytes(split.shards_nbytes)),
+    ]
+    return [row for row in rows if set(row.values) != {_NONE}]
+
+
+def _row(name: str, splits: Sequence[SplitSummary], tell: Callable[[SplitSummary], str]) -> Row:
+    return Row(name, tuple(tell(split) for split in splits))
+
+
+def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list[Row]:
+    """Give a row for each kind that occurs in any split."""
+    kinds = sorted({kind for count in counts for kind in count})
+    return [
+        Row(name(kind), tuple(_count(count.get(kind, 0)) for count in counts)) for kind in kinds
+    ]
+
+
+def fix_text(fix: str) -> str:
+    """Give a fix, which may be that a bad image was kept, as words; "" for none."""
+    return fix if fix.startswith("kept") or not fix else f"fixed: {fix}"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _count(value: int | None) -> str:
+    return _number(value) if value else _NONE
+
+
+def _nbytes(nbytes: int | None) -> str:
+    return _NONE if nbytes is None else nbytes_text(nbytes)
+
+
+def _spread(spread: Spread | None, tell: Callable[[int], str]) -> str:
+    if spread is None:
+        return _NONE
+    if spread.minimum == spread.maximum:
+        return tell(spread.median)
+    return f"{tell(spread.median)} ({tell(spread.minimum)} to {tell(spread.maximum)})"
+
+
+def options_rows(told: Summary) -> list[tuple[str, str]]:
+    """Give the options that made a dataset."""
+    return [(name, _option(name, value)) for name, value in told.options.items()]
+
+
+def _option(name: str, value: Any) -> str:
+    if name.endswith("nbytes"):
+        return f"{value:,}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(value) if len(value) <= 4 else f"{len(value)} given"
+    return str(value)
+
+
+def text(told: Summary) -> str:
+    """Give the Summary as a table in plain text."""
+    lines = [headline(told), "", *_table(told), ""]
+    lines += [
+        f"digest of {split}: {summary.digest}"
+        for split, summary in told.splits.items()
+        if summary.digest
+    ]
+    came = "made from" if told.format else "reads"
+    lines += [f"{came}: {name}, {nbytes_text(size)}" for name, size in told.sources.items()]
+    options = ", ".join(f"{name} {value}" for name, value in options_rows(told))
+    lines += [f"options: {options}"] if options else []
+    lines += [f"note: {note}" for note in told.notes]
+    return "\n".join(lines)
+
+
+def _table(told: Summary) -> list[str]:
+    rows = [Row("median (least to most)", tuple(told.splits)), *split_rows(told)]
+    widths = [max(len(row.values[column]) for row in rows) for column in range(len(told.splits))]
+    names = max(len(row.name) for row in rows)
+    return [
+        "  ".join(
+            [
+                row.name.ljust(names),
+                *(value.rjust(width) for value, width in zip(row.values, widths, strict=True)),
+            ]
+        )
+        for row in rows
+    ]
+
+
+def record_text(told: RecordSummary) -> str:
+    """Give what is known of a record, a line a fact."""
+    integers = ", ".join(f"{name} {label}" for name, label in told.labels.items())
+    place = f"{told.shard}, offset {told.offset}" if told.offset else told.shard
+    rows = [
+        ("record", f"{told.key} ({told.split}, index {told.index})"),
+        ("class", f"{told.wnid} {told.words}".rstrip() or "not published"),
+        ("label", integers or "not published"),
+        ("size", f"{told.width} x {told.height} pixels, {told.nbytes:,} bytes"),
+        ("fix", told.fix and f"{told.fix} (as published: {told.published_nbytes:,} bytes)"),
+        ("boxes", "; ".join(",".join(map(str, box)) for box in told.boxes)),
+        ("place", f"{place}, stored as {told.stored_as}"),
+        ("sha256", told.sha256),
+        ("bytes", "sound: they have this hash" if told.is_sound else "DAMAGED: another hash"),
+    ]
+    return "\n".join(f"{name:<8}{value}" for name, value in rows if value)

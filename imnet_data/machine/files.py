@@ -1,0 +1,169 @@
+"""Files that appear when they are whole, shards that are being written, and their sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from imnet_data.machine.closing import Closing
+from imnet_data.native import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from io import FileIO
+    from pathlib import Path
+
+_MORE_NBYTES = 1 << 11  # about what a format writes beside an image
+_CHUNK_NBYTES = 1 << 20
+_MAX_PIECES = 1024  # IOV_MAX of Linux
+_MAX_WAITING_NBYTES = 16 << 20
+
+
+def file_sha256(path: Path) -> str:
+    """Give the sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
+    """Give the sha256 of each."""
+    return [hashlib.sha256(content).digest() for content in contents]
+
+
+def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
+    """Write a file so that it appears when it is whole; give its sha256.
+
+    A link stays one, and what is there and no plain file (a pipe, /dev/null) is written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+    path = path.resolve()
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    part.rename(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+class FileHash(Closing):
+    """The sha256 of a file that is read from start to end, beside those of its records.
+
+    Three streams at once take a processor with SHA instructions little longer than one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: FileIO | None = None
+        self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
+        self._taken_nbytes = 0  # from the file's start: hashed, or waiting
+        self._waiting = memoryview(b"")
+
+    def offer(self, position: int, piece: memoryview) -> None:
+        """Give bytes of the file that were read anyway; they stay as they are until the next."""
+        if self._stream is None:
+            return
+        _native.sha256_beside([], self._stream, [self._waiting])
+        known = self._taken_nbytes - position
+        self._waiting = piece[known:] if known >= 0 else piece[:0]
+        self._taken_nbytes += len(self._waiting)
+
+    def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
+        """Give the sha256 of each; about as much of the file as the first has goes beside them."""
+        if self._stream is None:
+            return digests(contents)
+        nbytes = len(contents[0]) + _MORE_NBYTES
+        if not self._waiting:
+            self._waiting = self._read(nbytes)
+        piece, self._waiting = self._waiting[:nbytes], self._waiting[nbytes:]
+        return _native.sha256_beside([*contents], self._stream, [piece])
+
+    def _read(self, nbytes: int) -> memoryview:
+        if self._file is None:
+            self._file = self._path.open("rb", buffering=0)
+        piece = os.pread(self._file.fileno(), nbytes, self._taken_nbytes)
+        self._taken_nbytes += len(piece)
+        return memoryview(piece)
+
+    def hexdigest(self) -> str:
+        """Give the sha256 of the whole file."""
+        if self._stream is None:
+            return file_sha256(self._path)
+        while piece := self._waiting or self._read(_CHUNK_NBYTES):
+            _native.sha256_beside([], self._stream, [piece])
+            self._waiting = self._waiting[:0]
+        return self._stream.digest().hex()
+
+    def close(self) -> None:
+        """Give back the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Output(Closing):
+    """A shard that is being written, and the sha256 of its file beside that of its records.
+
+    A format whose bytes come from start to end appends them here, and they are hashed on their way;
+    any other writes to `path` by its own means, and the file is read again for its hash.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.nbytes = 0  # appended
+        self._written = 0  # of them
+        self.side_files: dict[str, bytes] = {}  # suffix -> content; they lie beside the shard
+        self._file: FileIO | None = None
+        self._pieces: list[bytes] = []  # appended, and not yet written
+        self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
+        self._sum = hashlib.sha256()  # of the file, where there are no such instructions
+
+    def append(self, *pieces: bytes) -> int:
+        """Write pieces at the end; give the position of the first."""
+        position = self.nbytes
+        self._pieces += pieces
+        self.nbytes += sum(map(len, pieces))
+        if self.nbytes - self._written > _MAX_WAITING_NBYTES:
+            self.digests_beside()
+        return position
+
+    def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
+        """Give the sha256 of each; what was appended is hashed beside them, and written."""
+        if self._stream is None:
+            found = digests(contents)
+            for piece in self._pieces:
+                self._sum.update(piece)
+        else:
+            found = _native.sha256_beside([*contents], self._stream, self._pieces)
+        self._write()
+        return found
+
+    def _write(self) -> None:
+        if not self._pieces:
+            return
+        if self._file is None:
+            self._file = self.path.open("wb", buffering=0)
+        descriptor = self._file.fileno()
+        written = os.writev(descriptor, self._pieces) if len(self._pieces) <= _MAX_PIECES else 0
+        if written < self.nbytes - self._written:  # a disk that fills up takes a part
+            rest = memoryview(b"".join(self._pieces))[written:]
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        self._pieces.clear()
+        self._written = self.nbytes
+
+    def hexdigest(self) -> str:
+        """Give the sha256 of the whole file, once all is written."""
+        self.digests_beside()
+        if self._file is None:
+            self.path.touch()  # where there was nothing to append
+            return file_sha256(self.path)
+        return (self._stream.digest() if self._stream else self._sum.digest()).hex()
+
+    def close(self) -> None:
+        """Give back the file; what was not hashed by then is not written."""
+        if self._file is not None:
+            self._file.close()

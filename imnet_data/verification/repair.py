@@ -1,0 +1,197 @@
+"""Makes the damaged files of a dataset again, and no others.
+
+Damaged shards are written anew from a source, held against the manifest, and only then renamed over
+the damaged ones; index and side files are derived again. Where that is not enough, because the
+manifest, dataset.json or SHA256SUMS is damaged, the whole dataset is made again on the stage; it
+must agree with dataset.json or with SHA256SUMS, and then the files that differ are replaced. So a
+dataset ends in the bytes of a fresh conversion, or is left as it was.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data.conversion import convert, finish, staging
+from imnet_data.conversion.shard import ShardJob
+from imnet_data.dataset import description, index, manifest
+from imnet_data.errors import ConvertError
+from imnet_data.machine.files import file_sha256, write_whole
+from imnet_data.verification.expected import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from imnet_data.conversion.shard import Writing
+    from imnet_data.dataset.description import Description
+    from imnet_data.dataset.manifest import Entry
+    from imnet_data.machine.pool import Step
+    from imnet_data.sources import Source
+    from imnet_data.verification.shard import Difference
+
+
+def repair(
+    root: Path | str,
+    paths: Sequence[Path | str],
+    differences: Sequence[Difference],
+    *,
+    workers: int = 1,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> list[str]:
+    """Make again what `differences`, given by `verify`, say is damaged.
+
+    Args:
+        root: the folder that holds dataset.json.
+        paths: a source that has the damaged records, as `convert` takes it.
+        differences: what `verify` found.
+        workers: processes.
+        progress: called several times a second.
+
+    Returns:
+        The files that were replaced, relative to `root`, sorted.
+
+    Raises:
+        ImnetError: if the source does not give the records that the dataset had.
+    """
+    root = Path(root)
+    about = description.read(root)
+    with staging.held(root, force=False) as stage:
+        source = convert.open_any(
+            [Path(path) for path in paths],
+            boxes=bool(about.options.boxes),
+            spool=stage / "spool",
+            progress=progress,
+        )
+        try:
+            work = _Repair(root, about, _plan(source, about, stage), workers, progress)
+            return sorted(work.run(differences))
+        finally:
+            source.close()
+
+
+class _Repair(NamedTuple):
+    root: Path
+    about: Description
+    writing: Writing
+    workers: int
+    progress: Callable[[Step], None]
+
+    def run(self, differences: Sequence[Difference]) -> set[str]:
+        damaged = {difference.file for difference in differences}
+        manifests = {f"{split}/{manifest.FILE_NAME}" for split in self.about.splits}
+        replaced = set[str]()
+        if not damaged & {*manifests, staging.SUMS, description.FILE_NAME}:
+            self._write(list(self._damaged_shards(differences)))
+            replaced |= self._derive()
+        if damaged - replaced:
+            replaced |= self._write_all()
+        return replaced
+
+    def _damaged_shards(self, differences: Sequence[Difference]) -> Iterator[ShardJob]:
+        """Give the shards that are damaged, or have a damaged record or side file."""
+        keys = {difference.key for difference in differences if difference.key}
+        broken = {str(Path(difference.file).with_suffix("")) for difference in differences}
+        for split, said in self.about.splits.items():
+            numbers = set[int]()
+            if not said.shards[0].name:
+                numbers = {entry.shard for entry in self._entries(split) if entry.key in keys}
+            for number, shard in enumerate(said.shards):
+                if number in numbers or str(Path(split, shard.name).with_suffix("")) in broken:
+                    yield ShardJob(split, number)
+
+    def _entries(self, split: str) -> Iterator[Entry]:
+        return manifest.read(self.root / split / manifest.FILE_NAME)
+
+    def _write(self, jobs: Sequence[ShardJob]) -> None:
+        """Write shards on the stage, and refuse them if the manifest does not agree."""
+        convert.write_shards(self.writing, jobs, self.workers, self.progress)
+        for split in {job.split for job in jobs}:
+            numbers = {job.number for job in jobs if job.split == split}
+            wanted = (entry for entry in self._entries(split) if entry.shard in numbers)
+            for want, have in zip_longest(wanted, self.writing.entries(split, sorted(numbers))):
+                if want != have:
+                    raise ConvertError(
+                        f"{split}: the source gives another {(want or have).key} than the dataset "
+                        "had; nothing is changed: give the source that it was made from"
+                    )
+
+    def _derive(self) -> set[str]:
+        """Replace shards by those on the stage, then what follows from shards and manifests."""
+        replaced = set[str]()
+        staging.sync_disk_of(self.writing.stage)
+        contents = {staging.LABELS: finish.labels_tsv(self.about.classes)}
+        for split, said in self.about.splits.items():
+            replaced |= _replace(self.writing.stage / split, self.root / split, f"{split}/")
+            sides = self.writing.format.split_side_files(split, finish.summaries(said))
+            contents |= {f"{split}/{name}": content for name, content in sides.items()}
+            expected = expect(self.root / split, self.about.classes)
+            contents[f"{split}/{index.FILE_NAME}"] = index.to_bytes(expected.table)
+        for file, content in contents.items():
+            path = self.root / file
+            if not path.is_file() or path.read_bytes() != content:
+                write_whole(path, content)
+                replaced.add(file)
+        return replaced
+
+    def _write_all(self) -> set[str]:
+        """Make the whole dataset on the stage, and replace what differs."""
+        stage = self.writing.stage
+        waiting = [job for job in self.writing.jobs() if not self.writing.journal(job).exists()]
+        convert.write_shards(self.writing, waiting, self.workers, self.progress)
+        finish.finish(
+            self.writing,
+            name=self.about.name,
+            format_name=self.about.format,
+            classes=self.about.classes,
+            source_files=self.about.sources,
+            progress=self.progress,
+        )
+        names = (staging.LABELS, staging.SUMS, description.FILE_NAME)
+        if not any(_same(stage / name, self.root / name) for name in names[1:]):
+            raise ConvertError(
+                f"{self.root}: the source gives other records than the dataset had, or both "
+                f"{names[1]} and {names[2]} are damaged; nothing is changed: convert again"
+            )
+        staging.sync_disk_of(stage)
+        replaced = set[str]()
+        for split in self.about.splits:
+            replaced |= _replace(stage / split, self.root / split, f"{split}/")
+        for name in names:
+            if not _same(stage / name, self.root / name):
+                (stage / name).rename(self.root / name)
+                replaced.add(name)
+        return replaced
+
+
+def _plan(source: Source, about: Description, stage: Path) -> Writing:
+    planned = convert.plan_conversion(source, format_name=about.format, options=about.options)
+    if planned.classes != about.classes:
+        raise ConvertError("the source has another class list than the dataset: a wrong devkit?")
+    for split, said in about.splits.items():
+        plan = planned.plans.get(split)
+        if plan is None or plan.shard_count != len(said.shards):
+            raise ConvertError(
+                f"the source does not have the records of {split}: give the source, or all the "
+                "sources, that the dataset was made from"
+            )
+    plans = {split: planned.plans[split] for split in about.splits}
+    return convert.prepare(planned._replace(plans=plans), stage)
+
+
+def _replace(made: Path, directory: Path, prefix: str) -> set[str]:
+    """Rename the files that differ over those of the dataset; give their names."""
+    replaced = set[str]()
+    for path in sorted(file for file in made.rglob("*") if file.is_file()):
+        name = path.relative_to(made)
+        if _same(path, directory / name):
+            path.unlink()
+            continue
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        path.rename(directory / name)
+        replaced.add(f"{prefix}{name}")
+    return replaced
+
+
+def _same(made: Path, path: Path) -> bool:
+    return path.is_file() and file_sha256(path) == file_sha256(made)

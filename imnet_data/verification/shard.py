@@ -1,0 +1,206 @@
+"""Verifies one file, or the records of one shard: the jobs of `verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data import formats, jpeg
+from imnet_data.dataset import manifest
+from imnet_data.errors import FormatError, ImageError
+from imnet_data.formats import Place, folder
+from imnet_data.images import reencode
+from imnet_data.machine.files import FileHash, digests, file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from imnet_data.dataset.description import Description
+    from imnet_data.formats import Shard, Stored
+    from imnet_data.machine.pool import Counter
+    from imnet_data.verification.expected import Expectation
+
+
+class Difference(NamedTuple):
+    """One thing that is not as it should be."""
+
+    file: str  # relative to the dataset
+    what: str
+    key: str = ""  # of the record, where it is about one
+
+
+class FileJob(NamedTuple):
+    """A file to be held against its line of SHA256SUMS."""
+
+    file: str
+
+
+class RecordsJob(NamedTuple):
+    """The records of one shard, to be held against the manifest, and its file, as a FileJob."""
+
+    split: str
+    shard: int
+
+
+class Checking(NamedTuple):
+    """All that jobs need; shared by the workers."""
+
+    root: Path
+    about: Description
+    expected: Mapping[str, Expectation]
+    sums: Mapping[str, str]  # file -> sha256
+    decode: bool
+    counter: Counter
+
+
+def check(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
+    """Give what is wrong with the file or the records of `job`."""
+    if isinstance(job, FileJob):
+        return list(_check_file(checking, job.file))
+    return list(_RecordsCheck(checking, job).differences())
+
+
+def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
+    path = checking.root / file
+    try:
+        sha256 = file_sha256(path)
+        checking.counter.add(0, path.stat().st_size)
+    except OSError as error:
+        yield Difference(file, f"can not be read ({error.strerror})")
+        return
+    yield from _check_sum(checking, file, sha256)
+
+
+def _check_sum(checking: Checking, file: str, sha256: str) -> Iterator[Difference]:
+    if checking.sums.get(file, sha256) != sha256:
+        yield Difference(file, "its sha256 is not the one in SHA256SUMS")
+
+
+def _decoding_fault(image: bytes) -> str:
+    try:
+        reencode.to_pixels(image)
+    except ImageError as error:
+        return f"can not be decoded: {error}"
+    return ""
+
+
+class _RecordsCheck:
+    """One walk through a shard, and a look at each record that the walk did not reach."""
+
+    def __init__(self, checking: Checking, job: RecordsJob) -> None:
+        self._checking = checking
+        self._split = job.split
+        self._expected = checking.expected[job.split]
+        self._columns = self._expected.columns
+        self._rows = self._expected.rows_of(job.shard)
+        self._name = checking.about.splits[job.split].shards[job.shard].name
+        self._format = formats.get(checking.about.format)
+        self._file = f"{job.split}/{self._name}"
+        self._sum = FileHash(checking.root / self._file)
+
+    def differences(self) -> Iterator[Difference]:
+        try:
+            shard = self._format.open(self._checking.root / self._file)
+        except FormatError as error:
+            yield self._difference(str(error))
+            return
+        try:
+            reached = self._rows.start
+            if self._name:  # files of a folder have no order to be walked in
+                for found in self._walk(shard):
+                    if isinstance(found, Difference):
+                        yield found
+                    else:
+                        reached = found
+            for row in range(reached, self._rows.stop):
+                yield from self._look(shard, row)
+            if self._name:
+                yield from _check_sum(self._checking, self._file, self._sum.hexdigest())
+        except OSError as error:
+            yield self._difference(f"can not be read ({error.strerror})")
+        finally:
+            self._sum.close()
+            shard.close()
+
+    def _walk(self, shard: Shard) -> Iterator[Difference | int]:
+        """Give differences, and after each record the number of the next."""
+        row = self._rows.start
+        try:
+            for stored in shard.walk(self._sum.offer):
+                if row == self._rows.stop:
+                    yield self._difference(f"holds more than its {len(self._rows)} records")
+                    return
+                yield from self._compare(stored, row)
+                row += 1
+                yield row
+        except FormatError as error:
+            yield self._difference(str(error), row if row < self._rows.stop else None)
+            return
+        if row < self._rows.stop:
+            yield self._difference(f"holds {row - self._rows.start} of {len(self._rows)} records")
+
+    def _compare(self, stored: Stored, row: int) -> Iterator[Difference]:
+        place, label = self._place(row), int(self._columns.label[row])
+        for name, found, wanted in (
+            ("key", stored.key, place.key),
+            ("wnid", stored.wnid, place.wnid),
+            ("label", stored.label, label),
+            ("offset", stored.offset, place.offset),
+        ):
+            if found is not None and found != wanted:
+                yield self._difference(f"{name} is {found}, the manifest says {wanted}", row)
+        yield from self._check_image(stored.image, row)
+
+    def _look(self, shard: Shard, row: int) -> Iterator[Difference]:
+        """Check a record by its place alone."""
+        if self._stored(row) == "pixels":
+            yield self._difference("can not be reached: its pixels have to be walked to", row)
+            return
+        try:
+            image = shard.read(self._place(row))
+        except FormatError as error:
+            yield self._difference(str(error), row)
+            return
+        yield from self._check_image(image, row)
+
+    def _check_image(self, image: bytes, row: int) -> Iterator[Difference]:
+        self._checking.counter.add(1, len(image))
+        stored = self._stored(row)
+        contents, fault = [image], ""
+        if stored == "seekable":
+            try:
+                contents.append(jpeg.restore(image))
+            except ImageError as error:
+                fault = f"can not be restored: {error}"
+        found, *restored = self._digests(*contents)
+        if found != self._expected.stored_sha256[row].tobytes():
+            fault = "the image is not the one that was stored"
+        elif restored and restored[0] != self._expected.sha256[row].tobytes():
+            fault = "the image that is restored is not the original"
+        elif not fault and self._checking.decode and stored != "pixels":
+            fault = _decoding_fault(image)
+        if fault:
+            yield self._difference(fault, row)
+
+    def _digests(self, *contents: bytes) -> list[bytes]:
+        """Give the sha256 of each, and go on with that of the shard where it has a file."""
+        if self._name:
+            return self._sum.digests_beside(*contents)
+        return digests(contents)
+
+    def _stored(self, row: int) -> str:
+        return manifest.STORED[self._columns.stored[row]]
+
+    def _place(self, row: int) -> Place:
+        columns = self._columns
+        label = int(columns.label[row])
+        wnid = self._checking.about.classes[label] if label >= 0 else ""
+        key, offset, nbytes = columns.key[row], columns.offset[row], columns.nbytes[row]
+        return Place(key.decode(), wnid, int(offset), int(nbytes))
+
+    def _difference(self, what: str, row: int | None = None) -> Difference:
+        if row is None:
+            return Difference(f"{self._split}/{self._name}", what)
+        place = self._place(row)
+        name = self._name or folder.file_name(place.wnid, place.key)
+        return Difference(f"{self._split}/{name}", what, place.key)

@@ -1,0 +1,204 @@
+"""Verifies a dataset: every file against SHA256SUMS, every record against the manifest.
+
+All differences are reported. Each names a file of the dataset, so that `repair` knows what to make
+again, and the record where there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.conversion.finish import labels_tsv, summaries
+from imnet_data.conversion.staging import LABELS, SUMS
+from imnet_data.dataset import description, index, manifest
+from imnet_data.errors import ManifestError
+from imnet_data.formats import folder, get
+from imnet_data.imagenet import labels
+from imnet_data.machine import pool
+from imnet_data.machine.pool import Counter, Step
+from imnet_data.verification.expected import expect
+from imnet_data.verification.shard import Checking, Difference, FileJob, RecordsJob, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imnet_data.dataset.description import Description
+    from imnet_data.verification.expected import Expectation
+
+# published facts of ILSVRC2012, held against a split that has all of it
+_TRAIN_COUNT = 1_281_167
+_TRAIN_CLASS_COUNTS = 732, 1300  # least and most images of a class
+_VAL_COUNT = 50_000
+_VAL_CLASS_COUNTS = 50, 50
+
+_SUM = re.compile(r"([0-9a-f]{64})  ([^/].*)")  # as sha256sum writes and reads it
+
+
+def verify(
+    root: Path | str,
+    *,
+    decode: bool = False,
+    workers: int = 1,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> list[Difference]:
+    """Give all differences between the dataset at `root` and what it says of itself.
+
+    Args:
+        root: the folder that holds dataset.json.
+        decode: whether every image is decoded in full, too.
+        workers: processes.
+        progress: called several times a second.
+
+    Raises:
+        ManifestError: if dataset.json is missing or damaged; nothing can be said then.
+    """
+    root = Path(root)
+    about = description.read(root)
+    sums, differences = _read_sums(root)
+    differences += _check_labels(root, about)
+    expected: dict[str, Expectation] = {}
+    for split in about.splits:
+        progress(Step(f"manifest of {split}", 0, 1))
+        try:
+            expected[split] = expect(root / split, about.classes)
+        except ManifestError as error:
+            differences.append(Difference(f"{split}/{manifest.FILE_NAME}", str(error)))
+            continue
+        differences += _check_split(root, about, split, expected[split])
+        differences += _without_records(root, about, split, sums)
+    checking = Checking(root, about, expected, sums, decode, Counter())
+    differences += _check_all(checking, workers, progress)
+    return sorted(set(differences))
+
+
+def _check_all(
+    checking: Checking, workers: int, progress: Callable[[Step], None]
+) -> list[Difference]:
+    jobs = list(_jobs(checking))
+    total = sum(split.record_count for split in checking.about.splits.values())
+    shards = [shard for split in checking.about.splits.values() for shard in split.shards]
+    total_nbytes = sum(shard.nbytes for shard in shards)
+
+    def report() -> None:
+        done, nbytes = checking.counter.done
+        progress(Step("verify", done, total, nbytes, max(total_nbytes, nbytes)))
+
+    check_job = partial(check, checking)
+    results = pool.run(check_job, jobs, workers=workers, counter=checking.counter, poll=report)
+    found = [difference for result in results for difference in result]
+    report()
+    return found
+
+
+def _jobs(checking: Checking) -> Iterator[FileJob | RecordsJob]:
+    """Give a job for each shard, and one for each other file."""
+    shards = set()
+    for split in checking.expected:
+        for number, shard in enumerate(checking.about.splits[split].shards):
+            shards.add(f"{split}/{shard.name}")
+            yield RecordsJob(split, number)
+    yield from (FileJob(file) for file in checking.sums if file not in shards)
+
+
+def _read_sums(root: Path) -> tuple[dict[str, str], list[Difference]]:
+    sums: dict[str, str] = {}
+    try:
+        lines = (root / SUMS).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [Difference(SUMS, f"can not be read ({error})")]
+    for number, line in enumerate(lines, 1):
+        matched = _SUM.fullmatch(line)
+        if matched is None or ".." in matched[2].split("/"):
+            return sums, [Difference(SUMS, f"line {number} is not a sha256 and the name of a file")]
+        sums[matched[2]] = matched[1]
+    return sums, []
+
+
+def _check_labels(root: Path, about: Description) -> list[Difference]:
+    found = []
+    path = root / LABELS
+    if not path.is_file() or path.read_bytes() != labels_tsv(about.classes):
+        found.append(Difference(LABELS, f"does not have the classes of {description.FILE_NAME}"))
+    if (
+        len(about.classes) == len(labels.ilsvrc2012())
+        and labels.fingerprint(about.classes) != labels.WNIDS_SHA256
+    ):
+        found.append(
+            Difference(description.FILE_NAME, "has 1000 classes, and not those of ILSVRC2012")
+        )
+    return found
+
+
+def _check_split(
+    root: Path, about: Description, split: str, expected: Expectation
+) -> Iterator[Difference]:
+    """Hold manifest, index, description and side files of a split against each other."""
+    said, columns = about.splits[split], expected.columns
+    file = f"{split}/{manifest.FILE_NAME}"
+    if columns.digest != said.digest:
+        yield Difference(file, f"its digest is not the one in {description.FILE_NAME}")
+    counts = np.bincount(columns.shard, minlength=len(said.shards)).tolist()
+    if counts != [shard.record_count for shard in said.shards] or np.any(
+        np.diff(columns.shard) < 0
+    ):
+        yield Difference(file, f"its shards are not those of {description.FILE_NAME}")
+    if expected.fixes != said.fixes:
+        yield Difference(file, f"its fix-ups are not those of {description.FILE_NAME}")
+    keys, key_counts = np.unique(columns.key, return_counts=True)
+    for key in keys[key_counts > 1]:
+        yield Difference(file, "stands in it more than once", key.decode())
+    yield from _check_index(root, split, expected)
+    yield from _check_known_counts(split, expected, about)
+    for name, content in get(about.format).split_side_files(split, summaries(said)).items():
+        path = root / split / name
+        if not path.is_file() or path.read_bytes() != content:
+            yield Difference(f"{split}/{name}", "does not describe the shards of the split")
+
+
+def _check_index(root: Path, split: str, expected: Expectation) -> Iterator[Difference]:
+    file = f"{split}/{index.FILE_NAME}"
+    try:
+        found = index.open_index(root / file)
+    except ManifestError as error:
+        yield Difference(file, str(error))
+        return
+    for name in index.Index._fields:
+        if not np.array_equal(getattr(found, name), getattr(expected.columns, name)):
+            yield Difference(file, f"its column {name} is not that of the manifest")
+
+
+def _check_known_counts(
+    split: str, expected: Expectation, about: Description
+) -> Iterator[Difference]:
+    """Hold a complete split of ILSVRC2012 against the published counts and labels."""
+    columns = expected.columns
+    known = {"train": (_TRAIN_COUNT, _TRAIN_CLASS_COUNTS), "val": (_VAL_COUNT, _VAL_CLASS_COUNTS)}
+    if split not in known or len(columns.key) != known[split][0]:
+        return
+    file, (least, most) = f"{split}/{manifest.FILE_NAME}", known[split][1]
+    counts = np.bincount(columns.label, minlength=len(about.classes))
+    for label in np.flatnonzero((counts < least) | (counts > most)):
+        what = (
+            f"{about.classes[label]} has {counts[label]} images, ILSVRC2012 has {least} to {most}"
+        )
+        yield Difference(file, what)
+    if split == "val":
+        wnids = (about.classes[label] for label in columns.label[np.argsort(columns.key)])
+        if labels.fingerprint(wnids) != labels.VAL_WNIDS_SHA256:
+            yield Difference(file, "its labels are not the published ones of the 50,000 val images")
+
+
+def _without_records(
+    root: Path, about: Description, split: str, sums: dict[str, str]
+) -> Iterator[Difference]:
+    """Take the files of records out of the sums of a folder: they are hashed as records."""
+    if about.splits[split].shards[0].name:
+        return
+    for entry in manifest.read(root / split / manifest.FILE_NAME):
+        if sums.pop(f"{split}/{folder.file_name(entry.wnid, entry.key)}", None) != entry.sha256:
+            yield Difference(SUMS, "does not have the hash that the manifest has", entry.key)
