@@ -15,7 +15,7 @@ from imnet_data.images.reencode import to_pixels
 from imnet_data.record import Box, Record
 from imnet_data.synth.layout import CMYK_KEY, PNG_KEY
 
-SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "imagenet_sample"
+SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "imagenet_sample"
 
 
 def pattern(height, width):

@@ -1,4 +1,4 @@
-"""Labels, randomness, order, manifest, index: what everything else stands on."""
+"""Manifest and index."""
 
 import hashlib
 from pathlib import Path
@@ -6,15 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imnet_data import order, rng
 from imnet_data.dataset import index, manifest
 from imnet_data.dataset.manifest import Entry
-from imnet_data.errors import LabelError, ManifestError
-from imnet_data.imagenet import labels
+from imnet_data.errors import ManifestError
 from imnet_data.record import Box
-from imnet_data.rng import Stream
-
-SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 def entries(count: int = 5) -> list[Entry]:
@@ -37,75 +32,6 @@ def entries(count: int = 5) -> list[Entry]:
 
 def lines(count: int = 5) -> list[bytes]:
     return [f"{manifest.to_line(entry)}\n".encode() for entry in entries(count)]
-
-
-def test_the_label_tables_have_their_published_fingerprints() -> None:
-    assert labels.fingerprint(labels.ilsvrc2012_wnids()) == labels.WNIDS_SHA256
-    assert labels.fingerprint(labels.val_wnids()) == labels.VAL_WNIDS_SHA256
-    assert len(labels.val_wnids()) == 50_000
-
-
-def test_the_three_conventions_are_the_published_ones() -> None:
-    classes = labels.ilsvrc2012_wnids()
-    wanted = {"sorted": (0, 64, 65, 999), "ilsvrc": (449, None, 490, None), "tf": (1, 65, 66, 1000)}
-    for name, (tench, green_mamba, sea_snake, last) in wanted.items():
-        integers = labels.integers(classes, name)  # type: ignore[arg-type]
-        assert integers["n01440764"] == tench
-        assert green_mamba in (None, integers["n01749939"])
-        assert integers["n01751748"] == sea_snake
-        assert last in (None, integers["n15075141"])
-    assert sorted(labels.integers(classes, "ilsvrc").values()) == list(range(1, 1001))
-
-
-def test_a_class_outside_of_ilsvrc2012_has_no_devkit_id() -> None:
-    with pytest.raises(LabelError, match="n99999999 is not a class of ILSVRC2012"):
-        labels.integers(["n99999999"], "ilsvrc")
-    with pytest.raises(ValueError, match="known: sorted, ilsvrc, tf"):
-        labels.integers(["n01440764"], "caffe")  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="the devkit's own table is not here")
-def test_the_val_labels_are_those_of_the_devkit() -> None:
-    ids = labels.integers(labels.ilsvrc2012_wnids(), "ilsvrc")
-    truth = (SHARED / "ILSVRC2012_validation_ground_truth.txt").read_text().split()
-    assert [ids[wnid] for wnid in labels.val_wnids()] == [int(number) for number in truth]
-
-
-def test_random_numbers_are_golden() -> None:
-    bits = rng.hash64(0, Stream.ORDER, 0, np.arange(3))
-    assert bits.tolist() == [9448219569539525645, 12692095714885362647, 15631229225272677550]
-    assert order.shuffled(10, seed=0).tolist() == [8, 4, 3, 7, 9, 6, 0, 1, 2, 5]
-    assert order.shuffled(10, seed=0, epoch=1).tolist() != order.shuffled(10, seed=0).tolist()
-
-
-def test_seed_epoch_index_draw_and_stream_do_not_collide() -> None:
-    indices = np.arange(40)
-    seen = [
-        rng.hash64(seed, stream, epoch, indices, draw=draw)
-        for seed in (-1, 0, 1, 2**63)
-        for stream in Stream
-        for epoch in range(4)
-        for draw in range(4)
-    ]
-    assert len(np.unique(np.concatenate(seen))) == len(seen) * len(indices)
-
-
-def test_a_number_does_not_depend_on_its_neighbours() -> None:
-    indices = np.array([5, 1_281_166, 0])
-    together = rng.uniform(3, Stream.CROP, 2, indices)
-    alone = [rng.uniform(3, Stream.CROP, 2, np.array([index]))[0] for index in indices]
-    assert together.tolist() == alone
-    assert (together >= 0).all()
-    assert (together < 1).all()
-
-
-def test_a_shuffle_is_a_fair_permutation() -> None:
-    places = np.zeros((6, 6), int)
-    for seed in range(3000):
-        shuffled = order.shuffled(6, seed=seed)
-        assert sorted(shuffled.tolist()) == list(range(6))
-        places[np.arange(6), shuffled] += 1
-    assert np.abs(places - 500).max() < 100  # five standard deviations
 
 
 def test_a_manifest_reads_back_and_its_bytes_are_the_same_twice(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from imnet_data.imagenet import labels, variants
 from imnet_data.metrics import ClassSpace
 
 WNIDS = labels.ilsvrc2012_wnids()
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def space(name):
