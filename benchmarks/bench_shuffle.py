@@ -27,7 +27,7 @@ import numpy as np
 
 from imnet_data.loaders import schedule
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.order import shuffled
+from imnet_data.rng import shuffled
 
 BATCH_SIZE = 256
 SHARD_SIZE = 2_300  # records, as many as a shard of 256 MiB has

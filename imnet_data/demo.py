@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats
-from imnet_data.conversion.convert import convert, open_any
+from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError
-from imnet_data.machine.pool import Step
+from imnet_data.machine.progress import Step
+from imnet_data.sources.opening import open_any
 from imnet_data.synth import synth
 from imnet_data.verification.verify import verify
 

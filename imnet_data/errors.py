@@ -11,7 +11,8 @@ ImnetError
 ├── ConvertError     a conversion can not start, or not go on
 ├── EvaluationError  a measurement would not be of what it says
 ├── TrainError       a training run can not start, or not go on
-└── MissingExtra     a package that this needs is not installed
+├── MissingExtra     a package that this needs is not installed
+└── Stopped          long work was stopped before its end
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
 """
@@ -63,3 +64,7 @@ class TrainError(ImnetError):
 
 class MissingExtra(ImnetError):
     """A package that this needs is not installed; the text has the pip line."""
+
+
+class Stopped(ImnetError):
+    """Long work was stopped before its end, by Ctrl-C or because another part of it failed."""

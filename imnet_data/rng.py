@@ -62,3 +62,12 @@ def uniform(
     """Return one number in [0, 1) for each index, float64[len(indices)], multiples of 2**-53."""
     bits = hash64(seed, stream, epoch, indices, draw=draw) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
+
+
+def shuffled(count: int, *, seed: int, epoch: int = 0) -> NDArray[np.int64]:
+    """Return the numbers 0 to count - 1 in shuffled order, int64[count].
+
+    Sorting by 64-bit keys is a uniform shuffle but for equal keys (chance 4e-8 at 1.28 million
+    records), which the stable sort leaves in index order: so the result is always defined.
+    """
+    return np.argsort(hash64(seed, Stream.ORDER, epoch, np.arange(count)), kind="stable")

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: records, tarballs, datasets, libraries that need help to import."""
+"""Fixtures that tests share: records, tarballs, datasets, libraries that are hard to import."""
 
 import importlib
 import io

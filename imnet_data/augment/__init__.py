@@ -2,8 +2,8 @@
 
 Everything is drawn from (seed, epoch, index) on the host, as small NumPy tables that can be looked
 at (`draw_...`), and then done to all images at once (`apply_...`); torch's generators are not used.
-The order is that of torchvision's training script: policies and jitter on uint8, then normalize,
-erase, and mix last:
+What is done to one image while it is decoded belongs to `transforms`. The order is that of
+torchvision's training script: policies and jitter on uint8, then normalize, erase, and mix last:
 
     images = apply_policy(images, TrivialAugmentWide(), seed=0, epoch=epoch, indices=indices)
     ...

@@ -6,5 +6,6 @@
 
 Stages take turns, round after round, so that whatever else the machine does meets all of them. Each
 result is checked after its timing; a wrong one is an error, never a number. `model` and `device`
-import torch, and are imported nowhere else.
+import torch, and are imported nowhere else. Comparisons with other libraries belong to the folder
+`benchmarks` beside the package.
 """

@@ -14,7 +14,7 @@ from imnet_data.dataset.opened import Dataset
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imnet_data.machine.pool import Step
+    from imnet_data.machine.progress import Step
 
 MOST_RECORDS = 5000  # 550 MB of photographs; of a larger dataset so many are drawn
 

@@ -14,7 +14,8 @@ from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import some
 from imnet_data.bench.stages import require_normalized
 from imnet_data.errors import EvaluationError
-from imnet_data.loaders.torch import TensorBatch, constants, normalized, pinned
+from imnet_data.loaders.device import constants, normalized, pinned
+from imnet_data.loaders.torch import TensorBatch
 from imnet_data.train import recipes
 from imnet_data.train.checkpoint import Position
 from imnet_data.train.distributed import Ranks

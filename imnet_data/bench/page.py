@@ -9,10 +9,10 @@ import numpy as np
 
 from imnet_data.bench import roofline, text
 from imnet_data.bench.names import BATCHES, MODEL, TRAINING
-from imnet_data.bench.report import predictions
+from imnet_data.bench.roofline import predictions
 from imnet_data.html import charts
 from imnet_data.html.charts import Point
-from imnet_data.inspection.page import document, table
+from imnet_data.html.document import document, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

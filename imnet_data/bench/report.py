@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imnet_data.bench import roofline
-from imnet_data.bench.measurement import Measurement, Repeat
-from imnet_data.bench.options import BenchOptions
-from imnet_data.errors import EvaluationError
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
-VERSION = 1
+    from imnet_data.bench.measurement import Measurement
+    from imnet_data.bench.options import BenchOptions
 
 
 @dataclass(kw_only=True)
@@ -61,73 +53,3 @@ class Report:
     stolen_cores: float | None  # that the host of a virtual machine took meanwhile
     warnings: list[str]
     datasets: list[DatasetReport]
-
-
-def to_json(report: Report) -> str:
-    """Give the report as one JSON document, with the figures that follow from the repeats."""
-    document = {"version": VERSION, **dataclasses.asdict(report)}
-    for told, dataset in zip(document["datasets"], report.datasets, strict=True):
-        told["predictions"] = [one._asdict() for one in predictions(report, dataset)]
-        told["verdict"] = roofline.verdict(report, dataset)
-        for row, one in zip(told["measurements"], dataset.measurements, strict=True):
-            row["repeats"] = [each._asdict() for each in one.repeats]
-            row["figures"] = figures(one)
-    return json.dumps(document, indent=1)
-
-
-def predictions(report: Report, dataset: DatasetReport) -> list[roofline.Prediction]:
-    """Give what was expected of the whole, for this machine's cores."""
-    return roofline.predictions(dataset, cores=report.machine["cores_allowed"])
-
-
-def figures(one: Measurement) -> dict[str, Any]:
-    """Give what a measurement's repeats say, by name."""
-    return {
-        "cache": one.cache,
-        "images_per_second": one.images_per_second,
-        "images_per_second_range": [min(one.speeds), max(one.speeds)],
-        "nbytes_per_second": one.nbytes_per_second,
-        "cpu_seconds_per_image": one.cpu_seconds_per_image,
-        "images_per_core_second": one.images_per_core_second,
-        "batch_seconds_p50": one.batch_percentile(50),
-        "batch_seconds_p99": one.batch_percentile(99),
-        "first_batch_seconds": one.first_batch_seconds,
-        "peak_nbytes": one.peak_nbytes,
-    }
-
-
-def read(path: Path) -> Report:
-    """Read a report that `to_json` made.
-
-    Raises:
-        EvaluationError: if it is none.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-        if document.pop("version") != VERSION:
-            raise ValueError("it is of another version of this program")
-        options = document.pop("options")
-        datasets = [_dataset(fields) for fields in document.pop("datasets")]
-        threads = tuple(options.pop("threads"))
-        return Report(
-            options=BenchOptions(threads=threads, **options), datasets=datasets, **document
-        )
-    except OSError as error:
-        raise EvaluationError(f"{path}: can not be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EvaluationError(
-            f"{path}: is no report of `imnet-data bench --json` ({error}); measure again"
-        ) from error
-
-
-def _dataset(fields: dict[str, Any]) -> DatasetReport:
-    for derived in ("predictions", "verdict"):
-        del fields[derived]
-    return DatasetReport(
-        measurements=[_measurement(row) for row in fields.pop("measurements")], **fields
-    )
-
-
-def _measurement(fields: dict[str, Any]) -> Measurement:
-    del fields["figures"]
-    return Measurement(repeats=[Repeat(**row) for row in fields.pop("repeats")], **fields)

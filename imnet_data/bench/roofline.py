@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data.bench.measurement import Measurement
 from imnet_data.bench.names import (
     BATCHES,
     COPY,
@@ -48,7 +49,7 @@ class Prediction(NamedTuple):
         return self.cpu_measured / sum(self.parts.values())
 
 
-def predictions(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
+def predicted(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
     """Give what was expected of each loader and of the training step, where stages say it.
 
     Args:
@@ -210,3 +211,8 @@ def _storage(report: Report, dataset: DatasetReport, wanted: float) -> list[str]
     if fits:
         return [f"In the first epoch {gives}, which limits; then {size} are in memory."]
     return [f"{size} do not fit into memory, and {gives}: storage limits."]
+
+
+def predictions(report: Report, dataset: DatasetReport) -> list[Prediction]:
+    """Give what was expected of the whole, for this machine's cores."""
+    return predicted(dataset, cores=report.machine["cores_allowed"])

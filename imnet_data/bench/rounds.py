@@ -20,7 +20,7 @@ from imnet_data.bench.sample import Sample, work_of
 from imnet_data.bench.stages import Normalizing, in_memory, is_seekable
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
-from imnet_data.machine.pool import Step
+from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.bench import roofline
 from imnet_data.bench.names import BATCHES
-from imnet_data.bench.report import predictions
+from imnet_data.bench.roofline import predictions
 from imnet_data.inspection.text import nbytes_text
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The command line: one file a command, imported when it is called.
 
-An ImnetError is one line on stderr and exit status 1; wrong usage is 2; a stop by Ctrl-C is 130.
+A command parses, calls and prints; the work belongs to the packages below. An ImnetError is one
+line on stderr and exit status 1; wrong usage is 2; a stop by Ctrl-C is 130.
 """
 
 from __future__ import annotations

@@ -100,9 +100,9 @@ def command(
         if dataset:
             raise click.UsageError("--compare is of two reports; leave out DATASET")
         from imnet_data.bench import compare as comparing
-        from imnet_data.bench import report
+        from imnet_data.bench.document import read
 
-        click.echo(comparing.text(comparing.compare(*map(report.read, compare))))
+        click.echo(comparing.text(comparing.compare(*map(read, compare))))
         return
     if not dataset:
         raise click.UsageError("name a DATASET, or --compare two reports")
@@ -140,9 +140,10 @@ def _measured(
 
 
 def _tell(measured: Report, json_out: Path | None, html: Path | None) -> None:
-    from imnet_data.bench import page, report, text
+    from imnet_data.bench import page, text
+    from imnet_data.bench.document import to_json
 
-    document = report.to_json(measured)
+    document = to_json(measured)
     if html:
         _write(html, page.page(measured))
     if json_out:

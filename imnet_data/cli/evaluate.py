@@ -17,7 +17,7 @@ from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
 from imnet_data.machine.files import write_whole
-from imnet_data.machine.pool import Step
+from imnet_data.machine.progress import Step
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imnet_data.machine.closing import Closing
 
 if TYPE_CHECKING:
-    from imnet_data.machine.pool import Step
+    from imnet_data.machine.progress import Step
 
 _TERMINAL_SECONDS = 0.1  # between changes of the line
 _PLAIN_SECONDS = 10.0  # between plain lines

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
-from imnet_data.machine.pool import Step
+from imnet_data.machine.progress import Step
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import click
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.dataset import opened
-from imnet_data.machine.pool import cores, steps
+from imnet_data.machine.pool import cores
+from imnet_data.machine.progress import steps
 from imnet_data.sources import official
 from imnet_data.verification.compare import compare
 from imnet_data.verification.repair import repair

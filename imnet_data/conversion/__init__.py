@@ -1,5 +1,4 @@
 """Writing a dataset: plan, shards, journals, manifest.
 
-What the files contain is decided by `dataset` and `formats`, where records come from by
-`sources`.
+What the files contain belongs to `dataset` and `formats`, where records come from to `sources`.
 """

@@ -7,13 +7,12 @@ last, so that a folder without dataset.json is never taken for a dataset.
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import formats, sources
+from imnet_data import formats
 from imnet_data.conversion import finish, plan, shard, staging
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
@@ -21,7 +20,9 @@ from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description,
 from imnet_data.errors import ConvertError
 from imnet_data.imagenet import variants
 from imnet_data.machine import files, pool
-from imnet_data.machine.pool import Counter, Step, steps
+from imnet_data.machine.pool import Counter
+from imnet_data.machine.progress import Step
+from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from imnet_data.sources import Source
 
 _PLAN = "plan.json"
-_log = logging.getLogger("imnet_data")  # what is said of a source; on stderr, unless sent elsewhere
 
 
 class Conversion(NamedTuple):
@@ -86,31 +86,6 @@ def convert(
             return _run(conversion, out, workers or pool.cores() + 1, progress)
         finally:
             source.close()
-
-
-def open_any(
-    paths: Sequence[Path],
-    *,
-    split: str | None = None,
-    boxes: bool = False,
-    spool: Path | None = None,
-    progress: Callable[[Step], None] = lambda step: None,
-) -> Source:
-    """Open sources, or one dataset as a source."""
-    if not any(opened.is_dataset(path) for path in paths):
-        source = sources.open_sources(
-            paths, split=split, boxes=boxes, spool=spool, progress=steps(progress)
-        )
-        for note in source.notes:
-            _log.warning(note)
-        return source
-    if len(paths) > 1:
-        raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
-    about = description.read(paths[0])
-    names = about.splits if split is None else (split,)
-    splits = {name: opened.Dataset.open(paths[0], name) for name in names}
-    files = tuple(sources.SourceFile(*file) for file in about.sources)
-    return sources.Source(dict(splits), about.classes, files, (), name=about.name)
 
 
 def plan_conversion(source: Source, *, format_name: str, options: Options) -> Conversion:

@@ -12,16 +12,15 @@ import numpy as np
 
 from imnet_data.conversion import journal
 from imnet_data.conversion.shard import ShardJob
-from imnet_data.conversion.staging import LABELS, SUMS
 from imnet_data.dataset import index, manifest
 from imnet_data.dataset.description import FILE_NAME as DESCRIPTION
 from imnet_data.dataset.description import Description, ShardFile, SplitDescription
+from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv
 from imnet_data.errors import ConvertError
 from imnet_data.formats import ShardSummary, folder
-from imnet_data.imagenet import labels
 from imnet_data.machine import files
 from imnet_data.machine.files import file_sha256
-from imnet_data.machine.pool import Step
+from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,15 +124,3 @@ def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple
     if not heads[0].name:  # a folder: the hash of a record is that of its file
         for entry in writing.entries(split, range(len(heads))):
             yield folder.file_name(entry.wnid, entry.key), entry.sha256
-
-
-def summaries(split: SplitDescription) -> list[ShardSummary]:
-    """Give what side files say of the shards of a split."""
-    return [ShardSummary(shard.name, shard.record_count, shard.nbytes) for shard in split.shards]
-
-
-def labels_tsv(classes: Sequence[str]) -> bytes:
-    """Give labels.tsv: index, wnid and words of each class."""
-    words = labels.words_of()
-    rows = (f"{label}\t{wnid}\t{words.get(wnid, '')}\n" for label, wnid in enumerate(classes))
-    return ("index\twnid\twords\n" + "".join(rows)).encode()

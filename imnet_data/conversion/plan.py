@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data import order
+from imnet_data import rng
 from imnet_data.errors import LabelError, SourceError
 from imnet_data.imagenet import labels
 
@@ -69,12 +69,12 @@ def plan_split(
     seed = options.seed or 0
     if options.limit is not None and options.limit < len(rows):
         # the records that a shuffle puts first, so that every class has its share
-        rows = rows[np.sort(order.shuffled(len(rows), seed=seed)[: options.limit])]
+        rows = rows[np.sort(rng.shuffled(len(rows), seed=seed)[: options.limit])]
     if not len(rows):
         raise SourceError(f"{split}: no record to convert; look at the source and at --classes")
     chosen = options.order or ("shuffled" if split == "train" else "sorted")
     if chosen == "shuffled":
-        rows = rows[order.shuffled(len(rows), seed=seed)]
+        rows = rows[rng.shuffled(len(rows), seed=seed)]
     nbytes = listing.nbytes[rows]
     return SplitPlan(
         split=split,

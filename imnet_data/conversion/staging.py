@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data.dataset import description, opened
+from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError, ManifestError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Description
 
 NAME = ".part"
-SUMS = "SHA256SUMS"
-LABELS = "labels.tsv"
 _LOCK = "lock"
 _BOOT = "boot"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"  # random(4)

@@ -6,7 +6,8 @@
 
 Every record is scored exactly once, or there is no number. What classes the dataset has is said by
 its dataset.json, what the outputs of the model are by the model; where they differ there is no
-number, either. `load_model` alone imports torch: a Model can be any function.
+number, either. `load_model` alone imports torch: a Model can be any function. Counting belongs to
+`metrics`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import numpy as np
 from imnet_data.dataset.opened import Dataset
 from imnet_data.evaluation import text
 from imnet_data.html.charts import histogram
-from imnet_data.inspection.page import document, figure, picture, stored_as_pixels, table
+from imnet_data.html.document import document, figure, table
+from imnet_data.inspection.page import picture, stored_as_pixels
 from imnet_data.metrics import CONFIDENCE_UNIT
 
 if TYPE_CHECKING:

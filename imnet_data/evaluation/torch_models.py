@@ -9,7 +9,7 @@ import torch
 
 from imnet_data.errors import EvaluationError, MissingExtra
 from imnet_data.evaluation.scoring import Model
-from imnet_data.loaders.torch import require_device
+from imnet_data.loaders.device import require_device
 from imnet_data.train.checkpoint import read
 from imnet_data.train.models import build_model, head_name, parameter_count
 from imnet_data.train.transfer import read_weights

@@ -1,7 +1,8 @@
 """Formats: each is one module that writes and opens shards; a shard is one file of it.
 
 A format's module satisfies the Protocol `Format`. To add one, write the module and add its row to
-`FORMATS`; nothing else knows the list.
+`FORMATS`; nothing else knows the list. Splits, manifests and labels of a whole dataset belong to
+`dataset`.
 """
 
 from __future__ import annotations

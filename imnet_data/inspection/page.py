@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from PIL import Image
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ImageError, ImnetError
 from imnet_data.html.charts import density, histogram
+from imnet_data.html.document import document, figure, table
 from imnet_data.imagenet import labels
 from imnet_data.images import fixups, reencode
 from imnet_data.inspection import text
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _SHEET = 60  # images of all contact sheets together
 _FIXED = 48  # fixed records of a split that are shown
 _SIDE = 160  # pixels; of a thumbnail
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def page(root: Path) -> str:
@@ -60,35 +59,6 @@ def _page(told: Summary, sections: Iterable[str]) -> str:
     return document(text.headline(told), parts, facts=_facts(told), sections=sections)
 
 
-def document(
-    headline: str, parts: Mapping[str, str], *, facts: str, sections: Iterable[str]
-) -> str:
-    """Give a whole page; `parts` has id and name of what the links at its top lead to."""
-    style = resources.files("imnet_data.html").joinpath("page.css").read_text()
-    links = [f'<a href="#{escape(name)}">{escape(words)}</a>' for name, words in parts.items()]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{escape(headline)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>{escape(headline[0].upper() + headline[1:])}</h1>
-<nav aria-label="parts of the page">{"".join(links)}</nav>
-{facts}
-</header>
-<main>
-{"".join(sections)}</main>
-</body>
-</html>
-"""
-
-
 def _facts(told: Summary) -> str:
     rows = [(row.name, *row.values) for row in text.split_rows(told)]
     made = [
@@ -101,22 +71,6 @@ def _facts(told: Summary) -> str:
     ]
     facts = table("What is in it: median (least to most)", ("", *told.splits), rows)
     return f'<div class="facts">{facts}{table("What made it", (), made)}</div>'
-
-
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Give a table of text; the first cell of a row is its name."""
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>\n"
-        for row in rows
-    )
-    header = f"<thead><tr>{names}</tr></thead>" if head else ""
-    return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>{header}'
-        f"<tbody>\n{body}</tbody></table></div>\n"
-    )
 
 
 def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
@@ -192,13 +146,6 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
     ]
     shown = picture(opened, row, pixels, alt=f"{words}, {key}")
     return figure(shown, lines, is_marked=bool(fix))
-
-
-def figure(picture: str, lines: Iterable[tuple[str, str]], *, is_marked: bool = False) -> str:
-    """Give a picture with lines of text below, each with the class that it is styled as."""
-    caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
-    style = ' class="fixed"' if is_marked else ""
-    return f"<figure{style}>{picture}<figcaption>{caption}</figcaption></figure>\n"
 
 
 def picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imnet_data import jpeg
-from imnet_data.conversion import convert
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.index import FILE_NAME as INDEX
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError, ManifestError
 from imnet_data.formats import Place
 from imnet_data.imagenet import labels
+from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def _of_split(opened: Dataset) -> SplitSummary:
 
 
 def _of_source(path: Path) -> Summary:
-    source = convert.open_any([path])
+    source = open_any([path])
     try:
         classes = source.classes if source.classes is not None else labels.ilsvrc2012_wnids()
         return Summary(

@@ -1,4 +1,7 @@
-"""What can be done to a JPEG: its header, its pixels or those of a box, lossless rewriting."""
+"""What can be done with the bytes of one JPEG: header, pixels of a box, lossless rewriting.
+
+Uses of Pillow and the policy for bad images belong to `images`, batches to `loaders`.
+"""
 
 from imnet_data.jpeg._crop import crop
 from imnet_data.jpeg._decode import decode, decode_damaged, handed_over

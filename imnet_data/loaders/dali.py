@@ -98,7 +98,7 @@ class DaliLoader(Closing):
             return batches
         import torch
 
-        from imnet_data.loaders.torch import held
+        from imnet_data.loaders.device import held
 
         return held(batches, torch.device("cuda", self._device_id))
 
@@ -245,7 +245,7 @@ def _device_id(device: str) -> int | None:
         return None
     import torch
 
-    from imnet_data.loaders.torch import require_device
+    from imnet_data.loaders.device import require_device
 
     where = require_device(device)
     if where.type != "cuda":

@@ -19,8 +19,8 @@ from imnet_data import jpeg
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
+from imnet_data.loaders.device import held, require_device
 from imnet_data.loaders.jpegs import JpegReader
-from imnet_data.loaders.torch import held, require_device
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.pool import cores
 

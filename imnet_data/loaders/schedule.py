@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from imnet_data.order import shuffled
-from imnet_data.rng import Stream, hash64
+from imnet_data.rng import Stream, hash64, shuffled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,6 +22,7 @@ from torch import Tensor
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
+from imnet_data.loaders.device import constants, normalized, pinned, require_device
 from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.machine.closing import Closing
 from imnet_data.transforms import normalize
@@ -29,13 +30,10 @@ from imnet_data.transforms import normalize
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.batch import Batch
     from imnet_data.loaders.dali import DaliLoader
     from imnet_data.loaders.nvjpeg import TorchvisionLoader
-    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 __all__ = [
     "ImageNet",
@@ -52,9 +50,6 @@ _NAMES: dict[torch.dtype, Literal["float32", "float16", "bfloat16"]] = {
     torch.float16: "float16",
     torch.bfloat16: "bfloat16",
 }
-
-
-_HELD = 2  # batches for which work may be queued while the next one is asked for
 
 
 class TensorBatch(NamedTuple):
@@ -80,75 +75,6 @@ def rank_and_world() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
-
-
-def require_device(device: torch.device | str) -> torch.device:
-    """Return a device that this machine has.
-
-    Raises:
-        ValueError: if there is no such one.
-    """
-    try:
-        where = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device is {device!r}; allowed are cpu, cuda and cuda:N") from error
-    count = torch.cuda.device_count()
-    if where.type == "cuda" and (where.index or 0) >= count:
-        raise ValueError(
-            f"device is '{where}', and torch {torch.__version__} finds {count} GPUs; take cpu, or "
-            "install a driver and a torch for its CUDA"
-        )
-    return where
-
-
-def pinned(nbytes: int) -> NDArray[np.uint8]:
-    """Return uint8[nbytes] in pinned memory, from which a GPU copies while the CPU goes on."""
-    memory: NDArray[np.uint8] = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True).numpy()
-    return memory
-
-
-def constants(recipe: TrainRecipe | EvalRecipe, device: torch.device) -> Tensor:
-    """Return what `normalized` divides by, subtracts, and divides by, float32[3, 3, 1, 1]."""
-    rows = torch.tensor([(255.0,) * 3, recipe.mean, recipe.std], device=device)
-    return rows.view(3, 3, 1, 1)
-
-
-def normalized(
-    images: Tensor, constants: Tensor, *, dtype: torch.dtype, channels_last: bool
-) -> Tensor:
-    """Return what `pipeline.normalize` gives, [n, 3, h, w], made where the images are.
-
-    Args:
-        images: uint8[n, h, w, 3].
-        constants: as the function of that name gives them. No plain numbers: torch divides by
-            those on a GPU by multiplying with their inverse, which rounds twice.
-        dtype: of the result; computed in float32, then rounded.
-        channels_last: memory format of the result.
-    """
-    scale, mean, std = constants
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    values = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
-    return values.div_(scale).sub_(mean).div_(std).to(dtype)
-
-
-def held(
-    batches: Iterator[Batch | DeviceBatch], device: torch.device
-) -> Iterator[Batch | DeviceBatch]:
-    """Give batches on, and hold each until the GPU has done what was queued for it.
-
-    Their memory is that of a decoder, which uses it again as soon as nobody holds it.
-    """
-    waiting: deque[tuple[Batch | DeviceBatch, torch.cuda.Event]] = deque()
-    stream = torch.cuda.current_stream(device)
-    try:
-        for batch in batches:
-            yield batch
-            waiting.append((batch, stream.record_event()))
-            if len(waiting) > _HELD:
-                waiting[0][1].synchronize()
-                waiting.popleft()
-    finally:
-        stream.synchronize()
 
 
 class TorchLoader(Closing):

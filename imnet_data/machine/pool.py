@@ -13,9 +13,9 @@ import os
 import signal
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from imnet_data.errors import ImnetError
+from imnet_data.errors import ImnetError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,28 +28,9 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 0.2
 
 
-class Step(NamedTuple):
-    """How far a task has come; what a progress callback is given."""
-
-    task: str
-    done: int
-    total: int  # 0 where it is not known
-    done_nbytes: int = 0
-    total_nbytes: int = 0
-
-
 def cores() -> int:
     """Give the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def steps(progress: Callable[[Step], None]) -> Callable[[str, int, int], None]:
-    """Give a callback for work that is not counted in bytes: task, done, total."""
-    return lambda task, done, total: progress(Step(task, done, total))
-
-
-class Stopped(ImnetError):
-    """The work was stopped before its end."""
 
 
 class Counter:

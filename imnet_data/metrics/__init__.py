@@ -6,7 +6,7 @@
     results = outcomes.merged(other_ranks).complete() # refuses records that are missing or twice
     results.accuracy(), results.accuracy(5)           # Accuracy(correct, total), both integers
 
-NumPy does all of it; logits may be tensors as well.
+NumPy does all of it; logits may be tensors as well. Running a model belongs to `evaluation`.
 """
 
 from imnet_data.metrics.outcomes import Outcomes

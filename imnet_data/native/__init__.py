@@ -1,4 +1,7 @@
-"""The native core: thin Python goes over `_native`, which CMake builds."""
+"""The native core: JPEG, resize, batches and hashes in C++, built by CMake as `_native`.
+
+Everything that knows Python, NumPy or a dataset belongs to the packages above.
+"""
 
 try:
     from imnet_data.native import _native

@@ -1,9 +1,10 @@
 """Sources: where Records come from.
 
 What a person has, in any container and any of the usual layouts, becomes Records in one canonical
-order (sorted by key), read in place: the official archives, extracted folders, Kaggle's and
-Hugging Face's copies. `names` tells what a path means, `containers` how files are reached, `find`
-what a person may point at; everything after that is the same for all of them.
+order (sorted by key), read in place: the official archives, extracted folders, Kaggle's and Hugging
+Face's copies. `names` tells what a path means, `containers` how files are reached, `find` what a
+person may point at; everything after that is the same for all of them. Reaching the bytes inside an
+archive belongs to `archives`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Input of the shape of ILSVRC2012, made from a seed: what tests and demonstrations stand on.
+"""Input of the shape of ILSVRC2012, made from a seed, for tests and demonstrations.
+
+Reading such input belongs to `sources`.
 
 The six official files under their official names: train (a tar of tars), val (members not in
 number order), test (under `test/`), the devkit, and the boxes of train (two images of five have

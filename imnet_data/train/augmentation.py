@@ -20,7 +20,7 @@ from imnet_data.augment import (
     mix,
     soft_targets,
 )
-from imnet_data.loaders.torch import constants, normalized
+from imnet_data.loaders.device import constants, normalized
 
 if TYPE_CHECKING:
     import numpy as np

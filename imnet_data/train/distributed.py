@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from imnet_data.loaders.torch import require_device
+from imnet_data.loaders.device import require_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

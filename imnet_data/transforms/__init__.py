@@ -1,4 +1,7 @@
-"""What happens between decoded pixels and a batch: recipes, boxes, resize, normalize."""
+"""What happens between decoded pixels and a batch: recipes, boxes, resize, normalize.
+
+Operations on whole batches of tensors belong to `augment`; nothing here opens a file.
+"""
 
 from imnet_data.transforms.boxes import EvalGeometry, eval_geometry, ten_crop_windows, train_boxes
 from imnet_data.transforms.images import eval_image, ten_crop, train_image

@@ -1,5 +1,5 @@
 """Proving a dataset: what is expected, what differs, and repair.
 
-What a dataset looks like is read from `dataset`; nothing here asks how one is written, except
-`repair`, which writes.
+The names and the bytes of a dataset's files belong to `dataset`, writing them to `conversion`;
+only `repair` calls it.
 """

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.conversion import convert, finish, staging
 from imnet_data.conversion.shard import ShardJob
-from imnet_data.dataset import description, index, manifest
+from imnet_data.dataset import description, index, layout, manifest
 from imnet_data.errors import ConvertError
 from imnet_data.machine.files import file_sha256, write_whole
+from imnet_data.sources.opening import open_any
 from imnet_data.verification.expected import expect
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.shard import Writing
     from imnet_data.dataset.description import Description
     from imnet_data.dataset.manifest import Entry
-    from imnet_data.machine.pool import Step
+    from imnet_data.machine.progress import Step
     from imnet_data.sources import Source
     from imnet_data.verification.shard import Difference
 
@@ -57,7 +58,7 @@ def repair(
     root = Path(root)
     about = description.read(root)
     with staging.held(root, force=False) as stage:
-        source = convert.open_any(
+        source = open_any(
             [Path(path) for path in paths],
             boxes=bool(about.options.boxes),
             spool=stage / "spool",
@@ -81,7 +82,7 @@ class _Repair(NamedTuple):
         damaged = {difference.file for difference in differences}
         manifests = {f"{split}/{manifest.FILE_NAME}" for split in self.about.splits}
         replaced = set[str]()
-        if not damaged & {*manifests, staging.SUMS, description.FILE_NAME}:
+        if not damaged & {*manifests, layout.SUMS, description.FILE_NAME}:
             self._write(list(self._damaged_shards(differences)))
             replaced |= self._derive()
         if damaged - replaced:
@@ -120,10 +121,10 @@ class _Repair(NamedTuple):
         """Replace shards by those on the stage, then what follows from shards and manifests."""
         replaced = set[str]()
         staging.sync_disk_of(self.writing.stage)
-        contents = {staging.LABELS: finish.labels_tsv(self.about.classes)}
+        contents = {layout.LABELS: layout.labels_tsv(self.about.classes)}
         for split, said in self.about.splits.items():
             replaced |= _replace(self.writing.stage / split, self.root / split, f"{split}/")
-            sides = self.writing.format.split_side_files(split, finish.summaries(said))
+            sides = self.writing.format.split_side_files(split, layout.summaries(said))
             contents |= {f"{split}/{name}": content for name, content in sides.items()}
             expected = expect(self.root / split, self.about.classes)
             contents[f"{split}/{index.FILE_NAME}"] = index.to_bytes(expected.table)
@@ -147,7 +148,7 @@ class _Repair(NamedTuple):
             source_files=self.about.sources,
             progress=self.progress,
         )
-        names = (staging.LABELS, staging.SUMS, description.FILE_NAME)
+        names = (layout.LABELS, layout.SUMS, description.FILE_NAME)
         if not any(_same(stage / name, self.root / name) for name in names[1:]):
             raise ConvertError(
                 f"{self.root}: the source gives other records than the dataset had, or both "

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.conversion.finish import labels_tsv, summaries
-from imnet_data.conversion.staging import LABELS, SUMS
 from imnet_data.dataset import description, index, manifest
+from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import folder, get
 from imnet_data.imagenet import labels
 from imnet_data.machine import pool
-from imnet_data.machine.pool import Counter, Step
+from imnet_data.machine.pool import Counter
+from imnet_data.machine.progress import Step
 from imnet_data.verification.expected import expect
 from imnet_data.verification.shard import Checking, Difference, FileJob, RecordsJob, check
 

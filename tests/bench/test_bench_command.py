@@ -10,7 +10,8 @@ from bench_kit import dataset
 from bench_kit import report as report_of
 from click.testing import CliRunner
 
-from imnet_data.bench import page, report, text
+from imnet_data.bench import document as reports
+from imnet_data.bench import page, text
 from imnet_data.cli import main
 from imnet_data.dataset.opened import Dataset
 from imnet_data.html import charts
@@ -58,7 +59,7 @@ def test_the_table_has_a_row_for_each_stage_and_says_what_limits(measured, root)
 def test_json_has_what_it_takes_to_repeat(measured, root):
     _, out = measured
     document = json.loads((out / "a.json").read_text())
-    assert document["version"] == report.VERSION
+    assert document["version"] == reports.VERSION
     assert document["options"]["batch_size"] == 8
     assert document["machine"]["cores"] >= 1
     assert {"cpu", "gpu", "governor", "memory_nbytes"} <= set(document["machine"])
@@ -77,11 +78,11 @@ def test_json_has_what_it_takes_to_repeat(measured, root):
 
 def test_json_is_read_back_as_it_was(measured, tmp_path):
     _, out = measured
-    read = report.read(out / "a.json")
-    assert report.to_json(read) == (out / "a.json").read_text()
+    read = reports.read(out / "a.json")
+    assert reports.to_json(read) == (out / "a.json").read_text()
     by_hand = report_of(dataset(), dataset(format="lmdb"))
-    (tmp_path / "b.json").write_text(report.to_json(by_hand))
-    assert report.read(tmp_path / "b.json") == by_hand
+    (tmp_path / "b.json").write_text(reports.to_json(by_hand))
+    assert reports.read(tmp_path / "b.json") == by_hand
 
 
 def test_json_on_stdout_is_one_document(root):
@@ -97,7 +98,7 @@ def test_the_page_has_its_charts_and_every_figure_and_loads_nothing(measured):
     assert all(label.startswith(start) for label, start in zip(labels, starts, strict=True))
     assert "<script" not in html
     assert "http" not in html.replace("http-equiv", "")
-    for row in text.stage_rows(report.read(out / "a.json").datasets[0]):
+    for row in text.stage_rows(reports.read(out / "a.json").datasets[0]):
         assert f'<th scope="row">{row[0]}</th>' in html
 
 
@@ -157,7 +158,7 @@ def test_compare_tells_changes_and_refuses_what_can_not_be_compared(measured, ro
     same = invoke("--compare", out / "a.json", out / "a.json")
     assert same.exit_code == 0
     assert "none of 9 stages changed beyond the noise" in same.stdout
-    (tmp_path / "b.json").write_text(report.to_json(report_of()))
+    (tmp_path / "b.json").write_text(reports.to_json(report_of()))
     other = invoke("--compare", out / "a.json", tmp_path / "b.json")
     assert other.exit_code == 1
     assert other.stderr.startswith("Error: these reports can not be compared: ")

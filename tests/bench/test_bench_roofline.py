@@ -8,7 +8,7 @@ from imnet_data.bench.options import BenchOptions
 
 
 def predicted(told, *, cores=2):
-    return {(one.name, one.threads): one for one in roofline.predictions(told, cores=cores)}
+    return {(one.name, one.threads): one for one in roofline.predicted(told, cores=cores)}
 
 
 def test_cpu_times_of_stages_add_up():

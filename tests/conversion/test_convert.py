@@ -3,8 +3,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from imnet_data.conversion.convert import convert, open_any
+from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
+from imnet_data.sources.opening import open_any
 
 
 def sums(root: Path) -> bytes:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imnet_data import order
+from imnet_data import rng
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import BadPolicy, Options
 from imnet_data.dataset.opened import Dataset
@@ -23,7 +23,7 @@ def test_train_is_shuffled_by_the_seed_and_val_and_test_are_sorted(
     for seed in (0, 1):
         convert([tarballs], tmp_path / str(seed), options=Options(seed=seed))
         canonical = sorted(keys(tmp_path / str(seed)))
-        rows = order.shuffled(len(canonical), seed=seed)
+        rows = rng.shuffled(len(canonical), seed=seed)
         assert keys(tmp_path / str(seed)) == [canonical[row] for row in rows]
         for split in ("val", "test"):
             assert keys(tmp_path / str(seed), split) == sorted(keys(tmp_path / str(seed), split))

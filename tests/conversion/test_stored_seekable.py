@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 
 from imnet_data import jpeg
-from imnet_data.conversion.convert import convert, open_any
+from imnet_data.conversion.convert import convert
 from imnet_data.dataset import manifest
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.manifest import STORED
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import NotSeekable
+from imnet_data.sources.opening import open_any
 from imnet_data.verification.verify import verify
 
 

@@ -335,7 +335,7 @@ def test_options_that_do_not_belong_together_are_wrong_usage(root, arguments):
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "text"),
+    ("nbytes", "written"),
     [
         (0, "0 bytes"),
         (999, "999 bytes"),
@@ -345,8 +345,8 @@ def test_options_that_do_not_belong_together_are_wrong_usage(root, arguments):
         (2 * 10**15, "2000 TB"),
     ],
 )
-def test_sizes_are_written_in_decimal_units(nbytes, text):
-    assert text.nbytes_text(nbytes) == text
+def test_sizes_are_written_in_decimal_units(nbytes, written):
+    assert text.nbytes_text(nbytes) == written
 
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=50))

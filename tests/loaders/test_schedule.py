@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from imnet_data.loaders.schedule import BLOCK, GROUP, Schedule, block_shuffled
-from imnet_data.order import shuffled
+from imnet_data.rng import shuffled
 
 
 def epoch_of(schedule, epoch=0):
