@@ -6,7 +6,7 @@ both decode whole images. "full" is this decoder on whole images, "boxes-origina
 with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes.
 
 Images and boxes are those of `imnet-data bench DATASET`: the first batches of epoch 0 (without
-those that can not have restart markers). Its decode and cut rows, in images/s a core, are
+those that cannot have restart markers). Its decode and cut rows, in images/s a core, are
 "boxes-seekable" and "crop" here, where the dataset is seekable.
 
 Each rival runs in its own process, pinned to one core; rivals take turns, five rounds, medians

@@ -8,7 +8,7 @@ any of the three values differs. FFCV has no such recipe: its centre crop of 224
 DALI rounds the longer side and the place of the middle otherwise than torchvision; a second row of
 it has torchvision's, so that the resize alone is left.
 
-Each tool runs in its own process; one that can not be had here says why. Nothing is timed. The last
+Each tool runs in its own process; one that cannot be had here says why. Nothing is timed. The last
 line is one JSON document.
 
     python benchmarks/bench_parity.py FOLDER [--tool ffcv] [--tool dali ...]
@@ -36,7 +36,7 @@ LIBRARIES = []  # an operator is gone with its library
 
 
 class Missing(Exception):
-    """A tool can not be had here; says why."""
+    """A tool cannot be had here; says why."""
 
 
 def shorter_side(width, height):

@@ -9,7 +9,7 @@ that decodes whole images is a bare decode by libjpeg-turbo, on one core.
 
 After timing, one epoch of each is checked: every record once by its label, shape and type of the
 images, and their mean against Pillow's. The pixels of Pillow and of our loader must agree to the
-last bit. A rival that can not be installed, or fails, has the reason in its line. The last lines
+last bit. A rival that cannot be installed, or fails, has the reason in its line. The last lines
 are the table, in Markdown, and one JSON document.
 
     python benchmarks/bench_rivals.py IMAGES_FOLDER WORK_FOLDER --install [--cores 1] [--rounds 5]

@@ -5,12 +5,12 @@ ImnetError
 ├── LabelError       a wnid or a label table does not belong here
 ├── ImageError       the bytes of one image are not what a JPEG should be
 │   ├── UnsupportedJpeg  a JPEG that the native decoder does not take
-│   └── NotSeekable      a JPEG that can not be made seekable, and back, without loss
+│   └── NotSeekable      a JPEG that cannot be made seekable, and back, without loss
 ├── FormatError      a shard is damaged, or of another format
 ├── ManifestError    a manifest, index or dataset.json is damaged
-├── ConvertError     a conversion can not start, or not go on
+├── ConvertError     a conversion cannot start, or not go on
 ├── EvaluationError  a measurement would not be of what it says
-├── TrainError       a training run can not start, or not go on
+├── TrainError       a training run cannot start, or not go on
 ├── MissingExtra     a package that this needs is not installed
 └── Stopped          long work was stopped before its end
 
@@ -39,7 +39,7 @@ class UnsupportedJpeg(ImageError):
 
 
 class NotSeekable(ImageError):
-    """A JPEG that can not be made seekable so that the original bytes can be had back."""
+    """A JPEG that cannot be made seekable so that the original bytes can be had back."""
 
 
 class FormatError(ImnetError):
@@ -51,7 +51,7 @@ class ManifestError(ImnetError):
 
 
 class ConvertError(ImnetError):
-    """A conversion can not start, or can not go on."""
+    """A conversion cannot start, or cannot go on."""
 
 
 class EvaluationError(ImnetError):
@@ -59,7 +59,7 @@ class EvaluationError(ImnetError):
 
 
 class TrainError(ImnetError):
-    """A training run can not start, or can not go on."""
+    """A training run cannot start, or cannot go on."""
 
 
 class MissingExtra(ImnetError):

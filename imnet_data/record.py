@@ -36,7 +36,7 @@ class Listing(NamedTuple):
 class Records(Protocol):
     """A sized, random-access sequence of Record; a source and an opened dataset are both one.
 
-    Records can be used from forked processes: whatever can not cross a fork is opened on first
+    Records can be used from forked processes: whatever cannot cross a fork is opened on first
     use in each process.
     """
 
@@ -49,4 +49,4 @@ class Records(Protocol):
     def __getitem__(self, index: int) -> Record: ...
 
     def close(self) -> None:
-        """Give back files; the object can not be read afterwards."""
+        """Close files; the object cannot be read afterwards."""

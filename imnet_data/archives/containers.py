@@ -42,13 +42,13 @@ class Container(Protocol):
         """Walk all files once."""
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Give the bytes of one entry; may be called in forked processes."""
+        """Return the bytes of one entry; may be called in forked processes."""
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size in bytes of what was read, once it was walked."""
+        """Return name and size in bytes of what was read, once it was walked."""
 
     def close(self) -> None:
-        """Give back files."""
+        """Close files."""
 
 
 class Tar:
@@ -87,18 +87,18 @@ class Tar:
             raise SourceError(f"{archive}: holds no images; {tar.REMEDY}")
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Give `nbytes` bytes at an absolute offset."""
+        """Return `nbytes` bytes at an absolute offset."""
         data = self._pread(nbytes, place)
         if len(data) < nbytes:
             raise SourceError(f"{self.name}: became shorter while it was read; {tar.REMEDY}")
         return data
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size in bytes of what was read."""
+        """Return name and size in bytes of what was read."""
         return [(self.name, self._nbytes)]
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._file.close()
 
 
@@ -138,13 +138,13 @@ class GzippedTar:
             raise SourceError(f"{self.name}: damaged gzip data ({error}); {tar.REMEDY}") from error
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Give the bytes of the entry that was given last."""
+        """Return the bytes of the entry that was given last."""
         return self._pread(nbytes, place)
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size in bytes of what was read."""
+        """Return name and size in bytes of what was read."""
         return [(self.name, self._nbytes)]
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._stream.close()

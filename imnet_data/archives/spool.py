@@ -29,7 +29,7 @@ def unpacked(
     """
     if folder is None:
         raise SourceError(
-            f"{path.name} is compressed, so it can not be read in place: unpack it first "
+            f"{path.name} is compressed, so it cannot be read in place: unpack it first "
             f"(gunzip -k {path.name}), or give a folder with room to unpack it to"
         )
     stem = path.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
@@ -42,7 +42,7 @@ def unpacked(
         os.utime(part, ns=(stamp, stamp))
         part.replace(target)
     return target, (
-        f"{path.name} is compressed and can not be read in place: "
+        f"{path.name} is compressed and cannot be read in place: "
         f"unpacked to {target}, {target.stat().st_size} bytes"
     )
 
@@ -60,6 +60,6 @@ def _unpack(path: Path, part: Path, progress: Callable[[str, int, int], None] | 
     except (EOFError, OSError, zlib.error) as error:
         part.unlink(missing_ok=True)
         raise SourceError(
-            f"{path.name}: can not be unpacked to {part.parent} ({error}); "
+            f"{path.name}: cannot be unpacked to {part.parent} ({error}); "
             "make room there, or download it again"
         ) from error

@@ -63,7 +63,7 @@ class _Extended(NamedTuple):
 
 
 def members(pread: Pread, *, end: int, start: int = 0, archive: str) -> Iterator[Member]:
-    """Give the regular files of the archive at bytes `start` to `end`, in stored order.
+    """Yield the regular files of the archive at bytes `start` to `end`, in stored order.
 
     Args:
         pread: reads the outermost file.
@@ -119,7 +119,7 @@ _UNOFFICIAL = "official archives hold regular files alone, so this is another fi
 
 
 def check_name(name: str, *, archive: str) -> str:
-    """Give the name without a leading `./`, if it stays inside the archive.
+    """Return the name without a leading `./`, if it stays inside the archive.
 
     Raises:
         SourceError: if it is empty, absolute or has a `..`.
@@ -151,7 +151,7 @@ def _name(header: bytes, extended: _Extended, *, position: int, archive: str) ->
 
 
 def header_sum(header: bytes) -> int:
-    """Give the checksum that belongs into a header, modulo MAX_SUM.
+    """Return the checksum that belongs into a header, modulo MAX_SUM.
 
     A sum that is wrong by just 65,521 does not come from damage to a header: it is near 6,000.
     """
@@ -203,7 +203,7 @@ def _read_extended(
 
 
 def _pax_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Give key and value of each record `LENGTH KEY=VALUE LF`; ValueError if one is not that."""
+    """Yield key and value of each record `LENGTH KEY=VALUE LF`; ValueError if one is not that."""
     while content:
         length = int(content.split(b" ", 1)[0])
         record, content = content[:length], content[length:]

@@ -82,7 +82,7 @@ class Tree:
         return start
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Give the bytes of one file, if it has the size it was listed with."""
+        """Return the bytes of one file, if it has the size it was listed with."""
         number = bisect.bisect_right(self._starts, place) - 1
         name = bytes(self._names[number][place - self._starts[number]])
         path = os.path.join(self._folders[number], name)  # noqa: PTH118 (bytes, a Path is slow)
@@ -96,7 +96,7 @@ class Tree:
         return data
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size in bytes of what was read."""
+        """Return name and size in bytes of what was read."""
         return self._sizes
 
     def close(self) -> None:

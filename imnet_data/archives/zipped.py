@@ -66,7 +66,7 @@ class Zip:
                 place = row.end
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Give the bytes of one member, checked against its CRC-32."""
+        """Return the bytes of one member, checked against its CRC-32."""
         row = self._row(self._pread(_ROW.size, place), place, self._pread)
         local = self._pread(_LOCAL_NBYTES, min(row.header, self.extent))
         if local[:4] != b"PK\3\4" or len(local) < _LOCAL_NBYTES:
@@ -144,9 +144,9 @@ class Zip:
         return SourceError(f"{self.name}: {what}; {tar.REMEDY}")
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size in bytes of what was read."""
+        """Return name and size in bytes of what was read."""
         return [(self.name, self.extent)]
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._file.close()

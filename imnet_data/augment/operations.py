@@ -50,7 +50,7 @@ class OperationDraw(NamedTuple):
     magnitudes: NDArray[np.float64]  # [n, steps], signed, in the unit of the operation, 0 if none
 
     def described(self, image: int) -> list[tuple[str, float]]:
-        """Give name and magnitude of each step of one image."""
+        """Return name and magnitude of each step of one image."""
         row = zip(self.operations[image], self.magnitudes[image], strict=True)
         return [(OPERATIONS[operation], float(magnitude)) for operation, magnitude in row]
 

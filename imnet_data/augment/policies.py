@@ -188,7 +188,7 @@ def draw_policy(
 def _drawn(
     policy: Policy, step: int, numbers: list[float], size: tuple[int, int]
 ) -> tuple[str, float]:
-    """Give the operation of one image, and its magnitude, from four numbers in [0, 1)."""
+    """Return the operation of one image, and its magnitude, from four numbers in [0, 1)."""
     sign = -1 if numbers[_SIGN] < 0.5 else 1
     match policy:
         case RandAugment():
@@ -220,7 +220,7 @@ def _chosen(names: Sequence[str], number: float) -> str:
 
 
 def _ranges(size: tuple[int, int]) -> _Ranges:
-    """Give the ranges of RandAugment and AutoAugment for images of this height and width."""
+    """Return the ranges of RandAugment and AutoAugment for images of this height and width."""
     height, width = size
     return _WIDE_RANGES | {
         "ShearX": (0, 0.3),
@@ -247,7 +247,7 @@ def _magnitude(ranges: _Ranges, name: str, bin_number: int, last: int, sign: int
 
 
 def _timm_magnitude(name: str, level: float, sign: int, size: tuple[int, int]) -> float:
-    """Give the magnitude for a level of 0 to 10, "increasing" as timm calls it."""
+    """Return the magnitude for a level of 0 to 10, "increasing" as timm calls it."""
     match name:
         case "Rotate":
             return sign * level * 3

@@ -23,31 +23,31 @@ Matrix = tuple[float, float, float, float, float, float]  # (x, y) comes from (a
 
 
 def shear_x(slope: float, size: tuple[int, int]) -> Matrix:
-    """Give the map that moves rows sideways, about the upper left corner."""
+    """Return the map that moves rows sideways, about the upper left corner."""
     del size
     return (1, slope, 0, 0, 1, 0)
 
 
 def shear_y(slope: float, size: tuple[int, int]) -> Matrix:
-    """Give the map that moves columns up or down, about the upper left corner."""
+    """Return the map that moves columns up or down, about the upper left corner."""
     del size
     return (1, 0, 0, slope, 1, 0)
 
 
 def translate_x(pixels: float, size: tuple[int, int]) -> Matrix:
-    """Give the map that moves the image to the right."""
+    """Return the map that moves the image to the right."""
     del size
     return (1, 0, -pixels, 0, 1, 0)
 
 
 def translate_y(pixels: float, size: tuple[int, int]) -> Matrix:
-    """Give the map that moves the image down."""
+    """Return the map that moves the image down."""
     del size
     return (1, 0, 0, 0, 1, -pixels)
 
 
 def rotate(degrees: float, size: tuple[int, int]) -> Matrix:
-    """Give the map that turns the image counterclockwise about its middle."""
+    """Return the map that turns the image counterclockwise about its middle."""
     angle = -math.radians(degrees % 360)
     # rounded as Pillow does, so that the last bit of a library's cosine has no say
     cosine, sine = round(math.cos(angle), 15), round(math.sin(angle), 15)

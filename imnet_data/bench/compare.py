@@ -49,7 +49,7 @@ def compare(before: Report, after: Report) -> Comparison:
     different = [*_different_options(before, after), *_different_records(before, after)]
     if different:
         raise EvaluationError(
-            f"these reports can not be compared: {'; '.join(different)}; "
+            f"these reports cannot be compared: {'; '.join(different)}; "
             "measure again with the same records and options"
         )
     changes, notes = [], [*_notes(before, after)]
@@ -66,7 +66,7 @@ def compare(before: Report, after: Report) -> Comparison:
 
 
 def changed(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Tell whether two ranges do not meet."""
+    """Return whether two ranges do not meet."""
     return max(before) < min(after) or max(after) < min(before)
 
 
@@ -118,7 +118,7 @@ def _notes(before: Report, after: Report) -> Iterator[str]:
 
 
 def text(comparison: Comparison) -> str:
-    """Give the comparison for a terminal."""
+    """Return the comparison for a terminal."""
     rows: list[tuple[str, ...]] = [
         ("stage", "threads", "images/s", "", "", "CPU us/image", "", "", "")
     ]

@@ -31,7 +31,7 @@ def converted(
     They lie beside it, on the same disk, and are gone when the context ends.
 
     Raises:
-        ConvertError: if that can not be done.
+        ConvertError: if that cannot be done.
     """
     with Dataset.open(root) as dataset:
         split, is_large = dataset.split, len(dataset) > MOST_RECORDS

@@ -36,7 +36,7 @@ _RATE = 1e-4  # of learning: small, so that a long measurement of noise stays fi
 
 
 def device_name() -> Literal["cpu", "cuda"]:
-    """Give where models run."""
+    """Return where models run."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

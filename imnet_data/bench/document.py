@@ -20,7 +20,7 @@ VERSION = 1
 
 
 def to_json(report: Report) -> str:
-    """Give the report as one JSON document, with the figures that follow from the repeats."""
+    """Return the report as one JSON document, with the figures that follow from the repeats."""
     document = {"version": VERSION, **dataclasses.asdict(report)}
     for told, dataset in zip(document["datasets"], report.datasets, strict=True):
         told["predictions"] = [one._asdict() for one in roofline.predictions(report, dataset)]
@@ -32,7 +32,7 @@ def to_json(report: Report) -> str:
 
 
 def figures(one: Measurement) -> dict[str, Any]:
-    """Give what a measurement's repeats say, by name."""
+    """Return what a measurement's repeats say, by name."""
     return {
         "cache": one.cache,
         "images_per_second": one.images_per_second,
@@ -64,7 +64,7 @@ def read(path: Path) -> Report:
             options=BenchOptions(threads=threads, **options), datasets=datasets, **document
         )
     except OSError as error:
-        raise EvaluationError(f"{path}: can not be read ({error.strerror})") from error
+        raise EvaluationError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
             f"{path}: is no report of `imnet-data bench --json` ({error}); measure again"

@@ -126,7 +126,7 @@ class Loading:
 
 
 def _on_host(values: Any) -> NDArray[Any]:
-    """Give a tensor or an array as an array."""
+    """Return a tensor or an array as an array."""
     host: NDArray[Any] = values if isinstance(values, np.ndarray) else values.cpu().numpy()
     return host
 

@@ -1,6 +1,6 @@
 """The machine: what it is, and what else it did while something was measured.
 
-Read from Linux's /proc; what can not be read there is None, and is told as not known. Source: the
+Read from Linux's /proc; what cannot be read there is None, and is told as not known. Source: the
 kernel's Documentation/filesystems/proc.rst (stat, self/io, self/clear_refs, self/mountinfo).
 """
 
@@ -51,25 +51,25 @@ class Watch:
         self._began = time.perf_counter()
 
     def others(self) -> Others | None:
-        """Give what other processes used so far."""
+        """Return what other processes used so far."""
         now = cpu_times()
         if self._times is None or now is None:
             return None
         return others(self._times, now, seconds=time.perf_counter() - self._began)
 
     def peak_nbytes(self) -> int | None:
-        """Give how far memory rose above what the process held at the beginning."""
+        """Return how far memory rose above what the process held at the beginning."""
         peak = _status("VmHWM")
         return None if peak is None or self._held is None else max(0, peak - self._held)
 
     def storage_nbytes(self) -> int | None:
-        """Give the bytes that this process had fetched from storage, not from the page cache."""
+        """Return the bytes that this process had fetched from storage, not from the page cache."""
         read = _storage_nbytes()
         return None if read is None or self._read is None else read - self._read
 
 
 def others(before: Times, after: Times, *, seconds: float) -> Others:
-    """Give what other processes used between two readings, in cores."""
+    """Return what other processes used between two readings, in cores."""
     spent = Times(*(late - early for early, late in zip(before, after, strict=True)))
     return Others(max(0.0, (spent.all - spent.own) / seconds), max(0.0, spent.stolen / seconds))
 
@@ -83,7 +83,7 @@ def complaints(meanwhile: Others | None, *, load: float, cores: int) -> list[str
         cores: of the machine.
     """
     if meanwhile is None:
-        return ["whether other processes ran meanwhile is not known: /proc/stat can not be read"]
+        return ["whether other processes ran meanwhile is not known: /proc/stat cannot be read"]
     found = []
     if meanwhile.used > BUSY_SHARE * cores:
         found.append(
@@ -116,7 +116,7 @@ def cpu_times() -> Times | None:
 
 
 def facts() -> dict[str, Any]:
-    """Give what the machine is; two reports of the same facts are of the same kind of machine."""
+    """Return what the machine is; two reports of the same facts are of the same kind of machine."""
     return {
         "cpu": provenance.processor(),
         "cores": os.cpu_count(),
@@ -130,7 +130,7 @@ def facts() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what does the work, of those that are installed."""
+    """Return the versions of what does the work, of those that are installed."""
     found = {name: one for name, one in provenance.versions().items() if one is not None}
     return {**found, "libjpeg-turbo": str(features.version_feature("libjpeg_turbo"))}
 

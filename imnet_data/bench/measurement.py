@@ -122,7 +122,7 @@ class Measurement:
         return [seconds for repeat in self.repeats for seconds in repeat.batch_seconds]
 
     def batch_percentile(self, percent: float) -> float:
-        """Give the time in seconds that so many percent of the batches keep to."""
+        """Return the time in seconds that so many percent of the batches keep to."""
         return float(np.percentile(self.batch_seconds, percent))
 
     @property

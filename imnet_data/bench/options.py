@@ -11,7 +11,7 @@ FEWEST_REPEATS = 5  # with fewer, a spread says little; see `compare`
 
 
 def default_threads() -> tuple[int, ...]:
-    """Give 1, 2, 4 and so on, and the number of cores that this process may use."""
+    """Return 1, 2, 4 and so on, and the number of cores that this process may use."""
     cores = pool.cores()
     return (*(1 << power for power in range(cores.bit_length()) if 1 << power < cores), cores)
 

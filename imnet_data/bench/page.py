@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def page(report: Report) -> str:
-    """Give the page of a report; it loads nothing."""
+    """Return the page of a report; it loads nothing."""
     parts = {f"dataset-{number}": one.format for number, one in enumerate(report.datasets)}
     sections = [
         _section(report, one, name) for name, one in zip(parts, report.datasets, strict=True)
@@ -89,7 +89,7 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
 
 
 def _top(report: Report) -> int:
-    """Give the largest speed of all datasets, so that their charts have one scale."""
+    """Return the largest speed of all datasets, so that their charts have one scale."""
     speeds = [
         speed
         for dataset in report.datasets

@@ -3,7 +3,7 @@
 The cache is emptied by posix_fadvise(POSIX_FADV_DONTNEED), which needs no rights but drops nothing
 that another process has mapped, or on file systems that live in memory. So whether bytes came from
 storage is read afterwards from /proc/self/io, and told. What a disk, its controller or the host of
-a virtual machine keeps in caches of their own can not be dropped.
+a virtual machine keeps in caches of their own cannot be dropped.
 """
 
 from __future__ import annotations
@@ -101,13 +101,13 @@ class Reading:
 
 
 def hashes_of(dataset: Dataset, work: Work) -> dict[int, str]:
-    """Give the hashes of all records that are read, in one walk through the manifest."""
+    """Return the hashes of all records that are read, in one walk through the manifest."""
     orders = [work.first(_MOST_RECORDS, in_epoch_order=one) for one in (False, True)]
     return stored_hashes(dataset, np.concatenate(orders))
 
 
 def files_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[Path]:
-    """Give the files that hold some records."""
+    """Return the files that hold some records."""
     shards = np.unique(dataset.index.shard[indices])
     paths = [dataset.shard_paths[shard] for shard in shards.tolist()]
     if not any(path.is_dir() for path in paths):

@@ -29,7 +29,7 @@ class DatasetReport:
     skipped: dict[str, str] = field(default_factory=dict)  # stage -> why
 
     def find(self, start: str, *, threads: int | None = None) -> Measurement | None:
-        """Give the measurement whose name begins so, if there is one; the last of several."""
+        """Return the measurement whose name begins so, if there is one; the last of several."""
         found = [
             one
             for one in self.measurements

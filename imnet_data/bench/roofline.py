@@ -50,7 +50,7 @@ class Prediction(NamedTuple):
 
 
 def predicted(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
-    """Give what was expected of each loader and of the training step, where stages say it.
+    """Return what was expected of each loader and of the training step, where stages say it.
 
     Args:
         dataset: what was measured.
@@ -75,7 +75,7 @@ def predicted(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
 
 
 def _parts(dataset: DatasetReport, whole: Measurement) -> dict[str, float]:
-    """Give the CPU seconds an image of the stages that a loader or a training step has."""
+    """Return the CPU seconds an image of the stages that a loader or a training step has."""
     is_training = whole.name == TRAINING
     if (not is_training and not whole.name.startswith(BATCHES)) or "dali" in whole.name:
         return {}
@@ -91,7 +91,7 @@ def _parts(dataset: DatasetReport, whole: Measurement) -> dict[str, float]:
 
 
 def _rate(dataset: DatasetReport, whole: Measurement, parts: dict[str, float], cores: int) -> float:
-    """Give images a second: the slowest of the cores, the loader's threads and the caller's."""
+    """Return images a second: the slowest of the cores, the loader's threads and the caller's."""
     in_caller = parts.get(NORMALIZE, 0.0)
     in_model = parts.get(MODEL, 0.0)
     in_threads = sum(parts.values()) - in_caller - in_model
@@ -214,5 +214,5 @@ def _storage(report: Report, dataset: DatasetReport, wanted: float) -> list[str]
 
 
 def predictions(report: Report, dataset: DatasetReport) -> list[Prediction]:
-    """Give what was expected of the whole, for this machine's cores."""
+    """Return what was expected of the whole, for this machine's cores."""
     return predicted(dataset, cores=report.machine["cores_allowed"])

@@ -112,7 +112,7 @@ def _run(
 
 
 def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, list[Stage]]:
-    """Give what is known of a dataset before anything is timed, and its stages."""
+    """Return what is known of a dataset before anything is timed, and its stages."""
     work = work_of(dataset, batch_size=options.batch_size, size=options.size)
     hashes = hashes_of(dataset, work)
     sample = Sample(dataset, work, hashes)
@@ -152,7 +152,7 @@ def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, l
 def _device_stages(
     told: DatasetReport, dataset: Dataset, sample: Sample, options: BenchOptions
 ) -> Iterator[Stage]:
-    """Give the loaders, and what follows them; torch is imported where something needs it."""
+    """Yield the loaders, and what follows them; torch is imported where something needs it."""
     work, kind = sample.work, options.loader
     has_torch = importlib.util.find_spec("torch") is not None
     needs_torch = kind == "torch" or options.model is not None

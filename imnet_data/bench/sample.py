@@ -39,14 +39,14 @@ class Work(NamedTuple):
     recipe: TrainRecipe
 
     def first(self, most: int, *, in_epoch_order: bool) -> NDArray[np.int64]:
-        """Give the records of the first batches, whole ones: one at least, `most` records."""
+        """Return the records of the first batches, whole ones: one at least, `most` records."""
         size = self.schedule.batch_size
         count = min(len(self.schedule), max(1, most // size)) * size
         return self.schedule.epoch_order(0)[:count] if in_epoch_order else np.arange(count)
 
 
 def work_of(dataset: Dataset, *, batch_size: int, size: int) -> Work:
-    """Give the work of `open_loader` on a dataset.
+    """Return the work of `open_loader` on a dataset.
 
     Raises:
         ValueError: if the records do not fill one batch.
@@ -83,24 +83,24 @@ class Sample:
         return len(self.indices)
 
     def box(self, position: int) -> Box:
-        """Give the box that is cut out of an image: left, upper, right, lower."""
+        """Return the box that is cut out of an image: left, upper, right, lower."""
         return self._boxes[position]
 
     def picture(self, position: int) -> Image.Image:
-        """Give the box of an image as Pillow has it."""
+        """Return the box of an image as Pillow has it."""
         return picture(self.dataset, int(self.indices[position])).crop(self.box(position))
 
 
 def boxes_of(
     dataset: Dataset, recipe: TrainRecipe, indices: NDArray[np.int64], *, epoch: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Give boxes and flips of some records, as `train_boxes` does."""
+    """Return boxes and flips of some records, as `train_boxes` does."""
     widths, heights = dataset.index.width[indices], dataset.index.height[indices]
     return train_boxes(widths, heights, indices, recipe=recipe, seed=SEED, epoch=epoch)
 
 
 def picture(dataset: Dataset, index: int) -> Image.Image:
-    """Give a whole image: its bytes as published, decoded by Pillow; or the pixels it has."""
+    """Return a whole image: its bytes as published, decoded by Pillow; or the pixels it has."""
     if source_of(dataset).pixels[index]:
         size = int(dataset.index.width[index]), int(dataset.index.height[index])
         with StoredReader(dataset) as reader:
@@ -110,12 +110,12 @@ def picture(dataset: Dataset, index: int) -> Image.Image:
 
 
 def resized(image: Image.Image, *, size: int, flip: bool) -> NDArray[np.uint8]:
-    """Give an image resized and mirrored by Pillow, uint8[size, size, 3]."""
+    """Return an image resized and mirrored by Pillow, uint8[size, size, 3]."""
     image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else image)
 
 
 def some(count: int) -> list[int]:
-    """Give the positions that are checked, at even distances, the last one among them."""
+    """Return the positions that are checked, at even distances, the last one among them."""
     checked = min(count, CHECKED)
     return [count * (number + 1) // checked - 1 for number in range(checked)]

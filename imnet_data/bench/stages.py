@@ -81,7 +81,7 @@ class InMemory:
 
 
 def wrong(name: str, sample: Sample, position: int) -> EvaluationError:
-    """Give the error that a stage made something else than it has to."""
+    """Return the error that a stage made something else than it has to."""
     index = int(sample.indices[position])
     key = sample.dataset.index.key[index].decode()
     return EvaluationError(
@@ -91,7 +91,7 @@ def wrong(name: str, sample: Sample, position: int) -> EvaluationError:
 
 
 def in_memory(sample: Sample) -> list[InMemory]:
-    """Give the stages of a sample: hash, cut where JPEGs can be cut, decode and resize."""
+    """Return the stages of a sample: hash, cut where JPEGs can be cut, decode and resize."""
     cut = [cutting(sample)] if any(is_seekable(sample)) else []
     return [hashing(sample), *cut, decoding(sample), resizing(sample)]
 
@@ -105,7 +105,7 @@ def is_seekable(sample: Sample) -> list[bool]:
 
 
 def hashing(sample: Sample) -> InMemory:
-    """Give the stage that takes the sha256 of what is stored."""
+    """Return the stage that takes the sha256 of what is stored."""
 
     def is_right(position: int, digest: bytes) -> bool:
         index = int(sample.indices[position])
@@ -123,7 +123,7 @@ def hashing(sample: Sample) -> InMemory:
 
 
 def cutting(sample: Sample) -> InMemory:
-    """Give the stage that cuts a smaller JPEG out of the compressed bytes."""
+    """Return the stage that cuts a smaller JPEG out of the compressed bytes."""
     takes_part = [not is_pixels for is_pixels in sample.is_pixels.tolist()]
 
     def cut(position: int) -> tuple[bytes, tuple[int, int, int, int]] | None:
@@ -150,7 +150,7 @@ def cutting(sample: Sample) -> InMemory:
 
 
 def decoding(sample: Sample) -> InMemory:
-    """Give the stage that makes pixels of the crop's part of what is stored."""
+    """Return the stage that makes pixels of the crop's part of what is stored."""
     return InMemory(
         names.DECODE,
         sample,
@@ -164,7 +164,7 @@ def decoding(sample: Sample) -> InMemory:
 
 
 def pixels_of(sample: Sample, position: int) -> NDArray[np.uint8]:
-    """Give the pixels of the box of an image."""
+    """Return the pixels of the box of an image."""
     box = sample.box(position)
     if not sample.is_pixels[position]:
         return jpeg.decode(sample.stored[position], box, other="pillow")
@@ -177,7 +177,7 @@ def pixels_of(sample: Sample, position: int) -> NDArray[np.uint8]:
 
 
 def resizing(sample: Sample) -> InMemory:
-    """Give the stage that resizes a crop to the square, and mirrors it."""
+    """Return the stage that resizes a crop to the square, and mirrors it."""
     crops = [pixels_of(sample, position) for position in range(len(sample))]
     size = sample.work.recipe.size_at(0)
 

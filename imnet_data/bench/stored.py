@@ -31,7 +31,7 @@ class StoredReader(Closing):
         self._pool = ThreadPoolExecutor(threads)
 
     def read(self, indices: NDArray[np.int64]) -> list[bytes]:
-        """Give the bytes of some records, in their order."""
+        """Return the bytes of some records, in their order."""
         cuts = [len(indices) * part // self._threads for part in range(self._threads + 1)]
         slices = [slice(*ends) for ends in pairwise(cuts)]
         source = self._source
@@ -62,7 +62,7 @@ def _pread_all(places: Sequence[tuple[int, int, int]]) -> list[bytes]:
 
 
 def stored_hashes(dataset: Dataset, indices: NDArray[np.int64]) -> dict[int, str]:
-    """Give the manifest's sha256 of the stored bytes of some records, by record number."""
+    """Return the manifest's sha256 of the stored bytes of some records, by record number."""
     wanted = set(indices.tolist())
     entries = islice(dataset.entries(), max(wanted) + 1)
     return {

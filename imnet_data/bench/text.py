@@ -33,7 +33,7 @@ HEAD = (
 
 
 def text(report: Report) -> str:
-    """Give the whole report."""
+    """Return the whole report."""
     parts = ["\n".join(f"{name}: {value}" for name, value in facts(report))]
     for dataset in report.datasets:
         parts += [dataset_headline(dataset), aligned([HEAD, *stage_rows(dataset)])]
@@ -48,7 +48,7 @@ def text(report: Report) -> str:
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Give the machine and what was asked of it, a row a fact."""
+    """Return the machine and what was asked of it, a row a fact."""
     options, machine = report.options, report.machine
     cores = f"{machine['cores_allowed']} of {machine['cores']} cores"
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
@@ -85,7 +85,7 @@ def dataset_headline(dataset: DatasetReport) -> str:
 
 
 def stage_rows(dataset: DatasetReport) -> list[tuple[str, ...]]:
-    """Give a row of `HEAD` for each stage."""
+    """Return a row of `HEAD` for each stage."""
     return [_stage_row(one) for one in dataset.measurements]
 
 
@@ -133,7 +133,7 @@ def prediction_text(one: Prediction) -> str:
 
 
 def side_by_side(report: Report) -> list[tuple[str, ...]]:
-    """Give images/s of each stage, a column a dataset."""
+    """Return images/s of each stage, a column a dataset."""
     stages = dict.fromkeys(
         (one.name, one.threads) for dataset in report.datasets for one in dataset.measurements
     )
@@ -148,7 +148,7 @@ def side_by_side(report: Report) -> list[tuple[str, ...]]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Give a table: the first column to the left, numbers to the right, the rest as it comes."""
+    """Return a table: the first column to the left, numbers to the right, the rest as it comes."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     last = len(widths) - 1 if not rows[0][-1] else len(widths)
 

@@ -135,7 +135,7 @@ def _recipes(
     crop_pct: float | None,
     filter: Literal["bilinear", "bicubic"] | None,
 ) -> tuple[EvalRecipe, ...]:
-    """Give the model's own recipe, or 224 of 256, with what was asked for in its place."""
+    """Return the model's own recipe, or 224 of 256, with what was asked for in its place."""
     recipe = model.recipe or EvalRecipe()
     recipe = dataclasses.replace(recipe, filter=filter or recipe.filter)
     if not sizes and crop_pct is None:

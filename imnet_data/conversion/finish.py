@@ -96,7 +96,7 @@ def _finish_split(
 
 @contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
-    """Give the name that a file has until it is whole."""
+    """Yield the name that a file has until it is whole."""
     part = path.with_name(f"{path.name}.part")
     yield part
     part.rename(path)
@@ -110,7 +110,7 @@ def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple[str, str]]:
-    """Give name and hash of every file of a split, relative to its folder."""
+    """Yield name and hash of every file of a split, relative to its folder."""
     directory = writing.stage / split
     for head in heads:
         if head.name:

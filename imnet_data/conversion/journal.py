@@ -81,7 +81,7 @@ class Writer(Closing):
         return beside_sha256(self._path)
 
     def close(self) -> None:
-        """Give back the files."""
+        """Close the files."""
         self._lines.close()
         self._identities.close()
 
@@ -92,33 +92,33 @@ def write_head(path: Path, head: Head) -> None:
 
 
 def read_head(path: Path) -> Head:
-    """Give what a journal says of its shard; ValueError or TypeError if it was cut short."""
+    """Return what a journal says of its shard; ValueError or TypeError if it was cut short."""
     return Head(**json.loads(path.read_bytes()))
 
 
 def beside_sha256(path: Path) -> str:
-    """Give the sha256 of each file beside the head at `path`, one after the other."""
+    """Return the sha256 of each file beside the head at `path`, one after the other."""
     return "".join(file_sha256(path.with_suffix(suffix)) for suffix in _BESIDE)
 
 
 def lines(path: Path) -> bytes:
-    """Give the lines of the manifest."""
+    """Return the lines of the manifest."""
     return path.with_suffix(_LINES).read_bytes()
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """Give the entries of the manifest."""
+    """Yield the entries of the manifest."""
     with path.with_suffix(_LINES).open(encoding="utf-8") as lines:
         for line in lines:
             yield manifest.from_line(line.removesuffix("\n"))
 
 
 def identities(path: Path) -> bytes:
-    """Give what the records add to the manifest's digest."""
+    """Return what the records add to the manifest's digest."""
     return path.with_suffix(_IDENTITIES).read_bytes()
 
 
 def table(path: Path) -> NDArray[np.void]:
-    """Give what the records add to the index, without a digest."""
+    """Return what the records add to the index, without a digest."""
     made: NDArray[np.void] = np.load(path.with_suffix(_TABLE))
     return made

@@ -107,7 +107,7 @@ def _refuse_equal_keys(split: str, listing: Listing, rows: NDArray[np.int64]) ->
 
 
 def _cut(nbytes: NDArray[np.int64], shard_nbytes: int) -> NDArray[np.int64]:
-    """Give where shards start: each is filled up to `shard_nbytes`, and has a record at least."""
+    """Return where shards start: each is filled up to `shard_nbytes`, and has a record at least."""
     ends = np.cumsum(nbytes + OVERHEAD_NBYTES)
     starts = [0]
     while starts[-1] < len(nbytes):
@@ -128,7 +128,7 @@ def _listing_sha256(listing: Listing, rows: NDArray[np.int64]) -> str:
 def class_list(
     asked: Sequence[str] | None, known: Sequence[str] | None, splits: dict[str, Records]
 ) -> tuple[str, ...]:
-    """Give the sorted class list of a dataset.
+    """Return the sorted class list of a dataset.
 
     Args:
         asked: the user's own list, or ["found"] for the classes that have images.

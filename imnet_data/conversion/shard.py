@@ -62,7 +62,7 @@ class Writing(NamedTuple):
     counter: Counter
 
     def jobs(self) -> list[ShardJob]:
-        """Give all shards, split by split."""
+        """Return all shards, split by split."""
         return [
             ShardJob(split, number)
             for split, planned in self.plans.items()
@@ -70,7 +70,7 @@ class Writing(NamedTuple):
         ]
 
     def entries(self, split: str, numbers: Iterable[int]) -> Iterator[Entry]:
-        """Give the manifest lines of shards that are done."""
+        """Yield the manifest lines of shards that are done."""
         for number in numbers:
             yield from journal.entries(self.journal(ShardJob(split, number)))
 
@@ -87,7 +87,7 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     """Write one shard, its side files and its journal.
 
     Raises:
-        ConvertError: if the disk is full or can not be written.
+        ConvertError: if the disk is full or cannot be written.
         ImageError: if an image is bad and the policy refuses it.
     """
     directory = writing.stage / job.split
@@ -105,7 +105,7 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
             raise
         raise ConvertError(
-            f"{part}: can not be written ({error.strerror}); make room there, "
+            f"{part}: cannot be written ({error.strerror}); make room there, "
             "then run the same command: it goes on where it stopped"
         ) from error
 
@@ -176,7 +176,7 @@ class _Samples(Closing):
             self._write_back.count(len(sample.record.jpeg))
 
     def close(self) -> None:
-        """Give back the files."""
+        """Close the files."""
         self._opened.close()
 
     def _entry(
@@ -206,7 +206,7 @@ class _Samples(Closing):
         )
 
     def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:
-        """Give as what a record is stored, and its sample."""
+        """Return as what a record is stored, and its sample."""
         record = outcome.record
         assert record is not None
         label = self._writing.labels[record.wnid] if record.wnid else -1
@@ -216,7 +216,7 @@ class _Samples(Closing):
         return stored, Sample(record, label, outcome.width, outcome.height, pixels)
 
     def _stored(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
-        """Give as what an image is stored, its JPEG, and its pixels where those are."""
+        """Return as what an image is stored, its JPEG, and its pixels where those are."""
         if self._is_stored_as_pixels(record):
             return "pixels", record.jpeg, reencode.to_pixels(record.jpeg)
         if self._writing.seekable:
@@ -240,7 +240,7 @@ class _Samples(Closing):
 
 
 def _content(sample: Sample) -> bytes | memoryview:
-    """Give what is stored of a sample."""
+    """Return what is stored of a sample."""
     return sample.record.jpeg if sample.pixels is None else sample.pixels.data
 
 
@@ -306,7 +306,7 @@ def _merge(part: Path, directory: Path) -> int:
 
 
 def is_whole(writing: Writing, job: ShardJob) -> bool:
-    """Tell whether all that the journal of `job` speaks of is as it was written."""
+    """Return whether all that the journal of `job` speaks of is as it was written."""
     path = writing.journal(job)
     directory = writing.stage / job.split
     try:

@@ -34,7 +34,7 @@ def held(out: Path, *, force: bool) -> Iterator[Path]:
     """Make `out` and its stage, held by this process alone; the stage goes when it is unused.
 
     Raises:
-        ConvertError: if `out` has other things in it, is in use, or can not be written.
+        ConvertError: if `out` has other things in it, is in use, or cannot be written.
     """
     stage = out / NAME
     try:
@@ -52,7 +52,7 @@ def held(out: Path, *, force: bool) -> Iterator[Path]:
             finally:
                 _remove_unused(out)
     except OSError as error:
-        raise ConvertError(f"{out}: can not be written ({error.strerror or error})") from error
+        raise ConvertError(f"{out}: cannot be written ({error.strerror or error})") from error
 
 
 def _refuse_strangers(out: Path) -> None:
@@ -100,7 +100,7 @@ def move_into_place(stage: Path, out: Path) -> Description:
 
 
 def is_of_this_boot(stage: Path) -> bool:
-    """Tell whether what is on the stage was written since the machine started; note that it is."""
+    """Return whether the stage was written since the machine started; note the present boot."""
     path, boot = stage / _BOOT, Path(_BOOT_ID).read_text()
     same = not path.exists() or path.read_text() == boot
     path.write_text(boot)

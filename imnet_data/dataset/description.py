@@ -44,11 +44,11 @@ class Options:
     jpeg: Jpeg | None = None  # as what JPEGs are stored; default seekable, original for a folder
 
     def over(self, inherited: Options) -> Options:
-        """Give these options, with what is None taken from `inherited`."""
+        """Return these options, with what is None taken from `inherited`."""
         return dataclasses.replace(inherited, **self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Give what is not None, by name."""
+        """Return what is not None, by name."""
         return {name: value for name, value in _fields(self).items() if value is not None}
 
 
@@ -96,7 +96,7 @@ class Description:
     splits: dict[str, SplitDescription]
 
     def to_bytes(self) -> bytes:
-        """Give the bytes of dataset.json."""
+        """Return the bytes of dataset.json."""
         splits = {
             name: {**_fields(split), "shards": [_fields(shard) for shard in split.shards]}
             for name, split in self.splits.items()

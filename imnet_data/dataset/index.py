@@ -65,13 +65,13 @@ class Index(NamedTuple):
     key: NDArray[np.bytes_]
 
     def boxes_of(self, index: int) -> tuple[Box, ...]:
-        """Give the boxes of one record."""
+        """Return the boxes of one record."""
         start = int(self.box_end[index - 1]) if index else 0
         return tuple(Box(*row) for row in self.boxes[start : int(self.box_end[index])].tolist())
 
 
 def index_dtype(record_count: int, box_count: int, key_nbytes: int) -> np.dtype[np.void]:
-    """Give the type of the one element of index.npy; wide columns first, so all are aligned."""
+    """Return the type of the one element of index.npy; wide columns first, so all are aligned."""
     return np.dtype(
         [
             ("digest", "S64"),
@@ -114,7 +114,7 @@ class Builder:
         return len(self._numbers["offset"])
 
     def watch(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Give the entries on, noted.
+        """Yield the entries on, noted.
 
         Raises:
             ManifestError: if one is of a class that has no label, or has what no column can hold.
@@ -159,7 +159,7 @@ class Builder:
         self._keys = []
 
     def table(self, digest: str = "", offsets: NDArray[np.int64] | None = None) -> NDArray[np.void]:
-        """Give the table, with a manifest's digest, and `offsets` in place of the entries' own."""
+        """Return the table, with a manifest's digest and `offsets` instead of the entries' own."""
         self._flush_keys()
         keys = np.concatenate(self._key_chunks)
         boxes = np.frombuffer(self._boxes, np.int32).reshape(-1, 4)
@@ -174,7 +174,7 @@ class Builder:
 
 
 def _fix_codes(have: Iterable[str], known: Iterable[str]) -> NDArray[np.uint8]:
-    """Give the code among `known` of each code among `have`, 0 being that of no fix."""
+    """Return the code among `known` of each code among `have`, 0 being that of no fix."""
     in_order = ["", *sorted(known)]
     return np.array([0, *(in_order.index(fix) for fix in have)], np.uint8)
 
@@ -182,7 +182,7 @@ def _fix_codes(have: Iterable[str], known: Iterable[str]) -> NDArray[np.uint8]:
 def joined(
     tables: Sequence[NDArray[np.void]], fixes: Sequence[Mapping[str, int]], digest: str
 ) -> NDArray[np.void]:
-    """Give the table of a split from those of its shards, in order.
+    """Return the table of a split from those of its shards, in order.
 
     Args:
         tables: as `Builder.table` gives them.
@@ -207,7 +207,7 @@ def joined(
 
 
 def to_bytes(table: NDArray[np.void]) -> bytes:
-    """Give the bytes of index.npy."""
+    """Return the bytes of index.npy."""
     file = io.BytesIO()
     np.save(file, table)
     return file.getvalue()
@@ -239,13 +239,13 @@ def open_index(path: Path) -> Index:
 
 
 def columns(table: NDArray[np.void]) -> Index:
-    """Give the columns of a table as an Index."""
+    """Return the columns of a table as an Index."""
     fields = {name: table[name] for name in Index._fields}
     return Index(**fields | {"digest": table["digest"].item().decode()})
 
 
 def _counts(dtype: np.dtype[np.void]) -> tuple[int, int, int]:
-    """Give what `index_dtype` has to be given for this type."""
+    """Return what `index_dtype` has to be given for this type."""
     keys, boxes = dtype["key"], dtype["boxes"]
     return keys.shape[0], boxes.shape[0], keys.base.itemsize
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:
-    """Give what side files say of the shards of a split."""
+    """Return what side files say of the shards of a split."""
     return [ShardSummary(shard.name, shard.record_count, shard.nbytes) for shard in split.shards]
 
 
 def labels_tsv(classes: Sequence[str]) -> bytes:
-    """Give labels.tsv: index, wnid and words of each class."""
+    """Return labels.tsv: index, wnid and words of each class."""
     words = labels.words_of()
     rows = (f"{label}\t{wnid}\t{words.get(wnid, '')}\n" for label, wnid in enumerate(classes))
     return ("index\twnid\twords\n" + "".join(rows)).encode()

@@ -68,18 +68,18 @@ class Digest:
         self._hash.update(identity(entry).encode())
 
     def hexdigest(self) -> str:
-        """Give the digest of all entries so far."""
+        """Return the digest of all entries so far."""
         return self._hash.hexdigest()
 
 
 def identity(entry: Entry) -> str:
-    """Give the line that the entry adds to the digest."""
+    """Return the line that the entry adds to the digest."""
     boxes = ";".join(",".join(map(str, box)) for box in entry.boxes)
     return f"{entry.key}\t{entry.wnid}\t{entry.width}\t{entry.height}\t{entry.sha256}\t{boxes}\n"
 
 
 def to_line(entry: Entry) -> str:
-    """Give the entry as one JSON line, without the line feed."""
+    """Return the entry as one JSON line, without the line feed."""
     # a quarter of the time of the encoder, which is left what most entries do not have
     line = (
         f'{{"key":{_quoted(entry.key)},"wnid":{_quoted(entry.wnid)},"width":{entry.width},'
@@ -93,7 +93,7 @@ def to_line(entry: Entry) -> str:
 
 
 def digest(identities: Iterable[bytes]) -> str:
-    """Give the digest of a manifest from what its records add to it."""
+    """Return the digest of a manifest from what its records add to it."""
     state = hashlib.sha256()
     for piece in identities:
         state.update(piece)
@@ -101,7 +101,7 @@ def digest(identities: Iterable[bytes]) -> str:
 
 
 def placed(line: str, offset: int) -> str:
-    """Give a line that was made before the offset was known, with 0 in its place, as it is to be.
+    """Return a line that was made before the offset was known, with 0 in its place, as it is to be.
 
     Within a string of JSON a quotation mark has a backslash before it, so there is one such place.
     """
@@ -109,7 +109,7 @@ def placed(line: str, offset: int) -> str:
 
 
 def from_line(line: str) -> Entry:
-    """Give the entry of one JSON line; ValueError or TypeError if it is none."""
+    """Return the entry of one JSON line; ValueError or TypeError if it is none."""
     fields, end = _decode(line)
     if end != len(line):
         raise ValueError(f"it goes on after column {end}")
@@ -138,7 +138,7 @@ def write(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
-    """Give the entries in order, from number `start` on.
+    """Yield the entries in order, from number `start` on.
 
     Raises:
         ManifestError: if the file is missing, cut short or not a manifest.
@@ -152,13 +152,13 @@ def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
     except OSError as error:
-        raise ManifestError(f"{path}: can not be read ({error.strerror}); {_REMEDY}") from error
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
     except (zstandard.ZstdError, ValueError, TypeError, RecursionError) as error:
         raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Give the decompressed lines; ValueError or ZstdError if they do not end as they should."""
+    """Yield the decompressed lines; ValueError or ZstdError if they do not end as they should."""
     stream = zstandard.ZstdDecompressor().decompressobj()
     rest = b""
     while chunk := file.read(_CHUNK_NBYTES):

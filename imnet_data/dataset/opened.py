@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def is_dataset(path: Path) -> bool:
-    """Tell whether there is a finished dataset at `path`."""
+    """Return whether there is a finished dataset at `path`."""
     return (path / description.FILE_NAME).is_file()
 
 
@@ -112,18 +112,18 @@ class Dataset(Closing):
         return (self[index] for index in range(len(self)))
 
     def find(self, key: str) -> int:
-        """Give the index of the record called `key`; KeyError if there is none."""
+        """Return the index of the record called `key`; KeyError if there is none."""
         found = np.flatnonzero(self.index.key == key.encode())
         if not len(found):
             raise KeyError(f"{self.directory}: no record is called {key!r}")
         return int(found[0])
 
     def entries(self, *, start: int = 0) -> Iterator[Entry]:
-        """Give the lines of the manifest in order, from record `start` on."""
+        """Return the lines of the manifest in order, from record `start` on."""
         return manifest.read(self.directory / manifest.FILE_NAME, start=start)
 
     def open_shard(self, number: int) -> Shard:
-        """Give shard `number`, opened on first use; closed by `close`."""
+        """Return shard `number`, opened on first use; closed by `close`."""
         if number not in self._shards:
             if not 0 <= number < len(self._shard_files):
                 raise FormatError(f"{self.directory}: there is no shard {number}; verify it")
@@ -131,7 +131,7 @@ class Dataset(Closing):
         return self._shards[number]
 
     def close(self) -> None:
-        """Give back the shards' files."""
+        """Close the shards' files."""
         for shard in self._shards.values():
             shard.close()
         self._shards = {}

@@ -25,7 +25,7 @@ __all__ = ["Evaluation", "Model", "Protocol", "evaluate", "load_model", "score"]
 
 
 def load_model(name: str, *, checkpoint: Path | None = None, device: str = "cpu") -> Model:
-    """Give a model of torch by name; see `evaluation.torch_models.load`.
+    """Return a model of torch by name; see `evaluation.torch_models.load`.
 
     Raises:
         MissingExtra: if torch is not installed.

@@ -64,7 +64,7 @@ def evaluate(
 
     Raises:
         EvaluationError: if a number would not be of what it says.
-        ImnetError: if the dataset can not be read.
+        ImnetError: if the dataset cannot be read.
     """
     splits = description.read(root).splits
     chosen = split or (next(iter(splits)) if len(splits) == 1 else "val")
@@ -107,7 +107,7 @@ def _published_count(name: str, split: str) -> int | None:
 
 
 def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[int]]:
-    """Give the ReaL labels of each record, by the number in its key."""
+    """Return the ReaL labels of each record, by the number in its key."""
     numbers = [_VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
     if dataset.about.name != variants.ILSVRC2012 or dataset.split != "val" or None in numbers:
         raise EvaluationError(

@@ -32,7 +32,7 @@ _LEAST_SHARE = 0.05  # ... this share of all: chance alone fits one of 1000
 
 
 def outputs_of(convention: Convention) -> tuple[str, ...]:
-    """Give the list of a model of ILSVRC2012 whose outputs are in the order of a convention."""
+    """Return the list of a model of ILSVRC2012 whose outputs are in the order of a convention."""
     wnids = labels.ilsvrc2012_wnids()
     number_of = labels.integers(wnids, convention)
     if convention == "tf":
@@ -41,10 +41,10 @@ def outputs_of(convention: Convention) -> tuple[str, ...]:
 
 
 def outputs_of_count(count: int) -> tuple[str, ...]:
-    """Give the list that a model with so many outputs is taken to have.
+    """Return the list that a model with so many outputs is taken to have.
 
     Raises:
-        EvaluationError: if that can not be said.
+        EvaluationError: if that cannot be said.
     """
     if count == len(labels.ilsvrc2012_wnids()):
         return outputs_of("sorted")
@@ -57,7 +57,7 @@ def outputs_of_count(count: int) -> tuple[str, ...]:
 
 
 def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = True) -> ClassSpace:
-    """Give what the outputs of a model count as in a dataset; all as what they are, if not masked.
+    """Return what a model's outputs count as in a dataset; unmasked, each counts as itself.
 
     Raises:
         EvaluationError: if they are not of the same classes.
@@ -104,7 +104,7 @@ def refuse_better_order(results: Results, classes: Sequence[str]) -> None:
 
 
 def other_orders(results: Results) -> dict[str, Accuracy]:
-    """Give what accuracy would be if predictions meant other classes of the 1000."""
+    """Return what accuracy would be if predictions meant other classes of the 1000."""
     found = {}
     for order, table in _orders().items():
         read = table[results.top[:, 0]]

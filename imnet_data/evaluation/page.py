@@ -26,7 +26,7 @@ _SHOWN = 60  # mistakes
 
 
 def page(told: Evaluation, root: Path) -> str:
-    """Give the page of an evaluation of the dataset at `root`.
+    """Return the page of an evaluation of the dataset at `root`.
 
     Raises:
         ManifestError: if the dataset is damaged.

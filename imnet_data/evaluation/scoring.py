@@ -58,13 +58,13 @@ class Protocol:
             raise ValueError(f"average is {self.average!r}; allowed are logits, probabilities")
 
     def views(self) -> list[EvalRecipe]:
-        """Give a recipe for each view of a record."""
+        """Return a recipe for each view of a record."""
         if self.crops == "single":
             return list(self.recipes)
         return [dataclasses.replace(recipe, view=n) for recipe in self.recipes for n in _TEN]
 
     def for_dataset(self, name: str) -> Protocol:
-        """Give the protocol with the border that pictures of the dataset called `name` have."""
+        """Return the protocol with the border that pictures of the dataset called `name` have."""
         border = variants.VARIANTS[name].border if name in variants.VARIANTS else 0
         recipes = (
             dataclasses.replace(recipe, border=recipe.border or border) for recipe in self.recipes
@@ -152,7 +152,7 @@ def _outputs(model: Model, output_count: int) -> tuple[str, ...]:
 
 
 def _mean(scores: list[NDArray[np.floating]], average: str) -> NDArray[np.floating]:
-    """Give the mean over views, of probabilities as its logarithm; an offset of all is left."""
+    """Return the mean over views, of probabilities as its logarithm; an offset of all is left."""
     if len(scores) == 1:
         return scores[0]
     stacked = np.stack(scores).astype(np.float64)

@@ -37,13 +37,13 @@ _TAKEN_FOR = 3  # classes that a class is mostly taken for
 
 
 def headline(told: Evaluation) -> str:
-    """Give what was evaluated, and the one number."""
+    """Return what was evaluated, and the one number."""
     share = told.results.accuracy().percent
     return f"top-1 {share:.3f} %: {told.model_name} on {told.split} of {told.dataset_name}"
 
 
 def facts(told: Evaluation) -> list[tuple[str, str]]:
-    """Give name and value of each fact."""
+    """Return name and value of each fact."""
     results, total = told.results, len(told.results.labels)
     rows = [
         ("top-1", accuracy_text(results.accuracy())),
@@ -74,7 +74,7 @@ def _of_published(told: Evaluation) -> str:
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
-    """Give a share with the integers that it is made of."""
+    """Return a share with the integers that it is made of."""
     return f"{accuracy.percent:.3f} % ({accuracy.correct:,} of {accuracy.total:,})"
 
 
@@ -94,7 +94,7 @@ def _recipe_text(recipe: EvalRecipe) -> str:
 
 
 def worst_classes(told: Evaluation) -> list[tuple[str, str, str]]:
-    """Give class, accuracy, and what it is taken for, of the classes with the least accuracy."""
+    """Return class, accuracy, and what it is taken for, of the classes with the least accuracy."""
     ranked = sorted(told.results.by_class().items(), key=lambda item: (item[1].percent, item[0]))
     rows = []
     for label, accuracy in ranked[:_WORST_CLASSES]:
@@ -111,13 +111,13 @@ def class_text(told: Evaluation, label: int) -> str:
 
 
 def word(told: Evaluation, label: int) -> str:
-    """Give the first word of a class, or its wnid where there is none."""
+    """Return the first word of a class, or its wnid where there is none."""
     wnid = told.classes[label]
     return labels.words_of().get(wnid, wnid).partition(",")[0]
 
 
 def text(told: Evaluation) -> str:
-    """Give all of it for a person."""
+    """Return all of it for a person."""
     lines = [headline(told), *(f"  {name:18} {value}" for name, value in facts(told))]
     lines.append("  least accurate classes, and what they are taken for")
     lines += [f"    {name}: {share}: {other or '-'}" for name, share, other in worst_classes(told)]
@@ -125,7 +125,7 @@ def text(told: Evaluation) -> str:
 
 
 def to_json(told: Sequence[Evaluation]) -> str:
-    """Give all evaluations as one JSON document."""
+    """Return all evaluations as one JSON document."""
     return json.dumps([_document(one) for one in told], indent=1)
 
 
@@ -168,7 +168,7 @@ def _document(told: Evaluation) -> dict[str, Any]:
 
 
 def to_csv(told: Evaluation) -> str:
-    """Give timm's columns: one line of names, one of values."""
+    """Return timm's columns: one line of names, one of values."""
     recipe = told.protocol.recipes[-1]
     shares = [told.results.accuracy(depth).percent for depth in (1, 5)]
     parameters = told.parameter_count

@@ -29,7 +29,7 @@ _CLASSES = "classes"  # where a checkpoint of ours has the wnids of the outputs
 
 
 def load(name: str, *, checkpoint: Path | None = None, device: str = "cpu") -> Model:
-    """Give a model by name, with the weights of a checkpoint.
+    """Return a model by name, with the weights of a checkpoint.
 
     Args:
         name: as `train.models.build_model` knows it; of TorchScript, what it shall be called.
@@ -62,7 +62,7 @@ def of_module(
     classes: tuple[str, ...] | None = None,
     recipe: EvalRecipe | None = None,
 ) -> Model:
-    """Give a module that takes float32[n, 3, size, size] as a Model; it is put to `device`."""
+    """Return a module that takes float32[n, 3, size, size] as a Model; it is put to `device`."""
     module = module.eval().to(device)
 
     def logits(images: NDArray[np.uint8], recipe: EvalRecipe) -> Tensor:
@@ -73,7 +73,7 @@ def of_module(
 
 
 def _normalized(images: NDArray[np.uint8], recipe: EvalRecipe, device: torch.device) -> Tensor:
-    """Give float32[n, 3, size, size], the same to the last bit on every device."""
+    """Return float32[n, 3, size, size], the same to the last bit on every device."""
     if device.type == "cpu":
         return torch.from_numpy(normalize(images, mean=recipe.mean, std=recipe.std))
     table = torch.from_numpy(normalized_values(mean=recipe.mean, std=recipe.std))
@@ -81,7 +81,7 @@ def _normalized(images: NDArray[np.uint8], recipe: EvalRecipe, device: torch.dev
 
 
 def looked_up(images: Tensor, table: Tensor) -> Tensor:
-    """Give what each level of uint8[n, h, w, 3] is in a table [3, 256], float32[n, 3, h, w]."""
+    """Return what each level of uint8[n, h, w, 3] is in a table [3, 256], float32[n, 3, h, w]."""
     channels = torch.arange(3, device=images.device).view(1, 3, 1, 1)
     return table[channels, images.permute(0, 3, 1, 2).int()]
 
@@ -106,7 +106,7 @@ def _with_weights(name: str, weights: Mapping[str, Tensor], path: Path) -> nn.Mo
 
 
 def _pretrained(name: str) -> tuple[nn.Module, EvalRecipe]:
-    """Give a model with its library's own weights, and the recipe that they are published with."""
+    """Return a model with its library's own weights, and the recipe published with them."""
     library, _, rest = name.partition(":")
     loaders: dict[str, Callable[[str], tuple[nn.Module, EvalRecipe]]] = {
         "torchvision": _torchvision,
@@ -135,7 +135,7 @@ def _timm(name: str) -> tuple[nn.Module, EvalRecipe]:
 
 
 def torchvision_recipe(preset: Any) -> EvalRecipe:
-    """Give the recipe of torchvision's `ImageClassification` preset."""
+    """Return the recipe of torchvision's `ImageClassification` preset."""
     return EvalRecipe(
         resize=preset.resize_size[0],
         crop=preset.crop_size[0],
@@ -146,7 +146,7 @@ def torchvision_recipe(preset: Any) -> EvalRecipe:
 
 
 def timm_recipe(module: nn.Module) -> EvalRecipe:
-    """Give the recipe that timm's validate.py takes for one of its models."""
+    """Return the recipe that timm's validate.py takes for one of its models."""
     config = cast("Mapping[str, Any]", module.pretrained_cfg)
     if config.get("crop_mode", "center") != "center":
         raise EvaluationError(

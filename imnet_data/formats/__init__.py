@@ -49,7 +49,7 @@ class Samples(Protocol):
     """The samples of one shard; may be iterated more than once."""
 
     def __len__(self) -> int:
-        """Give the planned count; fewer may come where bad images are skipped."""
+        """Return the planned count; fewer may come where bad images are skipped."""
 
     def __iter__(self) -> Iterator[Sample]: ...
 
@@ -77,10 +77,10 @@ class Shard(Protocol):
     """One open shard; every fault in its bytes is a FormatError that names the file."""
 
     def read(self, place: Place) -> bytes:
-        """Give the bytes of the JPEG at `place`, checked to be there in full."""
+        """Return the bytes of the JPEG at `place`, checked to be there in full."""
 
     def walk(self, seen: Seen) -> Iterator[Stored]:
-        """Give the records in stored order, checking the container's own structure.
+        """Return the records in stored order, checking the container's own structure.
 
         Args:
             seen: given what is read of the shard's file from its start on without a gap: position
@@ -89,7 +89,7 @@ class Shard(Protocol):
         """
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
 
 
 class ShardSummary(NamedTuple):
@@ -121,11 +121,11 @@ class Format(Protocol):
         """Open the shard at `path`, cheaply: for a folder, `path` is the split's directory."""
 
     def split_side_files(self, split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-        """Give the files that go beside all shards of a split."""
+        """Return the files that go beside all shards of a split."""
 
 
 def get(name: str) -> Format:
-    """Give the module of the format `name`.
+    """Return the module of the format `name`.
 
     Raises:
         ValueError: if there is no such format.

@@ -161,7 +161,7 @@ def _image(sample: Sample) -> bytes | memoryview:
             f"not ({sample.height}, {sample.width}, 3)"
         )
     if not len(image):
-        raise FormatError(f"{sample.record.key}: has no bytes, which a beton can not hold")
+        raise FormatError(f"{sample.record.key}: has no bytes, which a beton cannot hold")
     return image
 
 
@@ -172,7 +172,7 @@ class BetonShard:
         self._shard = ExtentShard(path, _walk)
 
     def read(self, place: Place) -> bytes:
-        """Give the bytes of the JPEG at `place`; a FormatError where pixels are stored instead."""
+        """Return the bytes of the JPEG at `place`; FormatError where pixels are stored instead."""
         index = int(np.searchsorted(self._pixels, place.offset))
         if index < len(self._pixels) and self._pixels[index] == place.offset:
             raise self._shard.file.fault(
@@ -183,7 +183,7 @@ class BetonShard:
 
     @functools.cached_property
     def _pixels(self) -> NDArray[np.uint64]:
-        """Give the positions of images that are stored as pixels, sorted; found on first use."""
+        """Return the positions of images that are stored as pixels, sorted; found on first use."""
         file = self._shard.file
         count = _read_header(file).record_count
         found = []
@@ -193,11 +193,11 @@ class BetonShard:
         return np.sort(np.concatenate([np.zeros(0, np.uint64), *found]))
 
     def walk(self, seen: Seen) -> Iterator[Stored]:
-        """Give the records in order."""
+        """Return the records in order."""
         return self._shard.walk(seen)
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._shard.close()
 
 
@@ -250,7 +250,7 @@ def _read_rows(file: ShardFile, start: int, stop: int) -> NDArray[np.void]:
 
 
 def _read_allocations(file: ShardFile, header: _Header) -> NDArray[np.void]:
-    """Give the allocations in order of the records, each inside a page and none upon another."""
+    """Return the allocations in order of the records, each inside a page and none upon another."""
     packed = file.read(header.table, header.record_count * _ALLOCATION.itemsize)
     table = np.frombuffer(packed, _ALLOCATION)
     position, nbytes = table["position"], table["nbytes"]
@@ -281,6 +281,6 @@ def _check_rows(file: ShardFile, rows: NDArray[np.void], allocations: NDArray[np
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Give none."""
+    """Return none."""
     del split, shards
     return {}

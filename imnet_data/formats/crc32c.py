@@ -34,7 +34,7 @@ _SMALL = 64  # bytes: below it a loop beats the set-up of vector operations
 
 
 def crc32c(message: bytes) -> int:
-    """Give the CRC-32C of `message`, 32 bits."""
+    """Return the CRC-32C of `message`, 32 bits."""
     if len(message) < _SMALL:
         return _by_byte(message) ^ _ALL_ONES
     folded = np.frombuffer(bytearray(message), np.uint8)
@@ -58,7 +58,7 @@ def _fold(message: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
 
 
 def masked(message: bytes) -> int:
-    """Give the CRC-32C as TFRecord stores it: rotated right by 15 bits, plus a constant."""
+    """Return the CRC-32C as TFRecord stores it: rotated right by 15 bits, plus a constant."""
     crc = crc32c(message)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & _ALL_ONES
 
@@ -83,7 +83,7 @@ def _byte_table() -> tuple[int, ...]:
 
 @functools.cache
 def _values() -> NDArray[np.uint32]:
-    """Give the remainder of each byte value, uint32[5685 * 256]; the last 256 are the last byte."""
+    """Return the remainder of each byte value, uint32[5685 * 256]; last byte, last 256."""
     values = np.empty((_DEGREE, 256), np.uint32)  # 5.8 MB
     first = np.array(_byte_table(), np.uint32)
     values[-1] = first

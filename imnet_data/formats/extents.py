@@ -41,11 +41,11 @@ class ShardFile:
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
-            raise self.fault(f"can not be opened ({error.strerror})") from error
+            raise self.fault(f"cannot be opened ({error.strerror})") from error
         self.nbytes = os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, nbytes: int) -> bytes:
-        """Give exactly `nbytes` bytes from `offset` on.
+        """Return exactly `nbytes` bytes from `offset` on.
 
         Raises:
             FormatError: if the file does not have them.
@@ -67,17 +67,17 @@ class ShardFile:
         return content
 
     def fault(self, what: str) -> FormatError:
-        """Give the error that says `what` is wrong with this file, and what to do."""
+        """Return the error that says `what` is wrong with this file, and what to do."""
         return FormatError(f"{self.path}: {what}; {_REMEDY}")
 
     def _cut_short(self, offset: int) -> FormatError:
         return self.fault(f"cut short at {offset} while it was open")
 
     def _unreadable(self, offset: int, error: OSError) -> FormatError:
-        return self.fault(f"can not be read at {offset} ({error.strerror})")
+        return self.fault(f"cannot be read at {offset} ({error.strerror})")
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Release the descriptor."""
         self._file.close()
 
     def __reduce__(self) -> tuple[type[ShardFile], tuple[Path]]:
@@ -137,11 +137,11 @@ class ExtentShard:
         self._walk = walk
 
     def read(self, place: Place) -> bytes:
-        """Give the bytes of the image at `place`."""
+        """Return the bytes of the image at `place`."""
         return self.file.read(place.offset, place.nbytes)
 
     def walk(self, seen: Seen) -> Iterator[Stored]:
-        """Give the records in order."""
+        """Yield the records in order."""
         walk = self._walk(_Ahead(self.file, seen))
         count = 0
         while True:
@@ -155,5 +155,5 @@ class ExtentShard:
             count += 1
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self.file.close()

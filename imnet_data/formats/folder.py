@@ -68,7 +68,7 @@ class FolderShard:
         self._path = path
 
     def read(self, place: Place) -> bytes:
-        """Give the bytes of the file of `place`."""
+        """Return the bytes of the file of `place`."""
         path = self._path / file_name(place.wnid, place.key)
         image = _read(path)
         if len(image) != place.nbytes:
@@ -79,7 +79,7 @@ class FolderShard:
         return image
 
     def walk(self, seen: Seen) -> Iterator[Stored]:
-        """Give the files in order of wnid and key; other files beside them are not records."""
+        """Yield the files in order of wnid and key; other files beside them are not records."""
         del seen
         for image in sorted(self._path.glob(f"*{_SUFFIX}")):
             yield Stored(image.stem, "", -1, 0, _read(image))
@@ -105,6 +105,6 @@ def open(path: Path) -> FolderShard:
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Give none."""
+    """Return none."""
     del split, shards
     return {}

@@ -85,6 +85,6 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Give none."""
+    """Return none."""
     del split, shards
     return {}

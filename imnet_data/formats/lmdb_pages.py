@@ -227,7 +227,7 @@ def _overflow_pages(nbytes: int, page_nbytes: int) -> int:
 
 
 def walk(file: ShardFile) -> Iterator[Value]:
-    """Give keys and values in order of the keys, checking every page on the way.
+    """Yield keys and values in order of the keys, checking every page on the way.
 
     Raises:
         FormatError: if the file is no environment, cut short or damaged.
@@ -291,7 +291,7 @@ def _read_page(file: ShardFile, meta: _Meta, number: int, kind: int) -> bytes:
 
 
 def _nodes(file: ShardFile, page: bytes, number: int) -> tuple[int, ...]:
-    """Give the positions of a page's nodes, each with room for its head."""
+    """Return the positions of a page's nodes, each with room for its head."""
     _, _, _, lower, upper = _HEADER.unpack_from(page)
     if not _HEADER.size < lower <= upper <= len(page) or lower % 2:
         raise file.fault(f"page {number} has free space from {lower} to {upper}")

@@ -54,12 +54,12 @@ def delimited(number: int, content: bytes) -> bytes:
 
 
 def signed(value: int) -> int:
-    """Give the integer whose two's complement a varint holds."""
+    """Return the integer whose two's complement a varint holds."""
     return value - _WORD if value >= _WORD // 2 else value
 
 
 def read_varint(message: bytes, position: int, stop: int) -> tuple[int, int]:
-    """Give the varint at `position` and where it ends; ValueError if it does not before `stop`."""
+    """Return the varint at `position` and its end; ValueError if it does not end before `stop`."""
     value = shift = 0
     while position < stop and shift < 64:
         byte = message[position]
@@ -72,7 +72,7 @@ def read_varint(message: bytes, position: int, stop: int) -> tuple[int, int]:
 
 
 def fields(message: bytes, start: int, stop: int) -> Iterator[Field]:
-    """Give the fields of the message that is `message[start:stop]`.
+    """Yield the fields of the message that is `message[start:stop]`.
 
     Raises:
         ValueError: if it is none, or a field reaches beyond it.

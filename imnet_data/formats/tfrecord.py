@@ -70,7 +70,7 @@ def _crc(content: bytes) -> bytes:
 
 
 def _example(sample: Sample) -> tuple[bytes, int]:
-    """Give the serialised Example, and where in it the JPEG starts."""
+    """Return the serialised Example, and where in it the JPEG starts."""
     before: list[bytes] = []
     after: list[bytes] = []
     for name, feature in sorted(_features(sample).items()):
@@ -156,7 +156,7 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
 
 
 def _extents(file: ShardFile) -> Iterator[tuple[int, int]]:
-    """Give the position and size of each Example; their heads are read, they are not."""
+    """Yield the position and size of each Example; their heads are read, they are not."""
     position = number = 0
     while position < file.nbytes:
         head = file.read(position, _HEAD_NBYTES)
@@ -171,7 +171,7 @@ def _extents(file: ShardFile) -> Iterator[tuple[int, int]]:
 
 
 def _parse_example(example: bytes) -> dict[str, Field]:
-    """Give each feature's values: the field that holds them, or the last of several."""
+    """Return each feature's values: the field that holds them, or the last of several."""
     lists = {}
     for features in protobuf.fields(example, 0, len(example)):
         for entry in protobuf.fields(example, features.start, features.stop):
@@ -195,6 +195,6 @@ def _text(lists: Mapping[str, Field], name: str, example: bytes) -> str:
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Give none."""
+    """Return none."""
     del split, shards
     return {}

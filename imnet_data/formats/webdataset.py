@@ -109,7 +109,7 @@ def _description(sample: Sample) -> bytes:
 
 
 def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
-    """Give header, content and padding of a member."""
+    """Return header, content and padding of a member."""
     nbytes = len(content)
     if nbytes > _MAX_MEMBER_NBYTES:
         raise FormatError(f"{name}: has {nbytes} bytes, more than a USTAR member can have")
@@ -160,7 +160,7 @@ class _Content(NamedTuple):
 
 
 def _groups(file: ShardFile) -> Iterator[tuple[str, dict[str, _Content]]]:
-    """Give each run of members of one key, by extension."""
+    """Yield each run of members of one key, by extension."""
     current, group = "", dict[str, _Content]()
     for member in _members(file):
         key, dot, extension = member.name.partition(".")
@@ -177,7 +177,7 @@ def _groups(file: ShardFile) -> Iterator[tuple[str, dict[str, _Content]]]:
 
 
 def _members(file: ShardFile) -> Iterator[Member]:
-    """Give the members in order; their headers are read, their bytes are not."""
+    """Yield the members in order; their headers are read, their bytes are not."""
     position = 0
     while True:
         header = file.read(position, _BLOCK)
@@ -204,7 +204,7 @@ def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Give timm's `_info.json` and the `wids` index; timm's users call val "validation", too."""
+    """Return timm's `_info.json` and the `wids` index; timm's users call val "validation", too."""
     info = {
         "name": split,
         "num_samples": sum(shard.record_count for shard in shards),

@@ -26,7 +26,7 @@ _SHADES = 5
 def histogram(
     values: NDArray[np.integer], *, title: str, counted: str, tell: Callable[[int], str]
 ) -> str:
-    """Give a histogram.
+    """Return a histogram.
 
     Args:
         values: integers, one at least.
@@ -60,7 +60,7 @@ def histogram(
 def density(
     columns: NDArray[np.integer], rows: NDArray[np.integer], *, titles: tuple[str, str]
 ) -> str:
-    """Give how many points (columns[i], rows[i]) fall into each cell of a plane."""
+    """Return how many points (columns[i], rows[i]) fall into each cell of a plane."""
     step = max(_bin_width(columns), _bin_width(rows))  # cells are square in the data's units
     x = _axis(columns, step, start=_LEFT, stop=_RIGHT)
     y = _axis(rows, step, start=_BOTTOM, stop=_TOP)
@@ -87,7 +87,7 @@ def density(
 
 
 def bars(rows: Mapping[str, int], *, title: str) -> str:
-    """Give a horizontal bar for each name, as long as its number, zero or more; one at least."""
+    """Return a horizontal bar for each name, as long as its number, zero or more; one at least."""
     most, left, right = max(1, *rows.values()), _WIDTH // 2, _WIDTH - 52
     step = (_BOTTOM - _TOP) / len(rows)
     parts = []
@@ -119,7 +119,7 @@ class Point(NamedTuple):
 
 
 def points(values: Sequence[Point], *, titles: tuple[str, str], top: int) -> str:
-    """Give measured points with their range, joined by a line; a dashed one is what was expected.
+    """Return measured points with their range, joined by a line; a dashed one is what was expected.
 
     Args:
         values: one at least, in the order of x.
@@ -210,7 +210,7 @@ def _axis(values: NDArray[np.integer], step: int, *, start: float, stop: float) 
 
 
 def _round_step(step: float) -> int:
-    """Give the next of 1, 2, 5, 10, 20, 50 and so on."""
+    """Return the next of 1, 2, 5, 10, 20, 50 and so on."""
     power = 1
     while True:
         for factor in (1, 2, 5):

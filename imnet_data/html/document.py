@@ -16,7 +16,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def document(
     headline: str, parts: Mapping[str, str], *, facts: str, sections: Iterable[str]
 ) -> str:
-    """Give a whole page; `parts` has id and name of what the links at its top lead to."""
+    """Return a whole page; `parts` has id and name of what the links at its top lead to."""
     style = resources.files("imnet_data.html").joinpath("page.css").read_text()
     links = [f'<a href="#{escape(name)}">{escape(words)}</a>' for name, words in parts.items()]
     return f"""<!doctype html>
@@ -43,7 +43,7 @@ def document(
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Give a table of text; the first cell of a row is its name."""
+    """Return a table of text; the first cell of a row is its name."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
@@ -59,7 +59,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
 
 
 def figure(picture: str, lines: Iterable[tuple[str, str]], *, is_marked: bool = False) -> str:
-    """Give a picture with lines of text below, each with the class that it is styled as."""
+    """Return a picture with lines of text below, each with the class that it is styled as."""
     caption = "".join(f'<span class="{name}">{escape(text)}</span>' for name, text in lines if text)
     style = ' class="fixed"' if is_marked else ""
     return f"<figure{style}>{picture}<figcaption>{caption}</figcaption></figure>\n"

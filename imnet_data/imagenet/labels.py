@@ -42,7 +42,7 @@ class Synset(NamedTuple):
 
 @functools.cache
 def ilsvrc2012() -> tuple[Synset, ...]:
-    """Give the 1000 classes of ILSVRC2012, sorted by wnid."""
+    """Return the 1000 classes of ILSVRC2012, sorted by wnid."""
     text = _package_data("ilsvrc2012.tsv").decode()
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     table = tuple(Synset(wnid, int(ilsvrc_id), words) for _, wnid, ilsvrc_id, words in rows)
@@ -52,13 +52,13 @@ def ilsvrc2012() -> tuple[Synset, ...]:
 
 @functools.cache
 def ilsvrc2012_wnids() -> tuple[str, ...]:
-    """Give the 1000 sorted wnids of ILSVRC2012."""
+    """Return the 1000 sorted wnids of ILSVRC2012."""
     return tuple(synset.wnid for synset in ilsvrc2012())
 
 
 @functools.cache
 def val_wnids() -> tuple[str, ...]:
-    """Give the wnids of ILSVRC2012's 50,000 val images, in number order (item 0 is image 1)."""
+    """Return the wnids of ILSVRC2012's 50,000 val images, in number order (item 0 is image 1)."""
     packed = zstandard.decompress(_package_data("ilsvrc2012_val.u2.zst"))
     wnids = ilsvrc2012_wnids()
     table = tuple(wnids[index] for index in np.frombuffer(packed, "<u2"))
@@ -71,12 +71,12 @@ def _package_data(name: str) -> bytes:
 
 
 def is_wnid(text: str) -> bool:
-    """Tell whether `text` has the form of a wnid, "n" and eight digits."""
+    """Return whether `text` has the form of a wnid, "n" and eight digits."""
     return _WNID.fullmatch(text) is not None
 
 
 def fingerprint(wnids: Iterable[str]) -> str:
-    """Give the sha256 of the wnids as LF-terminated lines, in the order given."""
+    """Return the sha256 of the wnids as LF-terminated lines, in the order given."""
     return hashlib.sha256("".join(f"{wnid}\n" for wnid in wnids).encode()).hexdigest()
 
 

@@ -68,7 +68,7 @@ VARIANTS = {
 
 @functools.cache
 def wnids(name: str) -> tuple[str, ...]:
-    """Give the sorted wnids that the images of a variant carry."""
+    """Return the sorted wnids that the images of a variant carry."""
     if name == OBJECTNET:
         return tuple(sorted(group[0] for group in objectnet_folders().values() if group))
     if name not in _CLASSES_SHA256:
@@ -86,7 +86,7 @@ def objectnet_folders() -> dict[str, tuple[str, ...]]:
 
 
 def counts_as(name: str, classes: Sequence[str]) -> list[int]:
-    """Give the label that each of a dataset's classes counts as, -1 where it is left out.
+    """Return the label that each of a dataset's classes counts as, -1 where it is left out.
 
     Args:
         name: of the dataset, from its dataset.json.
@@ -100,7 +100,7 @@ def counts_as(name: str, classes: Sequence[str]) -> list[int]:
     if name not in VARIANTS:
         raise EvaluationError(
             f"no dataset called {name!r} is known ({', '.join((ILSVRC2012, *VARIANTS))}), so it "
-            "can not be said which classes it has; update this program"
+            "cannot be said which classes it has; update this program"
         )
     if tuple(classes) != labels.ilsvrc2012_wnids():
         raise EvaluationError(
@@ -131,7 +131,7 @@ def refuse_training(name: str) -> None:
 
 @functools.cache
 def real_labels() -> tuple[tuple[int, ...], ...]:
-    """Give the ReaL labels of the 50,000 val images in number order; none for 3,163 of them."""
+    """Return the ReaL labels of the 50,000 val images in number order; none for 3,163 of them."""
     packed = (
         resources.files("imnet_data.imagenet").joinpath("data", "imagenet_real.zst").read_bytes()
     )

@@ -14,7 +14,7 @@ A sound file is passed on untouched. What `fix` does with the others, and what t
 
 each encoded as a JPEG of quality 100, 4:4:4, or grey where it was. A truncated file is not only
 given its missing end, because decoders would go on to warn of it or refuse it. A file that is no
-image, has no size or claims more than MAX_PIXELS can not be fixed.
+image, has no size or claims more than MAX_PIXELS cannot be fixed.
 
 Source: cytsai/ilsvrc-cmyk-image-list, README.md; tensorflow/tpu, tools/datasets/imagenet_to_gcs.py
 (the names, and quality 100). ITU-T T.81, annex B (markers).
@@ -171,7 +171,7 @@ def apply(record: Record, policy: Policy) -> Outcome:
     `keep` passes the bytes on and notes the problem; `skip` leaves the record out.
 
     Raises:
-        ImageError: under `error` for any problem, under `fix` for one that can not be fixed.
+        ImageError: under `error` for any problem, under `fix` for one that cannot be fixed.
     """
     problem, width, height = examine(record.jpeg)
     if not problem:
@@ -195,7 +195,7 @@ def _described(record: Record, problem: str) -> str:
 def _fixed(record: Record, problem: str) -> Outcome:
     described = _described(record, problem)
     if problem in _UNFIXABLE:
-        raise ImageError(f"{described}; it can not be fixed: {_REMEDY}")
+        raise ImageError(f"{described}; it cannot be fixed: {_REMEDY}")
     # with its end given back, Pillow takes a truncated file without its global switch
     image = record.jpeg + _EOI if problem == "truncated" else record.jpeg
     try:

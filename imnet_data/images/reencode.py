@@ -32,12 +32,12 @@ def to_pixels(image: bytes) -> NDArray[np.uint8]:
 
 
 def decode(image: bytes) -> Image.Image:
-    """Give the image of a file of any kind that Pillow reads, in mode L or RGB.
+    """Return the image of a file of any kind that Pillow reads, in mode L or RGB.
 
     Transparency is dropped; of an animation the first picture is taken.
 
     Raises:
-        ImageError: if it can not be decoded in full.
+        ImageError: if it cannot be decoded in full.
     """
     try:
         # Image.open would warn of a large one, and ask for every kind of JPEG in turn
@@ -52,7 +52,7 @@ def decode(image: bytes) -> Image.Image:
             raise ImageError(f"has pixels of mode {picture.mode}, which do not fit into RGB")
         return picture if picture.mode == "L" else picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise ImageError(f"can not be decoded ({error})") from error
+        raise ImageError(f"cannot be decoded ({error})") from error
 
 
 def to_jpeg(picture: Image.Image, *, quality: int) -> bytes:
@@ -90,7 +90,7 @@ def resize_to(
         quality: 1 to 100, of the new JPEG.
 
     Raises:
-        ImageError: if it can not be decoded.
+        ImageError: if it cannot be decoded.
     """
     if max_side is None and short_side is None:
         raise ValueError("neither max_side nor short_side is given; give at least one")
@@ -120,7 +120,7 @@ def _shrunk(
 
 
 def _from_cmyk(picture: Image.Image) -> Image.Image:
-    """Give RGB; Pillow has inverted what is stored, with or without Adobe's marker."""
+    """Return RGB; Pillow has inverted what is stored, with or without Adobe's marker."""
     values = np.asarray(picture).astype(np.uint16)
     if "adobe" in picture.info:
         values = 255 - values

@@ -37,9 +37,9 @@ _SIDE = 160  # pixels; of a thumbnail
 
 
 def page(root: Path) -> str:
-    """Give the page of the dataset at `root`.
+    """Return the page of the dataset at `root`.
 
-    An image that can not be read or decoded is shown as the error that it gave.
+    An image that cannot be read or decoded is shown as the error that it gave.
 
     Raises:
         ManifestError: if it is no dataset, or is damaged.
@@ -149,11 +149,11 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
 
 
 def picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
-    """Give a record's thumbnail as an element, or the error that it gave."""
+    """Return a record's thumbnail as an element, or the error that it gave."""
     try:
         thumbnail = _thumbnail(opened, row, pixels)
     except (ImnetError, OSError) as error:
-        return f'<div class="missing">can not be shown: {escape(str(error))}</div>'
+        return f'<div class="missing">cannot be shown: {escape(str(error))}</div>'
     content = base64.b64encode(thumbnail).decode()
     return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{content}">'
 

@@ -44,7 +44,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSummary:
-    """What is in one split; what a source can not know is None."""
+    """What is in one split; what a source cannot know is None."""
 
     record_count: int
     unlabelled_count: int
@@ -193,7 +193,7 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
 
     Raises:
         LookupError: if there is no such record.
-        ImnetError: if the dataset or the record can not be read.
+        ImnetError: if the dataset or the record cannot be read.
     """
     opened, position = _find(Path(root), which, split)
     with opened:
@@ -226,7 +226,7 @@ def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
 
 
 def stored_bytes(opened: Dataset, entry: Entry) -> bytes:
-    """Give what the shard holds for `entry`: a JPEG, or height x width x 3 bytes of pixels."""
+    """Return what the shard holds for `entry`: a JPEG, or height x width x 3 bytes of pixels."""
     if entry.stored != "pixels":
         place = Place(entry.key, entry.wnid, entry.offset, entry.nbytes)
         return opened.open_shard(entry.shard).read(place)
@@ -273,5 +273,5 @@ def _labels(opened: Dataset, wnid: str) -> dict[str, int]:
 
 
 def to_json(told: Summary | RecordSummary) -> str:
-    """Give one JSON document, with names as here."""
+    """Return one JSON document, with names as here."""
     return json.dumps(dataclasses.asdict(told), indent=1)

@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 def nbytes_text(nbytes: int) -> str:
-    """Give a size for people: decimal units, as disks are sold and `ls --si` tells."""
+    """Return a size for people: decimal units, as disks are sold and `ls --si` tells."""
     size, units = float(nbytes), iter(("bytes", "KB", "MB", "GB", "TB"))
     unit = next(units)
     while round(size) >= 1000 and unit != "TB":
@@ -30,7 +30,7 @@ def nbytes_text(nbytes: int) -> str:
 
 
 def headline(told: Summary) -> str:
-    """Give the whole in one line."""
+    """Return the whole in one line."""
     count = sum(split.record_count for split in told.splits.values())
     nbytes = sum(split.images_nbytes for split in told.splits.values())
     classes = f"{told.class_count:,} classes" + (" (ILSVRC2012)" if told.is_ilsvrc2012 else "")
@@ -39,7 +39,7 @@ def headline(told: Summary) -> str:
 
 
 def split_rows(told: Summary) -> list[Row]:
-    """Give the table of facts, a column a split; what is known of no split is left out."""
+    """Return the table of facts, a column a split; what is known of no split is left out."""
     splits = list(told.splits.values())
     rows = [
         _row("images", splits, lambda split: f"{split.record_count:,}"),
@@ -65,7 +65,7 @@ def _row(name: str, splits: Sequence[SplitSummary], tell: Callable[[SplitSummary
 
 
 def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list[Row]:
-    """Give a row for each kind that occurs in any split."""
+    """Return a row for each kind that occurs in any split."""
     kinds = sorted({kind for count in counts for kind in count})
     return [
         Row(name(kind), tuple(_count(count.get(kind, 0)) for count in counts)) for kind in kinds
@@ -73,7 +73,7 @@ def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list
 
 
 def fix_text(fix: str) -> str:
-    """Give a fix, which may be that a bad image was kept, as words; "" for none."""
+    """Return a fix, which may be that a bad image was kept, as words; "" for none."""
     return fix if fix.startswith("kept") or not fix else f"fixed: {fix}"
 
 
@@ -98,7 +98,7 @@ def _spread(spread: Spread | None, tell: Callable[[int], str]) -> str:
 
 
 def options_rows(told: Summary) -> list[tuple[str, str]]:
-    """Give the options that made a dataset."""
+    """Return the options that made a dataset."""
     return [(name, _option(name, value)) for name, value in told.options.items()]
 
 
@@ -113,7 +113,7 @@ def _option(name: str, value: Any) -> str:
 
 
 def text(told: Summary) -> str:
-    """Give the Summary as a table in plain text."""
+    """Return the Summary as a table in plain text."""
     lines = [headline(told), "", *_table(told), ""]
     lines += [
         f"digest of {split}: {summary.digest}"
@@ -144,7 +144,7 @@ def _table(told: Summary) -> list[str]:
 
 
 def record_text(told: RecordSummary) -> str:
-    """Give what is known of a record, a line a fact."""
+    """Return what is known of a record, a line a fact."""
     integers = ", ".join(f"{name} {label}" for name, label in told.labels.items())
     place = f"{told.shard}, offset {told.offset}" if told.offset else told.shard
     rows = [

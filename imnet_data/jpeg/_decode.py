@@ -87,7 +87,7 @@ def _decode_by_pillow(
                 raise ImageError("more pixels than allowed")
             pixels = image.convert("RGB")
     except (OSError, SyntaxError) as error:
-        raise ImageError(f"Pillow can not decode it either: {error}") from error
+        raise ImageError(f"Pillow cannot decode it either: {error}") from error
     with _lock:
         _handed_over += 1
     return np.asarray(pixels if box is None else pixels.crop(box))

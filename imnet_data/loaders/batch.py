@@ -35,10 +35,10 @@ class Loader(Protocol):
     """Gives the batches of any epoch, from any batch on; it holds no position."""
 
     def __len__(self) -> int:
-        """Give the number of batches in an epoch, the same on every rank."""
+        """Return the number of batches in an epoch, the same on every rank."""
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | DeviceBatch]:
-        """Give the batches of one epoch from batch `start` on."""
+        """Return the batches of one epoch from batch `start` on."""
 
     def close(self) -> None:
-        """Give back threads and files."""
+        """Close threads and files."""

@@ -99,7 +99,7 @@ class CpuLoader(Closing):
         return len(self.schedule)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
-        """Give the batches of epoch `number` from batch `start` on.
+        """Return the batches of epoch `number` from batch `start` on.
 
         Raises:
             ImageError: if the bytes of an image are damaged.
@@ -147,7 +147,7 @@ class CpuLoader(Closing):
     def _work(
         self, epoch: int, start: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]:
-        """Give record numbers, rows of geometry and side of each batch."""
+        """Yield record numbers, rows of geometry and side of each batch."""
         order = self.schedule.epoch_order(epoch)
         side = geometry.side(self.recipe, epoch)
         read_ahead = None

@@ -87,7 +87,7 @@ class DaliLoader(Closing):
         return len(self.schedule)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | DeviceBatch]:
-        """Give the batches of epoch `number` from batch `start` on.
+        """Return the batches of epoch `number` from batch `start` on.
 
         Raises:
             ImageError: if the bytes of an image are damaged.
@@ -105,7 +105,7 @@ class DaliLoader(Closing):
     def close(self) -> None:
         """End the threads and give back files and memory; batches that are held stay as they are.
 
-        An epoch that is under way can not go on.
+        An epoch that is under way cannot go on.
         """
         self._reader.close()
         self._idle.clear()
@@ -123,7 +123,7 @@ class DaliLoader(Closing):
             if name is None:
                 raise
             raise ImageError(
-                f"{name}: DALI can not decode it; run `imnet-data verify` on the dataset"
+                f"{name}: DALI cannot decode it; run `imnet-data verify` on the dataset"
             ) from error
         self._idle.append(decoder)
 
@@ -200,7 +200,7 @@ class _Decoder:
             self._pipeline.set_outputs(fn.flip(images, horizontal=flip))
 
     def decoded(self, jpegs: Iterator[JpegBatch]) -> Iterator[tuple[JpegBatch, Any]]:
-        """Give each batch with its images, DALI's TensorList; None for those of an empty batch.
+        """Yield each batch with its images, DALI's TensorList; None for those of an empty batch.
 
         Of no use any more when it was left before the end.
         """

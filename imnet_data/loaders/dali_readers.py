@@ -57,7 +57,7 @@ def pipeline(
 
     Raises:
         ValueError: for a dataset without labels, a format that DALI does not read, and what of a
-            recipe a pipeline can not do: sizes that grow, views, a border.
+            recipe a pipeline cannot do: sizes that grow, views, a border.
     """
     columns = dataset.index
     options = decode_options(columns.width, columns.height, device_id=device_id)
@@ -84,7 +84,7 @@ def pipeline(
 def _read(
     dataset: Dataset, recipe: TrainRecipe | EvalRecipe, *, rank: int, world_size: int
 ) -> tuple[Any, Any]:
-    """Give JPEGs and labels; a label is a position in the dataset's class list."""
+    """Return JPEGs and labels; a label is a position in the dataset's class list."""
     if (dataset.labels < 0).any():
         raise ValueError(f"{dataset.directory}: has records without labels; use DaliLoader")
     is_training = isinstance(recipe, TrainRecipe)

@@ -74,7 +74,7 @@ def normalized(
 def held(
     batches: Iterator[Batch | DeviceBatch], device: torch.device
 ) -> Iterator[Batch | DeviceBatch]:
-    """Give batches on, and hold each until the GPU has done what was queued for it.
+    """Yield batches on, and hold each until the GPU has done what was queued for it.
 
     Their memory is that of a decoder, which uses it again as soon as nobody holds it.
     """

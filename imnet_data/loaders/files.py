@@ -31,7 +31,7 @@ class OpenFile:
             self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             self.descriptor = -1
-            raise FormatError(f"{path}: can not be opened ({error.strerror})") from error
+            raise FormatError(f"{path}: cannot be opened ({error.strerror})") from error
 
     def __del__(self) -> None:
         if self.descriptor >= 0:
@@ -71,7 +71,7 @@ class Files:
         """Return the open file of each number.
 
         Raises:
-            FormatError: if there is no such file, or it can not be opened.
+            FormatError: if there is no such file, or it cannot be opened.
         """
         return [self._file(number) for number in numbers.tolist()]
 

@@ -2,7 +2,7 @@
 
 Threads read ahead, and cut each JPEG that is trained on to what its crop needs, in the compressed
 bytes (`jpeg.crop`): less has to be sent to a GPU, and decoded there. A JPEG goes whole, and counts
-in `whole`, where that can not be done (no restart markers, progressive, CMYK), or its crop needs
+in `whole`, where that cannot be done (no restart markers, progressive, CMYK), or its crop needs
 all of it.
 """
 
@@ -49,7 +49,7 @@ class JpegBatch(NamedTuple):
     whole: int  # images that were to be cut, and went whole
 
     def single(self, position: int) -> JpegBatch:
-        """Give one record of it as a batch."""
+        """Return one record of it as a batch."""
         part = slice(position, position + 1)
         return JpegBatch(
             self.indices[part], self.images[part], self.boxes[part], self.rows[part], self.side, 0
@@ -86,7 +86,7 @@ class JpegReader:
         self._pool = ThreadPoolExecutor(threads, "jpegs")
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:
-        """Give the batches of epoch `number` from batch `start` on.
+        """Return the batches of epoch `number` from batch `start` on.
 
         Raises:
             ImageError: if the header of a JPEG is damaged, or does not say what the index says.
@@ -122,7 +122,7 @@ class JpegReader:
     def _work(
         self, epoch: int, start: int
     ) -> Iterator[tuple[NDArray[np.int64], list[OpenFile | None], int]]:
-        """Give record numbers and open files of each batch, and the epoch."""
+        """Yield record numbers and open files of each batch, and the epoch."""
         source, schedule, read_ahead = self._source, self._schedule, None
         order = schedule.epoch_order(epoch)
         if schedule.order == "block" and self._files is not None:

@@ -73,7 +73,7 @@ class TorchvisionLoader(Closing):
         return len(self.schedule)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | DeviceBatch]:
-        """Give the batches of epoch `number` from batch `start` on.
+        """Return the batches of epoch `number` from batch `start` on.
 
         Raises:
             ImageError: if the bytes of an image are damaged.
@@ -158,7 +158,7 @@ class TorchvisionLoader(Closing):
             self._decode([encoded])
         except RuntimeError:
             raise ImageError(
-                f"{self._reader.name(index)}: torchvision can not decode it; "
+                f"{self._reader.name(index)}: torchvision cannot decode it; "
                 "run `imnet-data verify` on the dataset"
             ) from error
 

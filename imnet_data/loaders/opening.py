@@ -69,7 +69,7 @@ def open_loader(
     device: str = "cpu",
     decoder: Decoder | None = None,
 ) -> CpuLoader | DaliLoader | TorchvisionLoader | TorchLoader:
-    """Give the batches of one rank: shuffled to train with, each record exactly once to evaluate.
+    """Return the batches of one rank: shuffled to train with, each record exactly once to evaluate.
 
     With a TrainRecipe, `order` and `last` of Schedule are "shuffled" and "drop"; with an EvalRecipe
     they are "sequential" and "ragged". For other ways, and to skip bad records, put a CpuLoader

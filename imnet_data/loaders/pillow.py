@@ -29,13 +29,13 @@ def decode_into(
     """Write to `slot` what `row` (see `geometry`) says, the pixels decoded by Pillow.
 
     Raises:
-        ImageError: if Pillow can not decode them.
+        ImageError: if Pillow cannot decode them.
     """
     try:
         with Image.open(io.BytesIO(jpeg)) as image:
             pixels = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{name}: Pillow can not decode it ({error})") from error
+        raise ImageError(f"{name}: Pillow cannot decode it ({error})") from error
     height, width = pixels.shape[:2]
     if (width, height) != tuple(row[geometry.IMAGE].tolist()):
         raise ImageError(

@@ -92,7 +92,7 @@ class Schedule:
             raise ValueError(f"the schedule is for {self.count} records, the source has {count}")
 
     def require_start(self, epoch: int, start: int) -> None:
-        """Raise a ValueError if an epoch can not be given from batch `start` on."""
+        """Raise a ValueError if an epoch cannot be given from batch `start` on."""
         if epoch < 0 or not 0 <= start <= len(self):
             raise ValueError(
                 f"epoch {epoch} from batch {start}: epochs count from 0, and start may be 0 to "

@@ -67,7 +67,7 @@ class SupportsReading(Columns, Protocol):
     """Records whose images are asked for one by one."""
 
     def read(self, index: int) -> bytes | memoryview:
-        """Give the image of record `index` as it is stored."""
+        """Return the image of record `index` as it is stored."""
 
 
 class Extents(NamedTuple):
@@ -96,7 +96,7 @@ class Readable:
         self.pixels = _stored_as_pixels(dataset)
 
     def read(self, index: int) -> bytes:
-        """Give the image of record `index` as it is stored."""
+        """Return the image of record `index` as it is stored."""
         columns, label = self._dataset.index, int(self.label[index])
         place = Place(
             key=self.key[index].decode(),

@@ -138,7 +138,7 @@ class TorchLoader(Closing):
         return self._next[0]
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[TensorBatch]:
-        """Give the batches of epoch `number` from batch `start` on."""
+        """Return the batches of epoch `number` from batch `start` on."""
         batches = self.loader.epoch(number, start=start)
         if self.device.type == "cuda":
             return self._copied(batches)
@@ -159,7 +159,7 @@ class TorchLoader(Closing):
         self._at = self._next
 
     def state_dict(self) -> Position:
-        """Give the position after the last batch that was given; the same on every rank."""
+        """Return the position after the last batch that was given; the same on every rank."""
         schedule, dataset = self.loader.schedule, self.dataset
         epoch, batch = self._at
         return Position(
@@ -196,7 +196,7 @@ class TorchLoader(Closing):
         self._at = self._next = (state_dict["epoch"], batch)
 
     def close(self) -> None:
-        """Give back threads and files; tensors that are held stay as they are."""
+        """Close threads and files; tensors that are held stay as they are."""
         self.loader.close()
 
     def _tensors(self, batch: Batch | DeviceBatch) -> TensorBatch:
@@ -217,7 +217,7 @@ class TorchLoader(Closing):
         return TensorBatch(*(part.to(self.device) for part in (images, labels, indices)))
 
     def _copied(self, batches: Iterator[Batch | DeviceBatch]) -> Iterator[TensorBatch]:
-        """Give the batches on the GPU, the next ones being copied meanwhile."""
+        """Yield the batches on the GPU, the next ones being copied meanwhile."""
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         numbers = constants(self.loader.recipe, self.device)  # once: this waits for the device
         ahead: deque[_OnTheWay] = deque()
@@ -255,7 +255,7 @@ class _OnTheWay(NamedTuple):
     ready: torch.cuda.Event
 
     def wait(self) -> TensorBatch:
-        """Give the tensors: the host waits for the copy, the device for the numbers."""
+        """Return the tensors: the host waits for the copy, the device for the numbers."""
         self.copied.synchronize()
         stream = torch.cuda.current_stream(self.tensors.images.device)
         stream.wait_event(self.ready)
@@ -275,7 +275,7 @@ class EpochSampler:
         self._loader.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Give the number of records in an epoch of this rank."""
+        """Return the number of records in an epoch of this rank."""
         schedule = self._loader.loader.schedule
         numbers = np.arange(schedule.count)
         return sum(len(schedule.batch(numbers, step)) for step in range(len(schedule)))

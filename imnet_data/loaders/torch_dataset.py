@@ -95,7 +95,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
                 return image.convert("RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ImageError(
-                f"{self._name(index)}: Pillow can not decode it ({error}); {_REMEDY}"
+                f"{self._name(index)}: Pillow cannot decode it ({error}); {_REMEDY}"
             ) from error
 
     def _stored(self, index: int) -> bytes | memoryview:

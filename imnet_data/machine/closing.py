@@ -14,7 +14,7 @@ class Closing:
 
     @abstractmethod
     def close(self) -> None:
-        """Give them back."""
+        """Return them back."""
 
     def __enter__(self) -> Self:
         return self

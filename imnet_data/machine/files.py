@@ -21,13 +21,13 @@ _MAX_WAITING_NBYTES = 16 << 20
 
 
 def file_sha256(path: Path) -> str:
-    """Give the sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
-    """Give the sha256 of each."""
+    """Return the sha256 of each."""
     return [hashlib.sha256(content).digest() for content in contents]
 
 
@@ -64,7 +64,7 @@ class FileHash(Closing):
         self._waiting = memoryview(b"")
 
     def offer(self, position: int, piece: memoryview) -> None:
-        """Give bytes of the file that were read anyway; they stay as they are until the next."""
+        """Return bytes of the file that were read anyway; they stay as they are until the next."""
         if self._stream is None:
             return
         _native.sha256_beside([], self._stream, [self._waiting])
@@ -73,7 +73,7 @@ class FileHash(Closing):
         self._taken_nbytes += len(self._waiting)
 
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
-        """Give the sha256 of each; about as much of the file as the first has goes beside them."""
+        """Return the sha256 of each; as much of the file as the first has is hashed beside them."""
         if self._stream is None:
             return digests(contents)
         nbytes = len(contents[0]) + _MORE_NBYTES
@@ -90,7 +90,7 @@ class FileHash(Closing):
         return memoryview(piece)
 
     def hexdigest(self) -> str:
-        """Give the sha256 of the whole file."""
+        """Return the sha256 of the whole file."""
         if self._stream is None:
             return file_sha256(self._path)
         while piece := self._waiting or self._read(_CHUNK_NBYTES):
@@ -99,7 +99,7 @@ class FileHash(Closing):
         return self._stream.digest().hex()
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -131,7 +131,7 @@ class Output(Closing):
         return position
 
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
-        """Give the sha256 of each; what was appended is hashed beside them, and written."""
+        """Return the sha256 of each; what was appended is hashed beside them, and written."""
         if self._stream is None:
             found = digests(contents)
             for piece in self._pieces:
@@ -156,7 +156,7 @@ class Output(Closing):
         self._written = self.nbytes
 
     def hexdigest(self) -> str:
-        """Give the sha256 of the whole file, once all is written."""
+        """Return the sha256 of the whole file, once all is written."""
         self.digests_beside()
         if self._file is None:
             self.path.touch()  # where there was nothing to append
@@ -164,6 +164,6 @@ class Output(Closing):
         return (self._stream.digest() if self._stream else self._sum.digest()).hex()
 
     def close(self) -> None:
-        """Give back the file; what was not hashed by then is not written."""
+        """Close the file; what was not hashed by then is not written."""
         if self._file is not None:
             self._file.close()

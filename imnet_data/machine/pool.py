@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.2
 
 
 def cores() -> int:
-    """Give the number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -19,5 +19,5 @@ class Step(NamedTuple):
 
 
 def steps(progress: Callable[[Step], None]) -> Callable[[str, int, int], None]:
-    """Give a callback for work that is not counted in bytes: task, done, total."""
+    """Return a callback for work that is not counted in bytes: task, done, total."""
     return lambda task, done, total: progress(Step(task, done, total))

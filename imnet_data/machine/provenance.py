@@ -13,7 +13,7 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str | None]:
-    """Give the versions of Python and of the packages that do the work; None for one not here."""
+    """Return the versions of Python and of the packages that do the work; None for one not here."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -72,7 +72,7 @@ class Outcomes:
         self.table[rows, _CONFIDENCE] = _confidence(scores)
 
     def merged(self, *others: Outcomes) -> Outcomes:
-        """Give the outcomes of several ranks as one."""
+        """Return the outcomes of several ranks as one."""
         whole = Outcomes(self.labels, space=self.space)
         whole.table += self.table
         for other in others:
@@ -80,7 +80,7 @@ class Outcomes:
         return whole
 
     def complete(self) -> Results:
-        """Give what follows from the outcomes of all records.
+        """Return what follows from the outcomes of all records.
 
         Raises:
             EvaluationError: if a record was not scored, or more than once.

@@ -42,7 +42,7 @@ class ClassSpace:
 
     @classmethod
     def of(cls, class_count: int, only: Sequence[int] | None = None) -> ClassSpace:
-        """Give the space of `class_count` classes, or of those labels of it that are named."""
+        """Return the space of `class_count` classes, or of those labels of it that are named."""
         table = np.arange(class_count)
         return cls(table if only is None else np.where(np.isin(table, only), table, -1))
 
@@ -71,7 +71,7 @@ class ClassSpace:
 
 
 def _as_array(values: Any) -> NDArray[np.floating]:
-    """Give float32 or float64; of tensors, half precision becomes float32."""
+    """Return float32 or float64; of tensors, half precision becomes float32."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         values = (values if values.element_size() == 8 else values.float()).numpy()

@@ -7,7 +7,7 @@ try:
     from imnet_data.native import _native
 except ImportError as error:
     raise ImportError(
-        f"the native core can not be imported ({error}); from a clone, `pip install -e .` builds "
+        f"the native core cannot be imported ({error}); from a clone, `pip install -e .` builds "
         "it in place, and what `pip install .` built is found from outside of the clone's folder"
     ) from error
 

@@ -141,7 +141,7 @@ class PyBatchLoader {
   std::shared_ptr<BatchLoader> get() const {
     if (loader_ == nullptr) throw std::invalid_argument("the loader is closed");
     if (getpid() != pid_)
-      throw std::invalid_argument("a loader can not be used in a forked process: open one there");
+      throw std::invalid_argument("a loader cannot be used in a forked process: open one there");
     return loader_;
   }
 

@@ -13,7 +13,7 @@ namespace imnet {
 namespace {
 
 constexpr const char* kEndsEarly = "image data ends early";
-constexpr const char* kBadCode = "image data has a code that can not be there";
+constexpr const char* kBadCode = "image data has a code that cannot be there";
 
 ScanFunction scan_function() {
 #if defined(__x86_64__)
@@ -112,7 +112,7 @@ JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part,
   region = McuRegion(*header, box);
   scan = scan_function();
   fill = faults == JpegFaults::fill;
-  // each block takes two bits at least: no memory for images whose data can not be there
+  // each block takes two bits at least: no memory for images whose data cannot be there
   int64_t blocks = 0;
   for (int i = 0; i < header->component_count; ++i)
     blocks += header->component_count == 1 ? 1 : header->components[i].h * header->components[i].v;

@@ -186,7 +186,7 @@ JpegStatus JpegHeader::read_scan(const uint8_t* segment, size_t length, size_t o
     scan.dc[i] = entry[1] >> 4;
     scan.ac[i] = entry[1] & 15;
     if (scan.dc[i] > 3 || scan.ac[i] > 3)
-      return damaged("a scan names a Huffman table that can not be", offset + 2 + 2 * i);
+      return damaged("a scan names a Huffman table that cannot be", offset + 2 + 2 * i);
     blocks += components[which].h * components[which].v;
   }
   if (scan.count > 1 && blocks > kMaxBlocksInMcu)

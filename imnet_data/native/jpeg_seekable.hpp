@@ -33,7 +33,7 @@ namespace imnet {
 // One a thread; keeps its workspace between images.
 class JpegRewriter {
  public:
-  // Appends the seekable file to `out`; `not_seekable` with the reason where it can not be made,
+  // Appends the seekable file to `out`; `not_seekable` with the reason where it cannot be made,
   // or restore() would not give the same bytes back. `target_width`: of an interval, in pixels.
   JpegStatus seekable(const uint8_t* data, size_t nbytes, int target_width,
                       std::vector<uint8_t>& out);

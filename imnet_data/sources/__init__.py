@@ -46,7 +46,7 @@ class Source(NamedTuple):
     name: str = ILSVRC2012  # or a variant's
 
     def close(self) -> None:
-        """Give back files; the splits can not be read afterwards."""
+        """Close files; the splits cannot be read afterwards."""
         for records in self.splits.values():
             records.close()
         for container in self.containers:
@@ -68,7 +68,7 @@ def open_sources(
             archive or folder; Hugging Face's archives; or one variant, see `sources.variants`.
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
-        spool: folder to unpack compressed archives of images to, which can not be read in place.
+        spool: folder to unpack compressed archives of images to, which cannot be read in place.
         progress: called now and then with what is done, how far, and the total (0: not known).
 
     Raises:

@@ -66,7 +66,7 @@ def from_xml(content: bytes, *, key: str, archive: str) -> Annotation:
         )
     except (ElementTree.ParseError, ValueError, OverflowError) as error:
         raise SourceError(
-            f"{archive}: the boxes of {key} can not be read ({error}); download it again"
+            f"{archive}: the boxes of {key} cannot be read ({error}); download it again"
         ) from error
     return Annotation(key, width, height, boxes)
 
@@ -116,7 +116,7 @@ class BoxesBuilder:
         self._new_keys = []
 
     def of_keys(self, keys: NDArray[np.bytes_]) -> BoxesOfKeys:
-        """Give the boxes of `keys`, the sorted keys of a split.
+        """Return the boxes of `keys`, the sorted keys of a split.
 
         Raises:
             SourceError: if one key was annotated twice.
@@ -155,7 +155,7 @@ class BoxesOfKeys(NamedTuple):
         return int(np.count_nonzero(self.rows >= 0))
 
     def of_record(self, index: int, jpeg: bytes) -> tuple[Box, ...]:
-        """Give the boxes of record `index`, in pixels of `jpeg`."""
+        """Return the boxes of record `index`, in pixels of `jpeg`."""
         row = self.rows[index]
         if row < 0:
             return ()
@@ -167,7 +167,7 @@ class BoxesOfKeys(NamedTuple):
 def fitted(
     corners: Iterable[list[int]], *, annotated: tuple[int, int], stored: tuple[int, int] | None
 ) -> tuple[Box, ...]:
-    """Give boxes in pixels of the stored image; sizes are (width, height).
+    """Return boxes in pixels of the stored image; sizes are (width, height).
 
     Where the stored size is not known, the annotated one is used; where neither is, the corners
     are put in order and nothing else.
@@ -190,7 +190,7 @@ def _scaled(coordinate: int, *, to: int, since: int) -> int:
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int] | None:
-    """Give (width, height) from the frame header of a JPEG; None if there is none.
+    """Return (width, height) from the frame header of a JPEG; None if there is none.
 
     Source: ITU-T T.81, B.1.1.4 and B.2.2.
     """

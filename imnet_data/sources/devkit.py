@@ -41,7 +41,7 @@ def read_meta(content: bytes, *, archive: str) -> Devkit:
         rows = matlab.struct_array(content, "synsets")
         leaves = [_leaf(row) for row in rows if _integer(row, "num_children") == 0]
     except (ValueError, OverflowError) as error:
-        raise SourceError(f"{archive}: {META} can not be read: {error}; {_REMEDY}") from error
+        raise SourceError(f"{archive}: {META} cannot be read: {error}; {_REMEDY}") from error
     official = {synset.wnid: synset.ilsvrc_id for synset in labels.ilsvrc2012()}
     for leaf in leaves:
         if official.get(leaf.wnid) != leaf.ilsvrc_id:
@@ -69,7 +69,7 @@ def _integer(row: dict[str, matlab.Value], field: str) -> int:
 
 
 def read_ground_truth(content: bytes, *, archive: str, devkit: Devkit | None) -> tuple[str, ...]:
-    """Give the wnid of each val image, in number order (item 0 is image 1).
+    """Return the wnid of each val image, in number order (item 0 is image 1).
 
     Args:
         content: the lines.

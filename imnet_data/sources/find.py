@@ -52,7 +52,7 @@ class Expanded(NamedTuple):
 
 
 def split_of_name(name: str) -> str | None:
-    """Give the split that the name of an official or Hugging Face archive promises."""
+    """Return the split that the name of an official or Hugging Face archive promises."""
     match = _SPLIT_ARCHIVE.fullmatch(name)
     return (match[1] or match[2].partition("_")[0]) if match else None
 
@@ -165,7 +165,7 @@ def open_archive(
 
 
 def _holds_images(path: Path) -> bool:
-    """Tell whether a .tar.gz is of images, by the first file in it that tells."""
+    """Return whether a .tar.gz is of images, by the first file in it that tells."""
     with closing(GzippedTar(path)) as container:
         for entry in container.entries():
             file = entry.path.rpartition("/")[2]

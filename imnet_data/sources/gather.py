@@ -104,7 +104,7 @@ class Gathered:
             self.notes.append(f"{container.name}: boxes were not asked for, and left out")
 
     def splits(self) -> dict[str, Records]:
-        """Give the splits that were found, in the order of `SPLITS`."""
+        """Return the splits that were found, in the order of `SPLITS`."""
         truth = self._read_texts()
         splits: dict[str, Records] = {}
         boxed = 0  # images
@@ -156,10 +156,10 @@ class Gathered:
         return wnids
 
     def sizes(self) -> list[tuple[str, int]]:
-        """Give name and size of every file that was read."""
+        """Return name and size of every file that was read."""
         return [size for container in self.containers for size in container.sizes()]
 
     def close(self) -> None:
-        """Give back all files."""
+        """Close all files."""
         for container in self.containers:
             container.close()

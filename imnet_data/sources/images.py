@@ -31,7 +31,7 @@ class Columns(NamedTuple):
     containers: NDArray[np.int16]  # which container
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Columns:
-        """Give the chosen rows."""
+        """Return the chosen rows."""
         return Columns(
             self.keys[rows],
             self.wnids[rows],
@@ -56,7 +56,7 @@ class ColumnsBuilder:
             self._flush()
 
     def columns(self) -> Columns:
-        """Give all images, in the order they came."""
+        """Return all images, in the order they came."""
         if self._rows:
             self._flush()
         return concatenated(self._chunks)
@@ -81,7 +81,7 @@ def concatenated(parts: Sequence[Columns]) -> Columns:
 
 
 def sorted_by_key(columns: Columns, containers: Sequence[Container]) -> Columns:
-    """Give the rows in canonical order.
+    """Return the rows in canonical order.
 
     Raises:
         SourceError: if two rows have the same key.

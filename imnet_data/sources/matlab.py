@@ -41,7 +41,7 @@ class _Element(NamedTuple):
 
 
 def struct_array(content: bytes, name: str) -> list[dict[str, Value]]:
-    """Give the elements of the struct array `name`, in column-major order.
+    """Return the elements of the struct array `name`, in column-major order.
 
     Numbers come flattened in column-major order, text as one string.
 

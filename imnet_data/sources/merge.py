@@ -23,7 +23,7 @@ _PATCH = "_test_patch"  # ILSVRC2012_img_test_patch_v10102019.tar replaces some 
 def merged(
     split: str, parts: Sequence[Columns], *, containers: Sequence[Container]
 ) -> tuple[Columns, list[str]]:
-    """Give the images of a split, sorted by key, and notes.
+    """Return the images of a split, sorted by key, and notes.
 
     Raises:
         SourceError: if two sources give the split, or two images have one key.

@@ -41,7 +41,7 @@ class Named(NamedTuple):
 
 
 def parse(path: str) -> Named:
-    """Give what `path` says; its suffix is not looked at.
+    """Return what `path` says; its suffix is not looked at.
 
     Raises:
         SourceError: if it is not one of the forms above; the text does not name the archive.
@@ -61,7 +61,7 @@ def parse(path: str) -> Named:
 
 @functools.lru_cache(maxsize=4096)
 def _parse_folder(folder: str) -> tuple[str, str]:
-    """Give (split, wnid) of a folder, each "" where it does not tell."""
+    """Return (split, wnid) of a folder, each "" where it does not tell."""
     parts = folder.split("/")
     split_at = max((at for at, part in enumerate(parts) if part in SPLITS), default=-1)
     inside = parts[split_at + 1 :]
@@ -81,6 +81,6 @@ def _parse_free(path: str, stem: str, *, split: str, wnid: str) -> Named:
         )
     if not _KEY.fullmatch(stem):
         raise SourceError(
-            f"{path!r} can not be a key: only printable ASCII without space and dot; rename it"
+            f"{path!r} cannot be a key: only printable ASCII without space and dot; rename it"
         )
     return Named(split, stem, wnid)

@@ -69,12 +69,12 @@ OFFICIAL_FILES = (
 
 
 def official_file(name: str) -> OfficialFile | None:
-    """Give the official file of this base name, if there is one."""
+    """Return the official file of this base name, if there is one."""
     return next((file for file in OFFICIAL_FILES if file.name == name), None)
 
 
 def check_official(path: Path, progress: Progress | None = None) -> list[str]:
-    """Give all differences between the file at `path` and the official one, as text.
+    """Return all differences between the file at `path` and the official one, as text.
 
     Size and hashes are compared where `official_file` knows the name; the inner structure is
     compared in any case, and all that can be said where the name is not known.

@@ -31,7 +31,7 @@ class Truth(NamedTuple):
 def val_wnids(
     keys: NDArray[np.bytes_], told: NDArray[np.bytes_], truth: Truth
 ) -> tuple[NDArray[np.bytes_], list[str]]:
-    """Give the wnid of each val image, and notes.
+    """Return the wnid of each val image, and notes.
 
     Args:
         keys: sorted.

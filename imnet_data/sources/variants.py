@@ -9,7 +9,7 @@ folders are integers of the convention `sorted`: sorted as text, as folders usua
 be 0, 1, 10, 100, ... and 988 of 1000 labels wrong. Its archives are called .tar.gz and may be plain
 tar: the content decides.
 
-Names of files repeat between classes and have spaces and dots, which keys can not have: a key is
+Names of files repeat between classes and have spaces and dots, which keys cannot have: a key is
 `<folder>_<stem>`, the stem quoted as in the query of a URL, with `%2E` for a dot.
 """
 
@@ -66,7 +66,7 @@ class Opened(NamedTuple):
 
 
 def find_layout(paths: Sequence[Path]) -> Layout | None:
-    """Give the variant that is at one of the paths; None where there is none.
+    """Return the variant that is at one of the paths; None where there is none.
 
     Raises:
         SourceError: if there is one among other sources, or ImageNet-O.
@@ -185,7 +185,7 @@ def _wnid_of_folder(name: str) -> dict[str, str]:
 
 
 def _parts(name: str, path: str) -> tuple[str, str, str]:
-    """Give folder, stem and suffix of an image; no folder where it does not lie in its place."""
+    """Return folder, stem and suffix of an image; no folder where it does not lie in its place."""
     above, _, file = path.rpartition("/")
     stem, _, suffix = file.rpartition(".")
     outer, _, folder = above.partition("/")

@@ -66,7 +66,7 @@ def synth(
         progress: called after each image with the number written and the number in all.
 
     Raises:
-        ConvertError: if a file can not be written.
+        ConvertError: if a file cannot be written.
     """
     if not 1_500 <= mean_nbytes <= sketch.FULL_NBYTES:
         raise ValueError(f"mean_nbytes is {mean_nbytes}; allowed: 1,500 to {sketch.FULL_NBYTES:,}")
@@ -100,7 +100,7 @@ def synth_from_folder(
 
     Raises:
         SourceError: if the folder has no file that ends in .jpeg, .jpg or .png.
-        ConvertError: if a file can not be read or written.
+        ConvertError: if a file cannot be read or written.
     """
     shelf = folder.Shelf(image_folder)
     layout = Layout(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def voc_xml(key: str, wnid: str, picture: Picture, *, number: int) -> bytes:
-    """Give the XML of an image; `number`, counted from 0 in the archive, decides on a pitfall."""
+    """Return the XML of an image; `number`, counted from 0 in the archive, decides on a pitfall."""
     pitfall = number % 10
     width, height, boxes = picture.width, picture.height, picture.boxes
     name = labels.words_of()[wnid].split(", ")[0].replace(" ", "_") if pitfall == 5 else wnid

@@ -49,13 +49,13 @@ class _Node(NamedTuple):
 
 
 def ground_truth(wnids: Sequence[str]) -> bytes:
-    """Give the text of the val labels: one devkit id a line, in number order."""
+    """Return the text of the val labels: one devkit id a line, in number order."""
     ids = labels.integers(sorted(set(wnids)), "ilsvrc")
     return "".join(f"{ids[wnid]}\n" for wnid in wnids).encode()
 
 
 def meta_mat(classes: Sequence[str], *, images_per_class: int) -> bytes:
-    """Give the bytes of meta.mat for the classes, wnids of ILSVRC2012."""
+    """Return the bytes of meta.mat for the classes, wnids of ILSVRC2012."""
     nodes = _nodes(classes, images_per_class)
     width = max(map(len, _Node._fields)) + 1
     names = b"".join(field.encode().ljust(width, b"\0") for field in _Node._fields)

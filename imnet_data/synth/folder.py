@@ -39,11 +39,11 @@ class Shelf:
 
     @property
     def wnids(self) -> list[str]:
-        """Give the sorted classes that have files of their own."""
+        """Return the sorted classes that have files of their own."""
         return sorted(self._of_class)
 
     def take(self, slot: Slot, layout: Layout) -> Picture:
-        """Give the next file of the image's class; boxes are made up."""
+        """Return the next file of the image's class; boxes are made up."""
         paths = self._of_class.get(layout.classes[slot.label], self._paths)
         data = paths[slot.image_index % len(paths)].read_bytes()
         _, width, height = examine(data)

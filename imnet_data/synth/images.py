@@ -82,7 +82,7 @@ def _jpeg(image: Image.Image, picture: Sketch) -> bytes:
 
 
 def _cmyk(image: Image.Image) -> Image.Image:
-    """Give an image in CMYK with a black plane; Pillow stores it inverted, as Adobe does."""
+    """Return an image in CMYK with a black plane; Pillow stores it inverted, as Adobe does."""
     rgb = np.asarray(image.convert("RGB")).astype(np.int32)
     black = (255 - rgb.max(axis=2, keepdims=True)) // 2
     inks = 255 - rgb * 255 // (255 - black)
@@ -131,7 +131,7 @@ def _pair(draws: Draws, low: int, high: int) -> tuple[np.int16, np.int16]:
 
 
 def _ground(field: NDArray[np.int16], draws: Draws) -> NDArray[np.bool_]:
-    """Give what lies below an uneven horizon, bool[h, w]."""
+    """Return what lies below an uneven horizon, bool[h, w]."""
     height, skyline = len(field), field[0]
     horizon = height * draws.between(20, 90) // 100 + skyline.astype(np.int32) * height // 600
     below: NDArray[np.bool_] = np.arange(height)[:, None] > horizon[None, :]
@@ -139,7 +139,7 @@ def _ground(field: NDArray[np.int16], draws: Draws) -> NDArray[np.bool_]:
 
 
 def _figure(box: Box, style: Style) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
-    """Give where an object is within its box, bool[h, w], and its stripes, int16[h, w]."""
+    """Return where an object is within its box, bool[h, w], and its stripes, int16[h, w]."""
     x, y = (
         np.arange(-(high - low), high - low + 1, 2, dtype=np.int32) * 256 // max(high - low, 1)
         for low, high in ((box.xmin, box.xmax), (box.ymin, box.ymax))

@@ -76,11 +76,11 @@ class Layout:
 
     @property
     def image_count(self) -> int:
-        """Give the number of images in the three splits."""
+        """Return the number of images in the three splits."""
         return len(self.classes) * (self.images_per_class + self.val_per_class) + self.test_count
 
     def train(self, label: int) -> Iterator[Slot]:
-        """Give the train images of a class in the order they are stored, which is by number."""
+        """Yield the train images of a class in the order they are stored, which is by number."""
         wnid = self.classes[label]
         first = label * self.images_per_class
         for index, number in enumerate(self._numbers(wnid), first):
@@ -88,7 +88,7 @@ class Layout:
             yield Slot("train", index, key, label, self._train_oddity(index, key))
 
     def val(self) -> Iterator[Slot]:
-        """Give the val images in the order they are stored, which is not by number."""
+        """Yield the val images in the order they are stored, which is not by number."""
         val_labels = self.val_labels()
         count = len(val_labels)
         order = _permutation(self.seed, VAL_ORDER, count)
@@ -100,13 +100,13 @@ class Layout:
             yield Slot("val", index, key, val_labels[index], oddity)
 
     def val_labels(self) -> list[int]:
-        """Give the labels of the val images in number order."""
+        """Return the labels of the val images in number order."""
         count = len(self.classes) * self.val_per_class
         order = _permutation(self.seed, VAL_LABELS, count)
         return [place // self.val_per_class for place in order.tolist()]
 
     def test(self) -> Iterator[Slot]:
-        """Give the test images."""
+        """Yield the test images."""
         for index in range(self.test_count):
             key = f"ILSVRC2012_test_{index + 1:08d}"
             yield Slot("test", index, key, index % len(self.classes), "")
@@ -144,7 +144,7 @@ class Layout:
 
 
 def choose_classes(count: int, *, first: Sequence[str] = NAMED_WNIDS) -> tuple[str, ...]:
-    """Give `count` sorted wnids of ILSVRC2012: those of `first`, then others spread evenly."""
+    """Return `count` sorted wnids of ILSVRC2012: those of `first`, then others spread evenly."""
     if not 1 <= count <= 1000:
         raise ValueError(f"class_count is {count}; allowed: 1 to 1000")
     chosen = list(first[:count])

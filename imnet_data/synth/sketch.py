@@ -96,13 +96,13 @@ def sketch_of(slot: Slot, *, seed: int, scale: float) -> Sketch:
 
 
 def style_of(label: int) -> Style:
-    """Give a class's style; 720 differ, and neighbours in all but the stripes' number."""
+    """Return a class's style; 720 differ, and neighbours in all but the stripes' number."""
     lap = label // 60  # hue and shape together come again after 60
     return Style(label * 5 % 12, label % 5, (label + lap) % 4, 1 + (label // 4 + lap // 4) % 3)
 
 
 def scale_of(mean_nbytes: int) -> float:
-    """Give the scale of the sides at which the average file has about `mean_nbytes`."""
+    """Return the scale of the sides at which the average file has about `mean_nbytes`."""
     root = math.sqrt(_EDGE_NBYTES**2 + 4 * _AREA_NBYTES * (mean_nbytes - _HEADER_NBYTES))
     return (root - _EDGE_NBYTES) / (2 * _AREA_NBYTES)
 

@@ -35,7 +35,7 @@ def open_training(
     """Open the loader of one rank's parts of steps; with a policy, of pixels as they are decoded.
 
     Raises:
-        ValueError: if a batch can not be cut into parts, or the records do not fill one.
+        ValueError: if a batch cannot be cut into parts, or the records do not fill one.
         MissingExtra: if the loader is one whose package is not installed.
     """
     loader = _open(
@@ -84,7 +84,7 @@ class Validation:
         return outcomes.complete()
 
     def close(self) -> None:
-        """Give back threads and files."""
+        """Close threads and files."""
         self._loader.close()
 
 
@@ -102,7 +102,7 @@ def _open(
     size, rest = divmod(recipe.batch_size, parts)
     if rest or not size:
         raise ValueError(
-            f"a batch of {recipe.batch_size} can not be cut into {parts} equal parts "
+            f"a batch of {recipe.batch_size} cannot be cut into {parts} equal parts "
             f"({ranks.world_size} ranks x accumulate {execution.accumulate})"
         )
     opened = open_loader(

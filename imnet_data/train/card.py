@@ -50,7 +50,7 @@ def data_of(dataset: Dataset) -> dict[str, Any]:
 
 
 def changes(recipe: TrainingRecipe) -> dict[str, Any]:
-    """Give the values that a recipe does not have from the published one of its name."""
+    """Return the values that a recipe does not have from the published one of its name."""
     published = RECIPES.get(recipe.name)
     if published is None:
         return {}
@@ -62,7 +62,7 @@ def changes(recipe: TrainingRecipe) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Give the versions of what is installed, None for what is not."""
+    """Return the versions of what is installed, None for what is not."""
     return {**provenance.versions(), "cuda": torch.version.cuda}
 
 

@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).partition("\n")[0]
-        raise TrainError(f"{path}: can not be read as weights ({reason})") from error
+        raise TrainError(f"{path}: cannot be read as weights ({reason})") from error
     if not isinstance(content, dict):
         raise TrainError(f"{path}: holds a {type(content).__name__}; needed are weights by name")
     return content

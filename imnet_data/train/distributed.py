@@ -37,7 +37,7 @@ class Ranks(NamedTuple):
         return values
 
     def make_equal(self, model: nn.Module) -> None:
-        """Give `model` on every rank the numbers that it has on rank 0."""
+        """Return `model` on every rank the numbers that it has on rank 0."""
         if self.world_size > 1:
             for value in model.state_dict().values():
                 dist.broadcast(value, 0)

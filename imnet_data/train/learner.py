@@ -66,7 +66,7 @@ class Learner:
         return model
 
     def _wrapped(self) -> nn.Module:
-        """Give the model as training calls it; the weights are the same."""
+        """Return the model as training calls it; the weights are the same."""
         model = self.model
         if self._execution.compiles:
             model = torch.compile(model)  # type: ignore[assignment]
@@ -143,7 +143,7 @@ class Learner:
         return torch.autocast(self._execution.device, dtype, enabled=dtype is not None)
 
     def settle(self) -> None:
-        """Give all ranks the numbers of rank 0, and make the best model ready to be validated.
+        """Return all ranks the numbers of rank 0, and make the best model ready to be validated.
 
         Ranks differ in the statistics of BatchNorm alone, which are of their own images.
         """
@@ -152,7 +152,7 @@ class Learner:
         self.best.eval()
 
     def state(self) -> dict[str, Any]:
-        """Give all that `load_state` needs to go on."""
+        """Return all that `load_state` needs to go on."""
         return {
             "model": self.model.state_dict(),
             "ema": None if self._ema is None else self._ema.model.state_dict(),
@@ -171,6 +171,6 @@ class Learner:
 
 
 def _seed_of(seed: int, *, epoch: int, number: int) -> int:
-    """Give the seed of torch's generator for the batch `number` of an epoch, of all ranks."""
+    """Return the seed of torch's generator for the batch `number` of an epoch, of all ranks."""
     hashed = rng.hash64(seed, rng.Stream.MODEL, epoch, np.array([number]))
     return int(hashed[0] >> np.uint64(1))

@@ -49,7 +49,7 @@ class Meter:
         return batch
 
     def read(self, world_size: int) -> dict[str, float]:
-        """Give the figures since the last reading, images of all ranks."""
+        """Return the figures since the last reading, images of all ranks."""
         seconds = time.perf_counter() - self._began
         figures = {
             "images_per_second": round(self._image_count * world_size / seconds, 1),

@@ -143,7 +143,7 @@ class _Run:
         self.report: Callable[[str], None] = lambda line: None
 
     def close(self) -> None:
-        """Give back threads and files."""
+        """Close threads and files."""
         self.loader.close()
         if self.validation is not None:
             self.validation.close()
@@ -230,7 +230,7 @@ class _Run:
             self.log.write(event, self.position, values)
 
     def _identity(self) -> dict[str, Any]:
-        """Give what may not change when a run goes on."""
+        """Return what may not change when a run goes on."""
         start = self.start and [str(self.start.weights), self.start.freezes_backbone]
         return {
             "seed": self.seed,
@@ -270,7 +270,7 @@ class _Run:
         self.report(f"goes on from epoch {self.position.epoch + 1}, step {self.position.step}")
 
     def _weights(self) -> dict[str, Any]:
-        """Give the weights that were validated, and what they are."""
+        """Return the weights that were validated, and what they are."""
         return {
             "state_dict": self.learner.best.state_dict(),
             "model": self.recipe.model,

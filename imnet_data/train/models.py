@@ -112,7 +112,7 @@ def _foreign(library: str, name: str, class_count: int, options: ModelOptions) -
             f"install it: {_PIP[library]}, or choose one of {', '.join(OURS)}"
         ) from error
     if options.blur:
-        raise ValueError(f"{library}:{name} can not blur; choose one of {', '.join(OURS)}")
+        raise ValueError(f"{library}:{name} cannot blur; choose one of {', '.join(OURS)}")
     names = _OPTION_NAMES[library]
     asked = {names[key]: value for key, value in options._asdict().items() if value}
     known = module.list_models() if library == "timm" else module.models.list_models()

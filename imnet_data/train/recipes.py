@@ -65,7 +65,7 @@ class TrainingRecipe:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; {self.loss} has none")
 
     def with_batch_size(self, batch_size: int) -> TrainingRecipe:
-        """Give the recipe for another batch size, the learning rate scaled with it.
+        """Return the recipe for another batch size, the learning rate scaled with it.
 
         Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.1.
         """
@@ -73,7 +73,7 @@ class TrainingRecipe:
         return dataclasses.replace(self, batch_size=batch_size, learning_rate=rate)
 
     def with_epochs(self, epochs: int) -> TrainingRecipe:
-        """Give the recipe with its curves stretched over another number of epochs.
+        """Return the recipe with its curves stretched over another number of epochs.
 
         Source: Li et al., "Budgeted training", 2020, section 3.
         """
@@ -211,7 +211,7 @@ RECIPES = {
 
 
 def get(name: str) -> TrainingRecipe:
-    """Give the recipe called `name`; ValueError with all names if there is none."""
+    """Return the recipe called `name`; ValueError with all names if there is none."""
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     return RECIPES[name]

@@ -28,7 +28,7 @@ class Transfer(NamedTuple):
 
 
 def start_from(model: nn.Module, transfer: Transfer) -> None:
-    """Give the backbone of `model` the weights of a file; its head stays new.
+    """Return the backbone of `model` the weights of a file; its head stays new.
 
     Raises:
         TrainError: if the file has not all weights of the backbone, in the same shapes.

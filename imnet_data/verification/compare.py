@@ -21,7 +21,7 @@ _IDENTITY = ("wnid", "width", "height", "sha256", "boxes")
 
 
 def compare(root: Path | str, other: Path | str) -> list[Difference]:
-    """Give the differences between the records of two datasets, and between their orders.
+    """Return the differences between the records of two datasets, and between their orders.
 
     Raises:
         ManifestError: if one of them is damaged.

@@ -33,7 +33,7 @@ class Expectation(NamedTuple):
         return index.columns(self.table)
 
     def rows_of(self, shard: int) -> range:
-        """Give the records of one shard; a manifest has them together, in shard order."""
+        """Return the records of one shard; a manifest has them together, in shard order."""
         start, stop = np.searchsorted(self.columns.shard, [shard, shard + 1])
         return range(int(start), int(stop))
 

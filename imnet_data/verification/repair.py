@@ -90,7 +90,7 @@ class _Repair(NamedTuple):
         return replaced
 
     def _damaged_shards(self, differences: Sequence[Difference]) -> Iterator[ShardJob]:
-        """Give the shards that are damaged, or have a damaged record or side file."""
+        """Yield the shards that are damaged, or have a damaged record or side file."""
         keys = {difference.key for difference in differences if difference.key}
         broken = {str(Path(difference.file).with_suffix("")) for difference in differences}
         for split, said in self.about.splits.items():

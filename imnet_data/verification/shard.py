@@ -54,7 +54,7 @@ class Checking(NamedTuple):
 
 
 def check(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
-    """Give what is wrong with the file or the records of `job`."""
+    """Return what is wrong with the file or the records of `job`."""
     if isinstance(job, FileJob):
         return list(_check_file(checking, job.file))
     return list(_RecordsCheck(checking, job).differences())
@@ -66,7 +66,7 @@ def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
         sha256 = file_sha256(path)
         checking.counter.add(0, path.stat().st_size)
     except OSError as error:
-        yield Difference(file, f"can not be read ({error.strerror})")
+        yield Difference(file, f"cannot be read ({error.strerror})")
         return
     yield from _check_sum(checking, file, sha256)
 
@@ -80,7 +80,7 @@ def _decoding_fault(image: bytes) -> str:
     try:
         reencode.to_pixels(image)
     except ImageError as error:
-        return f"can not be decoded: {error}"
+        return f"cannot be decoded: {error}"
     return ""
 
 
@@ -117,13 +117,13 @@ class _RecordsCheck:
             if self._name:
                 yield from _check_sum(self._checking, self._file, self._sum.hexdigest())
         except OSError as error:
-            yield self._difference(f"can not be read ({error.strerror})")
+            yield self._difference(f"cannot be read ({error.strerror})")
         finally:
             self._sum.close()
             shard.close()
 
     def _walk(self, shard: Shard) -> Iterator[Difference | int]:
-        """Give differences, and after each record the number of the next."""
+        """Yield differences, and after each record the number of the next."""
         row = self._rows.start
         try:
             for stored in shard.walk(self._sum.offer):
@@ -154,7 +154,7 @@ class _RecordsCheck:
     def _look(self, shard: Shard, row: int) -> Iterator[Difference]:
         """Check a record by its place alone."""
         if self._stored(row) == "pixels":
-            yield self._difference("can not be reached: its pixels have to be walked to", row)
+            yield self._difference("cannot be reached: its pixels have to be walked to", row)
             return
         try:
             image = shard.read(self._place(row))
@@ -171,7 +171,7 @@ class _RecordsCheck:
             try:
                 contents.append(jpeg.restore(image))
             except ImageError as error:
-                fault = f"can not be restored: {error}"
+                fault = f"cannot be restored: {error}"
         found, *restored = self._digests(*contents)
         if found != self._expected.stored_sha256[row].tobytes():
             fault = "the image is not the one that was stored"
@@ -183,7 +183,7 @@ class _RecordsCheck:
             yield self._difference(fault, row)
 
     def _digests(self, *contents: bytes) -> list[bytes]:
-        """Give the sha256 of each, and go on with that of the shard where it has a file."""
+        """Return the sha256 of each, and go on with that of the shard where it has a file."""
         if self._name:
             return self._sum.digests_beside(*contents)
         return digests(contents)

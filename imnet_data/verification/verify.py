@@ -46,7 +46,7 @@ def verify(
     workers: int = 1,
     progress: Callable[[Step], None] = lambda step: None,
 ) -> list[Difference]:
-    """Give all differences between the dataset at `root` and what it says of itself.
+    """Return all differences between the dataset at `root` and what it says of itself.
 
     Args:
         root: the folder that holds dataset.json.
@@ -96,7 +96,7 @@ def _check_all(
 
 
 def _jobs(checking: Checking) -> Iterator[FileJob | RecordsJob]:
-    """Give a job for each shard, and one for each other file."""
+    """Yield a job for each shard, and one for each other file."""
     shards = set()
     for split in checking.expected:
         for number, shard in enumerate(checking.about.splits[split].shards):
@@ -110,7 +110,7 @@ def _read_sums(root: Path) -> tuple[dict[str, str], list[Difference]]:
     try:
         lines = (root / SUMS).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        return {}, [Difference(SUMS, f"can not be read ({error})")]
+        return {}, [Difference(SUMS, f"cannot be read ({error})")]
     for number, line in enumerate(lines, 1):
         matched = _SUM.fullmatch(line)
         if matched is None or ".." in matched[2].split("/"):

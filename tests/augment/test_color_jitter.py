@@ -60,7 +60,7 @@ def test_what_is_off_is_left_out(images: Tensor) -> None:
     assert not torch.equal(apply_jitter(images, draw), images)
 
 
-def test_what_can_not_be_jittered_is_refused(images: Tensor) -> None:
+def test_what_cannot_be_jittered_is_refused(images: Tensor) -> None:
     with pytest.raises(ValueError, match=r"hue is 0\.6; allowed are 0 to 0\.5"):
         ColorJitter(hue=0.6)
     with pytest.raises(ValueError, match="contrast is -1; allowed are 0 and more"):

@@ -238,7 +238,7 @@ def test_types_formats_and_arguments_are_kept(
             torch.testing.assert_close(mixed, batch)
 
 
-def test_what_can_not_be_mixed_is_refused(images: Tensor) -> None:
+def test_what_cannot_be_mixed_is_refused(images: Tensor) -> None:
     with pytest.raises(ValueError, match=r"targets are torch.int64\[7\].*see soft_targets"):
         mix(images, torch.arange(7), recipe=Mix(), seed=0, epoch=0, indices=INDICES)
     with pytest.raises(ValueError, match=r"needed is uint8 or float \[n, 3, height, width\]"):

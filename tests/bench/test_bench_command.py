@@ -153,7 +153,7 @@ def test_a_model_is_stepped_alone_and_with_the_loader(root):
     assert told["predictions"][-1]["name"] == "training step"
 
 
-def test_compare_tells_changes_and_refuses_what_can_not_be_compared(measured, root, tmp_path):
+def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, root, tmp_path):
     _, out = measured
     same = invoke("--compare", out / "a.json", out / "a.json")
     assert same.exit_code == 0
@@ -161,7 +161,7 @@ def test_compare_tells_changes_and_refuses_what_can_not_be_compared(measured, ro
     (tmp_path / "b.json").write_text(reports.to_json(report_of()))
     other = invoke("--compare", out / "a.json", tmp_path / "b.json")
     assert other.exit_code == 1
-    assert other.stderr.startswith("Error: these reports can not be compared: ")
+    assert other.stderr.startswith("Error: these reports cannot be compared: ")
     (tmp_path / "c.json").write_text("{}")
     damaged = invoke("--compare", out / "a.json", tmp_path / "c.json")
     assert damaged.exit_code == 1

@@ -50,7 +50,7 @@ def test_ranges_that_do_not_meet_are_as_rare_as_said():
     ],
 )
 def test_other_records_or_options_are_refused(other, why):
-    with pytest.raises(EvaluationError, match=f"can not be compared: .*{why}.*; measure again"):
+    with pytest.raises(EvaluationError, match=f"cannot be compared: .*{why}.*; measure again"):
         compare.compare(report(), other)
 
 

@@ -130,7 +130,7 @@ def test_a_disk_that_fills_is_one_line_and_the_command_goes_on(
     done = subprocess.run(words, preexec_fn=small_disk, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "can not be written" in done.stderr
+    assert "cannot be written" in done.stderr
     assert_nothing_final(out)
     with pytest.raises(ConvertError, match="unfinished conversion with other options"):
         convert([tarballs], out, format=name, options=Options(seed=3))
@@ -143,7 +143,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 128 KiB."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a tmpfs can not be mounted here")
+        pytest.skip("a tmpfs cannot be mounted here")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)
 
@@ -195,15 +195,15 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tarballs: Path, tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="chattr is Linux's")
-def test_a_folder_that_can_not_be_written_is_one_line(tarballs: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(tarballs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConvertError, match=r"can not be written \(Not a directory\)"):
+    with pytest.raises(ConvertError, match=r"cannot be written \(Not a directory\)"):
         convert([tarballs], tmp_path / "file" / "out")
     mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a read-only disk can not be mounted here")
+        pytest.skip("a read-only disk cannot be mounted here")
     try:
-        with pytest.raises(ConvertError, match=r"can not be written \(Read-only file system\)"):
+        with pytest.raises(ConvertError, match=r"cannot be written \(Read-only file system\)"):
             convert([tarballs], tmp_path / "out")
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)

@@ -96,9 +96,7 @@ def test_a_seekable_file_of_another_image_is_found_by_its_original(
     assert found == ["the image that is restored is not the original"]
 
 
-def test_what_can_not_be_restored_or_decoded_is_named(
-    made: dict[str, Path], tmp_path: Path
-) -> None:
+def test_what_cannot_be_restored_or_decoded_is_named(made: dict[str, Path], tmp_path: Path) -> None:
     root = Path(shutil.copytree(made["lmdb"], tmp_path / "lmdb"))
     path = root / "train" / manifest.FILE_NAME
     entries = list(manifest.read(path))
@@ -107,7 +105,7 @@ def test_what_can_not_be_restored_or_decoded_is_named(
     manifest.write(path, (f"{manifest.to_line(entry)}\n".encode() for entry in entries))
     found = [difference.what for difference in verify(root) if difference.key == entries[at].key]
     assert len(found) == 1
-    assert found[0].startswith("can not be restored: ")
+    assert found[0].startswith("cannot be restored: ")
 
     image = tmp_path / "tree" / "train" / "n01440764" / "n01440764_1.JPEG"
     image.parent.mkdir(parents=True)
@@ -117,4 +115,4 @@ def test_what_can_not_be_restored_or_decoded_is_named(
     assert verify(tmp_path / "kept") == []
     [difference] = verify(tmp_path / "kept", decode=True)
     assert difference.key == "n01440764_1"
-    assert difference.what.startswith("can not be decoded: ")
+    assert difference.what.startswith("cannot be decoded: ")

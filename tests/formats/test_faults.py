@@ -53,7 +53,7 @@ def test_a_folder_tells_a_file_of_another_size(tmp_path: Path) -> None:
     shard = folder.open(tmp_path / "train")
     with pytest.raises(FormatError, match=r"n01440764_1\.JPEG: has 5 bytes, not 6"):
         shard.read(Place("n01440764_1", "n01440764", 0, 6))
-    with pytest.raises(FormatError, match=r"n01440764_2\.JPEG: can not be opened"):
+    with pytest.raises(FormatError, match=r"n01440764_2\.JPEG: cannot be opened"):
         shard.read(Place("n01440764_2", "n01440764", 0, 6))
 
 

@@ -43,7 +43,7 @@ def test_v2_and_sketch_have_all_classes(name):
     assert space(name).labels.tolist() == list(range(1000))
 
 
-def test_a_dataset_of_other_classes_can_not_be_scored_as_a_variant():
+def test_a_dataset_of_other_classes_cannot_be_scored_as_a_variant():
     with pytest.raises(EvaluationError, match="imagenet-a is scored among the 1000 classes of"):
         variants.counts_as("imagenet-a", WNIDS[:10])
     with pytest.raises(EvaluationError, match="no dataset called 'imagenet-x' is known"):

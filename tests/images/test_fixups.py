@@ -212,15 +212,15 @@ def test_the_policy_error_names_the_record_the_problem_and_the_way_on(jpeg, mess
         (b"", "is empty"),
     ],
 )
-def test_what_can_not_be_fixed_is_one_clear_error(jpeg, message):
+def test_what_cannot_be_fixed_is_one_clear_error(jpeg, message):
     with pytest.raises(
-        ImageError, match=f"^n01440764_10026 {message}.*; it can not be fixed: leave"
+        ImageError, match=f"^n01440764_10026 {message}.*; it cannot be fixed: leave"
     ):
         apply(record(jpeg), "fix")
 
 
-def test_a_png_that_can_not_be_decoded_is_one_clear_error():
-    message = r"^n01440764_10026 is a PNG, not a JPEG and can not be decoded \(.*\); leave"
+def test_a_png_that_cannot_be_decoded_is_one_clear_error():
+    message = r"^n01440764_10026 is a PNG, not a JPEG and cannot be decoded \(.*\); leave"
     with pytest.raises(ImageError, match=message):
         apply(record(PNG[:-100]), "fix")
 

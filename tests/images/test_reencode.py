@@ -114,9 +114,9 @@ def test_pixels_that_do_not_fit_are_refused_not_cut():
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2, 30, 200, -30])
-def test_what_can_not_be_decoded_is_an_image_error(keep):
+def test_what_cannot_be_decoded_is_an_image_error(keep):
     for data in (encoded(pattern(32, 32)), encoded(pattern(32, 32), "PNG")):
-        with pytest.raises(ImageError, match="can not be decoded"):
+        with pytest.raises(ImageError, match="cannot be decoded"):
             to_pixels(data[:keep])
 
 

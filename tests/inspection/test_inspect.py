@@ -269,14 +269,14 @@ def test_page_of_stored_pixels_shows_the_images(source, root, tmp_path):
     assert len(Elements(page.page(raw))["img"]) == 11
 
 
-def test_page_shows_the_error_of_an_image_that_can_not_be_decoded(own_root):
+def test_page_shows_the_error_of_an_image_that_cannot_be_decoded(own_root):
     told, content = summary.record(own_root, f"{TENCH}_0")
     shard = own_root / told.shard
     damaged = bytearray(shard.read_bytes())
     damaged[told.offset : told.offset + len(content)] = bytes(len(content))
     shard.write_bytes(damaged)
     shown = page.page(own_root)
-    assert shown.count("can not be shown: ") == 1
+    assert shown.count("cannot be shown: ") == 1
     assert len(Elements(shown)["img"]) == 10
 
 
@@ -299,7 +299,7 @@ def test_image_that_claims_to_be_huge_is_not_decoded(own_root):
     damaged[told.offset + size : told.offset + size + 4] = b"\xff" * 4
     shard.write_bytes(damaged)
     shown = page.page(own_root)
-    assert shown.count("can not be shown: claims more than 200,000,000 pixels") == 1
+    assert shown.count("cannot be shown: claims more than 200,000,000 pixels") == 1
 
 
 def test_page_escapes_what_a_dataset_says(own_root):

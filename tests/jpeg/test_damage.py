@@ -101,7 +101,7 @@ def test_a_missing_restart_marker_is_named_with_its_place():
         jpeg.decode(wrong)
 
 
-def test_sizes_that_the_data_can_not_fill_are_refused_before_memory_is_asked_for():
+def test_sizes_that_the_data_cannot_fill_are_refused_before_memory_is_asked_for():
     data = FILES[0]
     huge = data.replace(b"\x08" + (52).to_bytes(2) + (70).to_bytes(2), b"\x08\x30\x00\x30\x00")
     assert jpeg.header(huge).width == 0x3000

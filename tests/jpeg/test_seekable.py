@@ -158,7 +158,7 @@ def test_a_difference_with_two_codes_is_left_alone_or_comes_back():
         ),
     ],
 )
-def test_what_can_not_be_had_back_is_left_alone_with_the_reason(data, reason):
+def test_what_cannot_be_had_back_is_left_alone_with_the_reason(data, reason):
     with pytest.raises(NotSeekable, match=f"left as it is: .*{reason}"):
         jpeg.seekable(data)
 

@@ -274,7 +274,7 @@ def test_an_index_that_does_not_fit_the_image_is_an_error(extents):
 
 def test_a_missing_file_is_an_error(extents):
     extents.shard_paths[0].unlink()
-    with pytest.raises(FormatError, match=r"shard-0: can not be opened \(No such file"):
+    with pytest.raises(FormatError, match=r"shard-0: cannot be opened \(No such file"):
         epoch_of(extents, TRAIN, schedule_of(last="wrap"))
 
 

@@ -128,7 +128,7 @@ def test_several_shards_are_read(tarballs, tmp_path):
             np.testing.assert_array_equal(np.concatenate(labels), dataset.labels)
 
 
-def test_what_a_pipeline_can_not_do_is_refused(root, tarballs, tmp_path):
+def test_what_a_pipeline_cannot_do_is_refused(root, tarballs, tmp_path):
     growing = Progressive(min_size=32, max_size=64, start_epoch=0, end_epoch=1)
     with imnet.Dataset.open(root, "val") as dataset:
         with pytest.raises(ValueError, match=r"a pipeline has one size"):
@@ -155,7 +155,7 @@ def test_a_format_that_dali_does_not_read_is_refused(tarballs, tmp_path, format_
 
 @pytest.mark.parametrize("recipe", [TRAIN, EVALUATE], ids=["train", "evaluate"])
 def test_a_pipeline_of_a_gpu_can_be_put_together(root, recipe):
-    """It can not be built where there is none."""
+    """It cannot be built where there is none."""
     with imnet.Dataset.open(root, "val") as dataset:
         made = pipeline(dataset, recipe, batch_size=5, device_id=0)
     assert (made.device_id, made.max_batch_size) == (0, 5)

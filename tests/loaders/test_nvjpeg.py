@@ -105,5 +105,5 @@ def test_a_damaged_record_is_named(loaders, extents, jpegs, device):
     nbytes = extents.nbytes.copy()
     nbytes[17] = len(jpegs[17]) // 2
     damaged = extents._replace(nbytes=nbytes)
-    with pytest.raises(ImageError, match=r"n00000017_17 \(record 17\) in .*: torchvision can not"):
+    with pytest.raises(ImageError, match=r"n00000017_17 \(record 17\) in .*: torchvision cannot"):
         epoch_of(loaders, damaged, RECIPES["evaluate"], device=device)

@@ -157,12 +157,12 @@ def test_a_file_that_is_no_archive(tmp_path, content):
 
 
 @pytest.mark.parametrize("stem", ["two words", "a.b", "fänger", ""])
-def test_a_name_in_a_folder_that_can_not_be_a_key(tmp_path, stem):
+def test_a_name_in_a_folder_that_cannot_be_a_key(tmp_path, stem):
     layouts.write_files(tmp_path, {f"train/{WNID}/{stem}.JPEG": b"x", f"val/{WNID}/ok.JPEG": b"x"})
     if stem == "":  # a hidden file
         open_sources([tmp_path]).close()
     else:
-        _refused([tmp_path], r"can not be a key: only printable ASCII")
+        _refused([tmp_path], r"cannot be a key: only printable ASCII")
 
 
 def test_images_where_no_class_can_be_told(tmp_path):

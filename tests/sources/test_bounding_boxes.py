@@ -179,7 +179,7 @@ def test_boxes_are_scaled_when_the_record_is_read(tmp_path):
     ],
 )
 def test_xml_that_is_no_annotation_is_an_error(content):
-    with pytest.raises(SourceError, match=r"^a\.tgz: the boxes of n1_1 can not be read"):
+    with pytest.raises(SourceError, match=r"^a\.tgz: the boxes of n1_1 cannot be read"):
         from_xml(content, key="n1_1", archive="a.tgz")
 
 

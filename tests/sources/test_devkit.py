@@ -94,8 +94,8 @@ def _changed(**fields: object) -> list[tuple[Any, ...]]:
         (_changed(ILSVRC2012_ID=1.0), "wrong devkit: n01440764 has the id 1, in ILSVRC2012 449"),
         (_changed(WNID="n00000001"), "n00000001 has the id 449, in ILSVRC2012 it is no class"),
         (_changed(ILSVRC2012_ID="x"), "a synset has no number ILSVRC2012_ID"),
-        (_changed(ILSVRC2012_ID=float("nan")), "meta.mat can not be read"),
-        (_changed(ILSVRC2012_ID=float("inf")), "meta.mat can not be read"),
+        (_changed(ILSVRC2012_ID=float("nan")), "meta.mat cannot be read"),
+        (_changed(ILSVRC2012_ID=float("inf")), "meta.mat cannot be read"),
         (_changed(words=5.0), "a synset has no WNID or no words"),
         (_official_rows()[-3:], "no classes, or one twice"),
         (_official_rows()[:1] * 2, "no classes, or one twice"),
@@ -108,7 +108,7 @@ def test_another_devkit_is_an_error(rows, match):
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(500)])
 def test_what_is_no_matlab_file_is_an_error(content):
-    with pytest.raises(SourceError, match=r"meta\.mat can not be read: it is not a MATLAB level-5"):
+    with pytest.raises(SourceError, match=r"meta\.mat cannot be read: it is not a MATLAB level-5"):
         read_meta(content, archive="kit")
 
 

@@ -200,7 +200,7 @@ def test_a_compressed_archive_is_unpacked_once_and_told(tmp_path):
     source = open_sources([root], split="val", spool=spool)
     nbytes = (spool / "val_images.tar").stat().st_size
     assert source.notes == (
-        "val_images.tar.gz is compressed and can not be read in place: "
+        "val_images.tar.gz is compressed and cannot be read in place: "
         f"unpacked to {spool / 'val_images.tar'}, {nbytes} bytes",
     )
     assert [file.name for file in source.files] == ["val_images.tar.gz"]
@@ -231,7 +231,7 @@ def test_damaged_gzip_data_leaves_nothing_behind(tmp_path):
     members = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
     packed = layouts.write_tar(tmp_path / "val_images.tar.gz", members)
     packed.write_bytes(packed.read_bytes()[:-100])
-    with pytest.raises(SourceError, match=r"val_images.tar.gz: can not be unpacked"):
+    with pytest.raises(SourceError, match=r"val_images.tar.gz: cannot be unpacked"):
         open_sources([packed], spool=tmp_path / "spool")
     assert list((tmp_path / "spool").iterdir()) == []
 

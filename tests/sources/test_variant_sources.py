@@ -170,7 +170,7 @@ def test_a_variant_is_the_only_source_and_has_one_split(tmp_path):
 
 def test_a_compressed_set_without_room_to_unpack_it_says_so(tmp_path):
     path = write_tar(tmp_path / "v2.tar.gz", V2[:3], "w:gz")
-    with pytest.raises(SourceError, match="is compressed, so it can not be read in place"):
+    with pytest.raises(SourceError, match="is compressed, so it cannot be read in place"):
         open_sources([path])
 
 

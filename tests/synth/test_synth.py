@@ -363,7 +363,7 @@ def test_a_folder_without_images_or_none_at_all_is_refused_and_leaves_nothing(tm
     assert not (tmp_path / "out").exists()
 
 
-def test_an_out_that_can_not_be_written_is_one_clear_error(tmp_path):
+def test_an_out_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(ConvertError, match=r"out: File exists; make room or choose another"):
         synth(tmp_path / "out", **TINY)

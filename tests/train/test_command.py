@@ -90,7 +90,7 @@ def test_recipes_are_told_with_their_source():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch-size", "33", "--accumulate", "2"], "33 can not be cut into 2 equal parts"),
+        (["--batch-size", "33", "--accumulate", "2"], "33 cannot be cut into 2 equal parts"),
         (["--model", "resnet19"], "unknown model 'resnet19'"),
         (["--finetune", "FILE", "--features", "FILE"], "exclude each other"),
     ],

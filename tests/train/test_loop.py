@@ -76,8 +76,8 @@ def test_accumulating_gives_the_weights_of_the_whole_batch(dataset, tmp_path):
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-3)
 
 
-def test_a_batch_that_can_not_be_cut_is_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"8 can not be cut into 3 equal parts \(1 ranks"):
+def test_a_batch_that_cannot_be_cut_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"8 cannot be cut into 3 equal parts \(1 ranks"):
         loop.train(dataset, tmp_path, TINY, execution=EXECUTION._replace(accumulate=3))
     with pytest.raises(ValueError, match="do not fill"):
         loop.train(dataset, tmp_path, TINY.with_batch_size(128), execution=EXECUTION)

@@ -91,7 +91,7 @@ def test_what_a_model_does_not_have_is_refused(timm):
         build_model("timm:nothing", 10)
     with pytest.raises(ValueError, match="torchvision has no model 'nothing'"):
         build_model("torchvision:nothing", 10)
-    with pytest.raises(ValueError, match="timm:resnet18 can not blur"):
+    with pytest.raises(ValueError, match="timm:resnet18 cannot blur"):
         build_model("timm:resnet18", 10, ModelOptions(blur=True))
     with pytest.raises(
         ValueError, match=r"torchvision:resnet18 does not have one of stochastic_depth_prob"

@@ -62,7 +62,7 @@ def test_weights_of_another_model_or_damaged_ones_are_refused(pretrained, tmp_pa
         start_from(build_model("resnet18", 4), Transfer(pretrained))
     whole = pretrained.read_bytes()
     pretrained.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(TrainError, match=r"pretrained.pth: can not be read as weights"):
+    with pytest.raises(TrainError, match=r"pretrained.pth: cannot be read as weights"):
         read_weights(pretrained)
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(TrainError, match="holds a list; needed are weights by name"):
@@ -76,6 +76,6 @@ class Trap:
 
 def test_code_in_a_weights_file_is_not_executed(tmp_path, capsys):
     torch.save({"fc.weight": Trap()}, tmp_path / "trap.pt")
-    with pytest.raises(TrainError, match=r"trap.pt: can not be read as weights"):
+    with pytest.raises(TrainError, match=r"trap.pt: cannot be read as weights"):
         read_weights(tmp_path / "trap.pt")
     assert capsys.readouterr().out == ""
