@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imnet_data.loaders.source import Columns
 
-# columns of a row, in pixels (`RecordGeometry` in native/loader_record.hpp)
+# columns of a row, in pixels (`RecordGeometry` in native/loader/record.hpp)
 IMAGE = slice(0, 2)  # width and height of the image
 CROP = slice(2, 6)  # left, upper, right, lower: what is cut out of it
 SIZE = slice(6, 8)  # width and height that the crop is resized to

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <vector>
 
-#include "jpeg_decoder.hpp"
-#include "simd.hpp"
+#include "cpu/simd.hpp"
+#include "jpeg/decoder.hpp"
 
 namespace imnet {
 

@@ -1,7 +1,7 @@
 // The cut has the pixels of the whole; so has the cut of what is made seekable first.
 #include "fuzz.hpp"
-#include "jpeg_crop.hpp"
-#include "jpeg_seekable.hpp"
+#include "jpeg/crop.hpp"
+#include "jpeg/seekable.hpp"
 
 using namespace imnet;
 

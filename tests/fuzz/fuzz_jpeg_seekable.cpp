@@ -1,6 +1,6 @@
 // What is made seekable can be had back, decodes to the same pixels, and restore takes anything.
 #include "fuzz.hpp"
-#include "jpeg_seekable.hpp"
+#include "jpeg/seekable.hpp"
 
 using namespace imnet;
 

@@ -32,7 +32,8 @@ def compiler(tmp_path_factory):
 @pytest.fixture(scope="module")
 def objects(compiler, tmp_path_factory):
     folder = tmp_path_factory.mktemp("objects")
-    sources = [*NATIVE.glob("jpeg*.cpp"), NATIVE / "simd.cpp", FOLDER / "standalone.cpp"]
+    core = [path for name in ("jpeg", "cpu") for path in (NATIVE / name).rglob("*.cpp")]
+    sources = [*core, FOLDER / "standalone.cpp"]
     subprocess.run([compiler, *OPTIONS, "-c", *sources], cwd=folder, check=True)
     return list(folder.glob("*.o"))
 

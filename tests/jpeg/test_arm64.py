@@ -41,7 +41,8 @@ def pixels_here(data):
 def built(compiler, folder):
     """The program of native_check, compiled for where it is emulated."""
     native, path = TREE / "imnet_data" / "native", folder / "pixels"
-    kernels = [path for name in ("jpeg*", "resize*", "simd") for path in native.glob(f"{name}.cpp")]
+    subjects = [native / name for name in ("jpeg", "resize", "cpu")]
+    kernels = [source for subject in subjects for source in subject.rglob("*.cpp")]
     sources = [*kernels, TREE / "tests" / "native_check" / "pixels.cpp"]
     options = ["-std=c++17", "-O2", "-ffp-contract=off", "-static", "-I", native, "-o", path]
     subprocess.run([compiler, *options, *sources], check=True)

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "jpeg_decoder.hpp"
-#include "resize.hpp"
-#include "simd.hpp"
+#include "cpu/simd.hpp"
+#include "jpeg/decoder.hpp"
+#include "resize/resizer.hpp"
 
 using namespace imnet;
 

@@ -1,9 +1,0 @@
-#include "bind.hpp"
-
-NB_MODULE(_native, m) {
-  m.doc() = "The native core of imnet_data: JPEG, resize, loader, sha256.";
-  imnet::bind_jpeg(m);
-  imnet::bind_pixels(m);
-  imnet::bind_loader(m);
-  imnet::bind_sha256(m);
-}

@@ -1,0 +1,181 @@
+// What Python sees of the JPEG core; imnet_data.jpeg has the documentation.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "bind/module.hpp"
+#include "jpeg/crop.hpp"
+#include "jpeg/decoder.hpp"
+#include "jpeg/seekable.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace imnet {
+namespace {
+
+using BoxTuple = std::tuple<int, int, int, int>;
+using Image = nb::ndarray<nb::numpy, uint8_t, nb::shape<-1, -1, 3>, nb::c_contig>;
+
+const char* error_name(JpegCode code) {
+  switch (code) {
+    case JpegCode::unsupported:
+      return "UnsupportedJpeg";
+    case JpegCode::not_seekable:
+      return "NotSeekable";
+    default:
+      return "ImageError";
+  }
+}
+
+std::string message(const JpegStatus& status) {
+  const std::string text = status.text;
+  switch (status.code) {
+    case JpegCode::damaged:
+      return "the JPEG is damaged at byte " + std::to_string(status.offset) + ": " + text;
+    case JpegCode::unsupported:
+      return "a JPEG for another decoder: " + text;
+    case JpegCode::not_seekable:
+      return "left as it is: " + text;
+    default:
+      return text;
+  }
+}
+
+void require(const JpegStatus& status) {
+  if (status) return;
+  if (status.code == JpegCode::bad_box) throw nb::value_error(message(status).c_str());
+  const nb::object error = nb::module_::import_("imnet_data.errors").attr(error_name(status.code));
+  PyErr_SetString(error.ptr(), message(status).c_str());
+  throw nb::python_error();
+}
+
+JpegDecoder& thread_decoder() {
+  thread_local JpegDecoder decoder;
+  return decoder;
+}
+
+Box whole_or(const std::optional<BoxTuple>& box, const JpegHeader& header) {
+  if (!box) return {0, 0, header.width, header.height};
+  return std::apply([](auto... sides) { return Box{sides...}; }, *box);
+}
+
+void require_box(const Box& box, const JpegHeader& header) {
+  if (box_within(box, header.width, header.height)) return;
+  const std::string got = std::to_string(box.left) + ", " + std::to_string(box.upper) + ", " +
+                          std::to_string(box.right) + ", " + std::to_string(box.lower);
+  throw nb::value_error(("box is (" + got + "); it must not be empty, and lie within (0, 0, " +
+                         std::to_string(header.width) + ", " + std::to_string(header.height) + ")")
+                            .c_str());
+}
+
+nb::tuple decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t max_pixels,
+                 bool fill) {
+  const Bytes bytes(jpeg);
+  JpegDecoder& decoder = thread_decoder();
+  require(decoder.open(bytes.data(), bytes.size(), max_pixels));
+  const Box box = whole_or(part, decoder.header());
+  require_box(box, decoder.header());
+  const size_t height = box.height(), width = box.width();
+  auto* const pixels = new uint8_t[height * width * 3];
+  const nb::capsule owner(pixels, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
+  JpegStatus status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = decoder.decode(box, pixels, static_cast<ptrdiff_t>(width) * 3,
+                            fill ? JpegFaults::fill : JpegFaults::refuse);
+  }
+  require(status);
+  const std::string fault = decoder.fault() ? "" : message(decoder.fault());
+  return nb::make_tuple(Image(pixels, {height, width, 3}, owner), fault);
+}
+
+nb::dict header(nb::handle jpeg) {
+  const Bytes bytes(jpeg);
+  JpegHeader found;
+  require(found.read(bytes.data(), bytes.size()));
+  nb::list sampling;
+  for (int i = 0; i < found.component_count; ++i)
+    sampling.append(nb::make_tuple(found.components[i].h, found.components[i].v));
+  nb::dict fields;
+  fields["width"] = found.width;
+  fields["height"] = found.height;
+  fields["components"] = found.component_count;
+  fields["sampling"] = nb::tuple(sampling);
+  fields["frame"] = found.sof;
+  fields["precision"] = found.precision;
+  fields["restart_interval"] = found.restart_interval;
+  fields["jfif"] = found.jfif;
+  fields["adobe_transform"] = found.adobe_transform;
+  fields["scan_offset"] = found.scan.data_offset;
+  const JpegStatus status = found.decodable();
+  fields["unsupported"] = status ? "" : status.text;
+  return fields;
+}
+
+JpegRewriter& thread_rewriter() {
+  thread_local JpegRewriter rewriter;
+  return rewriter;
+}
+
+nb::bytes seekable(nb::handle jpeg, int target_width) {
+  const Bytes bytes(jpeg);
+  std::vector<uint8_t> out;
+  JpegStatus status;
+  {
+    nb::gil_scoped_release unlocked;
+    out.reserve(bytes.size() + bytes.size() / 16 + 1024);
+    status = thread_rewriter().seekable(bytes.data(), bytes.size(), target_width, out);
+  }
+  require(status);
+  return nb::bytes(out.data(), out.size());
+}
+
+nb::bytes restore(nb::handle jpeg) {
+  const Bytes bytes(jpeg);
+  std::vector<uint8_t> out;
+  JpegStatus status;
+  {
+    nb::gil_scoped_release unlocked;
+    out.reserve(bytes.size());
+    status = thread_rewriter().restore(bytes.data(), bytes.size(), out);
+  }
+  require(status);
+  return nb::bytes(out.data(), out.size());
+}
+
+nb::tuple crop(nb::handle jpeg, const BoxTuple& part) {
+  const Bytes bytes(jpeg);
+  JpegHeader found;
+  require(found.read(bytes.data(), bytes.size()));
+  const Box box = whole_or(part, found);
+  require_box(box, found);
+  std::vector<uint8_t> out;
+  Box inside;
+  JpegStatus status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = crop_jpeg(bytes.data(), bytes.size(), box, out, inside);
+  }
+  require(status);
+  return nb::make_tuple(nb::bytes(out.data(), out.size()),
+                        nb::make_tuple(inside.left, inside.upper, inside.right, inside.lower));
+}
+
+}  // namespace
+
+void bind_jpeg(nb::module_& m) {
+  m.def("jpeg_crop", &crop, "jpeg"_a, "box"_a);
+  m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a);
+  m.def("jpeg_restore", &restore, "jpeg"_a);
+  m.def("jpeg_header", &header, "jpeg"_a);
+  m.def("jpeg_decode", &decode, "jpeg"_a, "box"_a.none(), "max_pixels"_a, "fill"_a);
+}
+
+}  // namespace imnet

@@ -1,0 +1,192 @@
+// What Python sees of the loader; imnet_data.loaders.cpu has the documentation.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "bind/module.hpp"
+#include "loader/batch.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace imnet {
+namespace {
+
+using Images = nb::ndarray<uint8_t, nb::shape<-1, -1, -1, 3>, nb::c_contig, nb::device::cpu>;
+using GeometryRows =
+    nb::ndarray<const int32_t, nb::shape<-1, kGeometryColumns>, nb::c_contig, nb::device::cpu>;
+template <typename Number>
+using Column = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Fault = std::tuple<size_t, std::string, std::string>;  // position, what kind, text
+
+const char* code_name(RecordCode code) {
+  switch (code) {
+    case RecordCode::ok: return "ok";
+    case RecordCode::unsupported: return "unsupported";
+    case RecordCode::damaged: return "damaged";
+    case RecordCode::unreadable: return "unreadable";
+    case RecordCode::failed: return "failed";
+  }
+  return "failed";
+}
+
+// A batch under way, and the Python objects that its threads read and write.
+struct Pending {
+  std::shared_ptr<Batch> batch;
+  Images out;
+  nb::object held;
+  std::vector<std::unique_ptr<Bytes>> buffers;
+};
+
+class PyBatchLoader {
+ public:
+  explicit PyBatchLoader(int threads) : loader_(new BatchLoader(threads)), pid_(getpid()) {}
+
+  PyBatchLoader(const PyBatchLoader&) = delete;
+  PyBatchLoader& operator=(const PyBatchLoader&) = delete;
+
+  ~PyBatchLoader() {
+    // the threads are not in a forked child: there is nothing to join, and no lock to trust
+    if (getpid() != pid_) {
+      new std::shared_ptr<BatchLoader>(loader_);
+      return;
+    }
+    close();
+  }
+
+  uint64_t submit_files(const Images& out, const GeometryRows& geometry, bool bicubic,
+                        const Column<int32_t>& files, const Column<int64_t>& offsets,
+                        const Column<int64_t>& nbytes, nb::object held) {
+    const size_t count = out.shape(0);
+    if (files.size() != count || offsets.size() != count || nbytes.size() != count)
+      throw std::invalid_argument("files, offsets and nbytes must have one row a slot");
+    std::vector<RecordSource> sources(count);
+    for (size_t i = 0; i < count; ++i)
+      sources[i] = {nullptr, files.data()[i], offsets.data()[i], nbytes.data()[i]};
+    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, held, {}});
+  }
+
+  uint64_t submit_buffers(const Images& out, const GeometryRows& geometry, bool bicubic,
+                          const nb::list& buffers) {
+    const size_t count = out.shape(0);
+    if (buffers.size() != count)
+      throw std::invalid_argument("there must be one buffer a slot");
+    std::vector<std::unique_ptr<Bytes>> held;
+    std::vector<RecordSource> sources;
+    for (const nb::handle buffer : buffers) {
+      held.push_back(std::make_unique<Bytes>(buffer));
+      sources.push_back({held.back()->data(), -1, 0, int64_t(held.back()->size())});
+    }
+    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, nb::none(),
+                   std::move(held)});
+  }
+
+  std::vector<Fault> wait(uint64_t ticket) {
+    const std::shared_ptr<BatchLoader> loader = get();
+    std::shared_ptr<Batch> batch;
+    for (bool done = false; !done;) {
+      const auto found = pending_.find(ticket);  // another thread may have cancelled it
+      if (found == pending_.end()) throw std::invalid_argument("there is no such batch under way");
+      batch = found->second.batch;
+      {
+        nb::gil_scoped_release unlocked;
+        done = loader->wait(*batch, std::chrono::milliseconds(100));
+      }
+      if (!done && PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+    std::vector<Fault> faults;
+    for (size_t i = 0; i < batch->outcomes.size(); ++i)
+      if (batch->outcomes[i].code != RecordCode::ok)
+        faults.emplace_back(i, code_name(batch->outcomes[i].code), batch->outcomes[i].text);
+    pending_.erase(ticket);
+    return faults;
+  }
+
+  void cancel(uint64_t ticket) {
+    if (loader_ == nullptr) return;  // closing has cancelled all
+    const std::shared_ptr<BatchLoader> loader = get();
+    const auto found = pending_.find(ticket);
+    if (found == pending_.end()) return;
+    const std::shared_ptr<Batch> batch = found->second.batch;
+    {
+      nb::gil_scoped_release unlocked;
+      loader->cancel(*batch);
+    }
+    pending_.erase(ticket);
+  }
+
+  void close() {
+    if (loader_ == nullptr) return;
+    const std::shared_ptr<BatchLoader> loader = get();
+    loader_.reset();
+    {
+      nb::gil_scoped_release unlocked;
+      loader->close();
+    }
+    pending_.clear();
+  }
+
+ private:
+  std::shared_ptr<BatchLoader> get() const {
+    if (loader_ == nullptr) throw std::invalid_argument("the loader is closed");
+    if (getpid() != pid_)
+      throw std::invalid_argument("a loader cannot be used in a forked process: open one there");
+    return loader_;
+  }
+
+  static std::shared_ptr<Batch> new_batch(const Images& out, const GeometryRows& geometry,
+                                          bool bicubic, std::vector<RecordSource> sources) {
+    const size_t count = out.shape(0), side = out.shape(1);
+    if (out.shape(2) != side || side < 1 || side > static_cast<size_t>(Resizer::kMaxSource))
+      throw std::invalid_argument("slots must be squares");
+    if (geometry.shape(0) != count)
+      throw std::invalid_argument("geometry must have one row a slot");
+    auto batch = std::make_shared<Batch>();
+    batch->sources = std::move(sources);
+    batch->geometry.resize(count);
+    if (count > 0)
+      std::memcpy(batch->geometry.data(), geometry.data(), count * sizeof(RecordGeometry));
+    batch->filter = bicubic ? Filter::bicubic : Filter::bilinear;
+    batch->side = static_cast<int>(side);
+    batch->out = out.data();
+    return batch;
+  }
+
+  uint64_t submit(Pending pending) {
+    get()->submit(pending.batch);
+    pending_.emplace(++last_ticket_, std::move(pending));
+    return last_ticket_;
+  }
+
+  std::shared_ptr<BatchLoader> loader_;
+  pid_t pid_;
+  uint64_t last_ticket_ = 0;
+  std::map<uint64_t, Pending> pending_;
+};
+
+}  // namespace
+
+void bind_loader(nb::module_& m) {
+  nb::class_<PyBatchLoader>(m, "BatchLoader")
+      .def(nb::init<int>(), "threads"_a)
+      .def("submit_files", &PyBatchLoader::submit_files, "out"_a, "geometry"_a, "bicubic"_a,
+           "files"_a, "offsets"_a, "nbytes"_a, "held"_a)
+      .def("submit_buffers", &PyBatchLoader::submit_buffers, "out"_a, "geometry"_a, "bicubic"_a,
+           "buffers"_a)
+      .def("wait", &PyBatchLoader::wait, "ticket"_a)
+      .def("cancel", &PyBatchLoader::cancel, "ticket"_a)
+      .def("close", &PyBatchLoader::close);
+}
+
+}  // namespace imnet

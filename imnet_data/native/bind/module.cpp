@@ -1,0 +1,9 @@
+#include "bind/module.hpp"
+
+NB_MODULE(_native, m) {
+  m.doc() = "The native core of imnet_data: JPEG, resize, loader, sha256.";
+  imnet::bind_jpeg(m);
+  imnet::bind_pixels(m);
+  imnet::bind_loader(m);
+  imnet::bind_sha256(m);
+}

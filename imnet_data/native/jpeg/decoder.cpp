@@ -1,0 +1,304 @@
+#include "jpeg/decoder.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/simd.hpp"
+#include "jpeg/lenient.hpp"
+#include "jpeg/scan.hpp"
+#include "jpeg/stuffing.hpp"
+#include "jpeg/tables.hpp"
+
+namespace imnet {
+namespace {
+
+constexpr const char* kEndsEarly = "image data ends early";
+constexpr const char* kBadCode = "image data has a code that cannot be there";
+
+ScanFunction scan_function() {
+#if defined(__x86_64__)
+  if (simd() == Simd::avx2 && __builtin_cpu_supports("bmi2")) return scan_avx2;
+  if (simd() == Simd::avx512) return scan_avx512;
+#elif defined(__aarch64__)
+  if (simd() == Simd::neon) return scan_neon;
+#endif
+  return scan_scalar;
+}
+
+// The place in the file of an unstuffed byte.
+size_t stuffed_offset(const uint8_t* data, size_t offset, size_t end, ptrdiff_t unstuffed) {
+  for (; unstuffed > 0 && offset < end; --unstuffed)
+    offset += data[offset] == 0xFF && offset + 1 < end && data[offset + 1] == 0 ? 2 : 1;
+  return std::min(offset, end);
+}
+
+}  // namespace
+
+struct JpegDecoder::Workspace {
+  struct Job {  // one restart interval, or a scan without any
+    const uint8_t *begin, *end;  // in the file
+    int64_t first, last;         // MCUs
+  };
+
+  TableCache<DcTable> dc_tables;
+  TableCache<AcTable> ac_tables;
+  ScanPlan plan;
+  alignas(32) int16_t quant[kMaxComponents][64];
+  JpegPlanes planes;
+  GrowingBuffer unstuffed;
+  ScanFunction scan;
+
+  const JpegHeader* header;
+  const uint8_t* data;
+  size_t nbytes;
+  Box box;
+  McuRegion region;
+  // of the scan at work, in its own MCUs: for one component alone these are single blocks
+  int columns, rows;
+  McuRegion wanted;
+  uint8_t* out;
+  ptrdiff_t out_stride;
+  int rows_written;
+  bool streaming;  // rows can be written while the scan is read
+  bool fill;       // damaged data is read leniently
+
+  JpegStatus decode(const JpegHeader& of, const Box& part, uint8_t* to, ptrdiff_t stride,
+                    JpegFaults faults);
+  JpegStatus plan_scan();
+  JpegStatus decode_scans();
+  JpegStatus next_scan(JpegHeader& later, int seen) const;
+  JpegStatus decode_scan();
+  JpegStatus decode_leniently();
+  JpegStatus decode_intervals();
+  JpegStatus decode_interval(Job job);
+  JpegStatus fault(const ScanStream& stream, const Job& job, const uint8_t* begin) const;
+  bool interval_wanted(int64_t first, int64_t last) const;
+  void write_rows(int mcu_row);
+};
+
+JpegDecoder::JpegDecoder() : work_(std::make_unique<Workspace>()) {}
+JpegDecoder::~JpegDecoder() = default;
+
+JpegStatus JpegDecoder::open(const uint8_t* data, size_t nbytes, uint64_t max_pixels) {
+  data_ = data;
+  nbytes_ = nbytes;
+  JpegStatus status = header_.read(data, nbytes);
+  if (status) status = header_.decodable();
+  if (status && uint64_t(header_.width) * uint64_t(header_.height) > max_pixels)
+    status = {JpegCode::too_large, "more pixels than allowed", 0};
+  return status;
+}
+
+JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride,
+                               JpegFaults faults) {
+  if (!box_within(box, header_.width, header_.height))
+    return {JpegCode::bad_box, "box is empty or not within the image", 0};
+  fault_ = {};
+  work_->data = data_;
+  work_->nbytes = nbytes_;
+  JpegStatus status = work_->decode(header_, box, out, out_stride, JpegFaults::refuse);
+  if (status.code != JpegCode::damaged || faults == JpegFaults::refuse) return status;
+  fault_ = status;
+  return work_->decode(header_, box, out, out_stride, JpegFaults::fill);
+}
+
+JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part, uint8_t* to,
+                                          ptrdiff_t stride, JpegFaults faults) {
+  header = &of;
+  box = part;
+  out = to;
+  out_stride = stride;
+  rows_written = box.upper;
+  region = McuRegion(*header, box);
+  scan = scan_function();
+  fill = faults == JpegFaults::fill;
+  // each block takes two bits at least: no memory for images whose data cannot be there
+  int64_t blocks = 0;
+  for (int i = 0; i < header->component_count; ++i)
+    blocks += header->component_count == 1 ? 1 : header->components[i].h * header->components[i].v;
+  const int64_t mcus_per_row = (header->width + header->mcu_width() - 1) / header->mcu_width();
+  if (!fill && blocks * mcus_per_row * (region.lower - 1) > 4 * int64_t(nbytes))
+    return damaged(kEndsEarly, nbytes);
+  planes.plan(*header, box, region);
+  if (fill) planes.fill(128);
+  return decode_scans();
+}
+
+JpegStatus JpegDecoder::Workspace::plan_scan() {
+  const JpegScan& now = header->scan;
+  dc_tables.start_scan();
+  ac_tables.start_scan();
+  plan.block_count = 0;
+  const bool alone = now.count == 1;
+  for (int i = 0; i < now.count; ++i) {
+    const int which = now.component[i];
+    const JpegComponent& part = header->components[which];
+    if (!header->quant_defined[part.quant])
+      return damaged("a quantisation table is missing", now.sos_offset);
+    const DcTable* dc = dc_tables.get(header->dc[now.dc[i]]);
+    const AcTable* ac = ac_tables.get(header->ac[now.ac[i]]);
+    if (dc == nullptr || ac == nullptr)
+      return damaged("a Huffman table is missing, or is none", now.sos_offset);
+    for (int k = 0; k < 64; ++k)
+      quant[which][kZigzagPlaces[k]] = int16_t(header->quant[part.quant][k]);
+    const Plane& plane = planes.plane(which);
+    const int h = alone ? 1 : part.h, v = alone ? 1 : part.v;
+    uint8_t* const origin = plane.samples - plane.left - plane.upper * plane.stride;
+    for (int y = 0; y < v; ++y)
+      for (int x = 0; x < h; ++x)
+        plan.blocks[plan.block_count++] = {
+            dc,           ac,    quant[which],         origin + 8 * (x + y * plane.stride),
+            plane.stride, 8 * h, 8 * v * plane.stride, which};
+  }
+  wanted = region;
+  columns = (header->width + header->mcu_width() - 1) / header->mcu_width();
+  rows = (header->height + header->mcu_height() - 1) / header->mcu_height();
+  if (alone && header->component_count > 1) {
+    const JpegComponent& part = header->components[now.component[0]];
+    const Plane& plane = planes.plane(now.component[0]);
+    columns = (plane.width + 7) / 8;
+    rows = (plane.height + 7) / 8;
+    wanted.left = region.left * part.h;
+    wanted.upper = region.upper * part.v;
+    wanted.right = std::min(region.right * part.h, columns);
+    wanted.lower = std::min(region.lower * part.v, rows);
+  }
+  plan.first_column = wanted.left;
+  plan.last_column = wanted.right;
+  return {};
+}
+
+JpegStatus JpegDecoder::Workspace::decode_scans() {
+  streaming = header->scan.count == header->component_count;
+  JpegHeader later = *header;
+  header = &later;
+  JpegStatus status = decode_scan();
+  int seen = 0;
+  for (;;) {
+    if (!status) return status;
+    for (int i = 0; i < later.scan.count; ++i) seen |= 1 << later.scan.component[i];
+    if (seen + 1 == 1 << later.component_count) break;
+    status = next_scan(later, seen);
+    if (status) status = decode_scan();
+    if (!status && fill) break;  // what has no scan stays grey
+  }
+  write_rows(region.lower);
+  return {};
+}
+
+JpegStatus JpegDecoder::Workspace::next_scan(JpegHeader& later, int seen) const {
+  bool found = false;
+  const JpegStatus status = later.read_next_scan(data, nbytes, later.scan.data_offset, found);
+  if (!status) return status;
+  if (!found) return damaged("a component has no scan", nbytes);
+  for (int i = 0; i < later.scan.count; ++i)
+    if (seen >> later.scan.component[i] & 1)
+      return damaged("a second scan of the same component", later.scan.sos_offset);
+  return {};
+}
+
+JpegStatus JpegDecoder::Workspace::decode_scan() {
+  const JpegStatus status = plan_scan();
+  if (!status) return status;
+  if (fill) return decode_leniently();
+  if (header->restart_interval != 0) return decode_intervals();
+  return decode_interval(
+      {data + header->scan.data_offset, data + nbytes, 0, int64_t(columns) * rows});
+}
+
+JpegStatus JpegDecoder::Workspace::decode_leniently() {
+  LenientReader reader(data, nbytes, header->scan.data_offset);
+  int16_t coefficients[kMaxBlocksInMcu * kBlockStride] = {};
+  const int interval = header->restart_interval;
+  for (int64_t mcu = 0; mcu < int64_t(columns) * wanted.lower; ++mcu) {
+    const int row = int(mcu / columns), column = int(mcu % columns);
+    if (interval > 0 && mcu > 0 && mcu % interval == 0)
+      reader.restart(int((mcu / interval - 1) & 7));
+    if (streaming && column == 0) write_rows(row);
+    reader.decode_mcu(plan, coefficients);
+    const bool kept = row >= wanted.upper && column >= wanted.left && column < wanted.right;
+    for (int i = 0; i < plan.block_count; ++i) {
+      const ScanBlock& block = plan.blocks[i];
+      int16_t* const values = coefficients + i * kBlockStride;
+      if (kept)
+        idct_scalar(values, block.quant,
+                    block.samples + row * block.row_step + column * block.column_step,
+                    block.stride);
+      else
+        std::fill_n(values, 64, int16_t(0));
+    }
+  }
+  return {};
+}
+
+JpegStatus JpegDecoder::Workspace::decode_intervals() {
+  const int64_t interval = header->restart_interval;
+  const int64_t last_wanted = int64_t(columns) * (wanted.lower - 1) + wanted.right;
+  const uint8_t* const end = data + nbytes;
+  const uint8_t* at = data + header->scan.data_offset;
+  int number = 0;
+  for (int64_t first = 0; first < last_wanted; first += interval) {
+    if (first > 0) {
+      while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
+      if (end - at < 2) return damaged(kEndsEarly, nbytes);
+      if (at[1] != 0xD0 + number) return damaged("not the restart marker that is due", at - data);
+      number = (number + 1) & 7;
+      at += 2;
+    }
+    const uint8_t* const stop = next_marker(at, end);
+    const int64_t last = std::min(first + interval, int64_t(columns) * rows);
+    if (interval_wanted(first, last)) {
+      const JpegStatus status = decode_interval({at, stop, first, last});
+      if (!status) return status;
+    }
+    at = stop;
+  }
+  return {};
+}
+
+bool JpegDecoder::Workspace::interval_wanted(int64_t first, int64_t last) const {
+  const int64_t row = first / columns, last_row = (last - 1) / columns;
+  if (last_row < wanted.upper || row >= wanted.lower) return false;
+  if (row != last_row) return true;
+  return first - row * columns < wanted.right && last - row * columns > wanted.left;
+}
+
+JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
+  uint8_t* const begin =
+      unstuffed.reserve(kScanHeadroom + (job.end - job.begin) + kScanPadding) + kScanHeadroom;
+  uint8_t* const end = begin + unstuff(job.begin, job.end, begin, &job.end);
+  std::memset(end, 0, kScanZeros);
+  ScanStream stream;
+  stream.start(begin, end);
+  for (int64_t first = job.first; first < job.last;) {
+    ScanRun run;
+    run.row = int(first / columns);
+    run.column = int(first % columns);
+    const bool last_row = run.row == wanted.lower - 1 || job.last <= first - run.column + columns;
+    const int64_t stop = last_row ? wanted.right : columns;
+    run.count = int(std::min(stop - run.column, job.last - first));
+    if (run.row >= wanted.lower || run.count <= 0) break;
+    run.wanted = run.row >= wanted.upper;
+    if (streaming) write_rows(run.row);
+    if (!scan(plan, stream, run)) return fault(stream, job, begin);
+    first += run.count;
+  }
+  if (stream.overrun(begin) > 0) return fault(stream, job, begin);
+  return {};
+}
+
+JpegStatus JpegDecoder::Workspace::fault(const ScanStream& stream, const Job& job,
+                                         const uint8_t* begin) const {
+  if (stream.overrun(begin) > 0) return damaged(kEndsEarly, job.end - data);
+  const ptrdiff_t used = stream.reader.next - begin - ptrdiff_t((stream.reader.count & 63) >> 3);
+  return damaged(kBadCode, stuffed_offset(data, job.begin - data, job.end - data, used));
+}
+
+void JpegDecoder::Workspace::write_rows(int mcu_row) {
+  const int ready = planes.rows_ready(mcu_row);
+  if (ready <= rows_written) return;
+  planes.write(rows_written, ready, out + (rows_written - box.upper) * out_stride, out_stride);
+  rows_written = ready;
+}
+
+}  // namespace imnet

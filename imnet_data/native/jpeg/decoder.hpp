@@ -1,0 +1,60 @@
+// JPEG to RGB, equal to libjpeg-turbo's accurate decode bit for bit; for use from any thread.
+//
+// Contract:
+//   JpegDecoder decoder;                       // one a thread; keeps its workspace between images
+//   JpegStatus status = decoder.open(data, nbytes);   // reads the header, allocates nothing
+//   if (status) status = decoder.decode(box, out, out_stride);
+//   if (!status) ...                           // status.code, status.text, status.offset
+// - `data` must stay as it is from open() to the last decode(); any number of boxes may be decoded.
+// - `box` must lie within (0, 0, header().width, header().height) and not be empty.
+// - `out` gets box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart;
+//   nothing is written past the last byte of a row. Where decode() fails its content is not defined.
+// - open() says `unsupported` for what is a JPEG but not for this decoder (progressive, arithmetic,
+//   12 bits, lossless, two or four components): give the same bytes to another decoder.
+// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the
+//   MCUs that the box needs, and the size of the compressed data. It never shrinks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "jpeg/header.hpp"
+#include "jpeg/planes.hpp"
+#include "jpeg/status.hpp"
+
+namespace imnet {
+
+enum class JpegFaults {
+  refuse,  // damaged data is an error
+  fill,    // what is missing is filled as libjpeg does; JpegDecoder::fault() tells the first fault
+};
+
+class JpegDecoder {
+ public:
+  static constexpr uint64_t kMaxPixels = 178956970;  // where Pillow refuses, too
+
+  JpegDecoder();
+  ~JpegDecoder();
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+
+  JpegStatus open(const uint8_t* data, size_t nbytes, uint64_t max_pixels = kMaxPixels);
+  const JpegHeader& header() const { return header_; }
+
+  JpegStatus decode(const Box& box, uint8_t* out, ptrdiff_t out_stride,
+                    JpegFaults faults = JpegFaults::refuse);
+
+  // What the last decode() with JpegFaults::fill had to fill; ok where there was nothing.
+  const JpegStatus& fault() const { return fault_; }
+
+ private:
+  struct Workspace;
+  JpegHeader header_;
+  const uint8_t* data_ = nullptr;
+  size_t nbytes_ = 0;
+  JpegStatus fault_;
+  std::unique_ptr<Workspace> work_;
+};
+
+}  // namespace imnet

@@ -1,0 +1,194 @@
+#include "jpeg/intervals.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/big_endian.hpp"
+#include "jpeg/scan.hpp"
+#include "jpeg/stuffing.hpp"
+
+namespace imnet {
+namespace {
+
+JpegStatus no(const char* text) { return {JpegCode::not_seekable, text, 0}; }
+
+struct Difference {
+  int value, bits;
+};
+
+Difference read_difference(const DcTable& table, const uint8_t* data, uint64_t bit) {
+  const uint64_t word = load_big_endian(data + (bit >> 3)) << (bit & 7);
+  const uint32_t entry = table.entries[word >> (64 - kLookupBits)];
+  int bits = entry & 63, size = entry >> 8 & 255;
+  if (entry == 0) {
+    const HuffmanCodes::Symbol found = table.codes.find(uint32_t(word >> 48));
+    size = found.value;
+    bits = found.bits + size;
+  }
+  const int value = int(word >> (64 - bits) & ((1u << size) - 1));
+  return {entry == 0 ? extend(value, size) : value + (int32_t(entry) >> 16), bits};
+}
+
+}  // namespace
+
+JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
+  const JpegScan& scan = header.scan;
+  if (scan.count != header.component_count) return no("several scans");
+  dc_tables_.start_scan();
+  skip_tables_.start_scan();
+  block_count_ = 0;
+  for (int i = 0; i < scan.count; ++i) {
+    const JpegComponent& part = header.components[scan.component[i]];
+    const BlockSpecs specs = {header.dc[scan.dc[i]], header.ac[scan.ac[i]]};
+    if (specs.dc.offset == 0) return no("a Huffman table is not in the file");
+    const DcTable* dc = dc_tables_.get(specs.dc);
+    const SkipTable* skip = skip_tables_.get(specs);
+    if (dc == nullptr || skip == nullptr) return no("a Huffman table is missing, or is none");
+    const int count = scan.count == 1 ? 1 : part.h * part.v;
+    for (int k = 0; k < count; ++k) {
+      ring_[block_count_].table = skip;
+      blocks_[block_count_++] = {dc, i, scan.dc[i], k == 0};
+    }
+  }
+  for (int i = 0; i < block_count_; ++i) {
+    SkipBlock &block = ring_[i], &next = ring_[(i + 1) % block_count_];
+    block.next[0] = &block;
+    block.next[1] = &next;
+    block.after = next.table->first.data();
+    block.change = reinterpret_cast<uintptr_t>(block.after) ^
+                   reinterpret_cast<uintptr_t>(block.table->rest.data());
+  }
+  const int64_t columns = (header.width + header.mcu_width() - 1) / header.mcu_width();
+  const int64_t rows = (header.height + header.mcu_height() - 1) / header.mcu_height();
+  mcus_ = columns * rows;
+  interval_ = interval;
+  longest_ = std::min<int64_t>(interval, mcus_) * block_count_ + kSkipSlack;
+  return {};
+}
+
+void JpegIntervals::reserve(size_t nbytes) {
+  data_ = unstuffed_.reserve(nbytes + kScanPadding);
+  if (starts_.size() < longest_ * kSkipLanes) starts_.resize(longest_ * kSkipLanes);
+  intervals_.clear();
+}
+
+void JpegIntervals::start(SkipLane& lane, uint64_t* starts, size_t interval, uint64_t bit,
+                          const uint8_t* end) const {
+  const int64_t mcus = std::min<int64_t>(interval_, mcus_ - int64_t(interval) * interval_);
+  lane = SkipLane();
+  lane.state.bit = starts[0] = bit;
+  lane.state.block = ring_.data();
+  lane.state.entries = ring_[0].table->first.data();
+  lane.state.end = starts + 1;
+  lane.last = lane.state.end + mcus * block_count_;
+  lane.limit = 8 * (end - data_);
+}
+
+bool JpegIntervals::finish(const SkipLane& lane, const uint64_t* starts,
+                           const std::array<int, 3>& before, JpegInterval& interval) const {
+  if (!lane.complete() || !lane.sound || lane.last[-1] > lane.limit) return false;
+  const uint64_t* const last = lane.last - 1;
+  interval.begin = starts[0];
+  interval.end = *last;
+  std::array<int, 3> values = before;
+  for (const uint64_t* mcu = starts; mcu < last; mcu += block_count_)
+    for (int i = 0; i < block_count_; ++i) {
+      const Block& block = blocks_[i];
+      const Difference found = read_difference(*block.dc, data_, mcu[i]);
+      int& value = values[block.component];
+      value = int(unsigned(value) + unsigned(found.value));
+      if (mcu == starts && block.first)
+        interval.places[interval.place_count++] = {mcu[i], mcu[i] + found.bits, value, block.table};
+    }
+  interval.values = values;
+  return true;
+}
+
+JpegStatus JpegIntervals::check_end(uint64_t bit, const uint8_t* end) {
+  const uint64_t left = 8 * uint64_t(end - data_) - bit;
+  if (left > 7) return no("bytes after the last block of the scan");
+  pad_ = left == 0 ? 0 : end[-1] & ((1u << left) - 1);
+  return {};
+}
+
+JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const uint8_t** stop) {
+  reserve(end - data);
+  uint8_t* const last = data_ + unstuff(data, end, data_, stop);
+  std::memset(last, 0, kScanZeros);
+  const SkipFunction skip = skip_function();
+  uint64_t bit = 0;
+  std::array<int, 3> values{};
+  for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
+    SkipLane lane;
+    start(lane, starts_.data(), intervals_.size(), bit, last);
+    skip(data_, &lane, 1);
+    JpegInterval& interval = intervals_.emplace_back();
+    if (!finish(lane, starts_.data(), values, interval)) return no(kDamagedScan);
+    bit = interval.end;
+    values = interval.values;
+  }
+  return check_end(bit, last);
+}
+
+JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const uint8_t** stop) {
+  reserve(end - data);
+  ends_.clear();
+  uint8_t* last = data_;
+  for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
+    if (mcu > 0) {
+      if (end - data < 2 || data[1] != 0xD0 + ((ends_.size() - 1) & 7)) break;
+      data += 2;
+    }
+    last += unstuff(data, end, last, stop);
+    ends_.push_back(last);
+    data = *stop;
+  }
+  std::memset(last, 0, kScanZeros);
+  const size_t count = ends_.size();
+  intervals_.resize(count);
+  const JpegStatus status = walk_in_turn();
+  if (status && int64_t(count) * interval_ < mcus_) return no(kDamagedScan);
+  return status;
+}
+
+// The intervals that are through give their places to the next ones.
+JpegStatus JpegIntervals::walk_in_turn() {
+  const SkipFunction skip = skip_function();
+  const size_t count = intervals_.size();
+  SkipLane lanes[kSkipLanes];
+  size_t walked[kSkipLanes];
+  size_t next = 0, first_fault = count;
+  JpegStatus status;
+  const auto start_next = [&](int i) {
+    walked[i] = next;
+    const uint64_t bit = next == 0 ? 0 : 8 * uint64_t(ends_[next - 1] - data_);
+    start(lanes[i], &starts_[i * longest_], next, bit, ends_[next]);
+    ++next;
+  };
+  const auto note = [&](int i) {
+    JpegInterval& interval = intervals_[walked[i]];
+    const bool sound = finish(lanes[i], &starts_[i * longest_], {}, interval);
+    const JpegStatus now =
+        sound ? check_end(interval.end, ends_[walked[i]]) : no(kDamagedScan);
+    if (now || walked[i] > first_fault) return;
+    first_fault = walked[i];
+    status = now;
+  };
+  while (next < std::min<size_t>(kSkipLanes, count)) start_next(int(next));
+  const int started = int(next);
+  while (next < count) {
+    skip(data_, lanes, kSkipLanes);
+    for (int i = 0; i < kSkipLanes && next < count; ++i)
+      if (lanes[i].stopped()) {
+        note(i);
+        start_next(i);
+      }
+  }
+  for (int i = 0; i < started; ++i) {
+    if (!lanes[i].stopped()) skip(data_, &lanes[i], 1);
+    note(i);
+  }
+  return status;
+}
+
+}  // namespace imnet

@@ -1,0 +1,81 @@
+// The restart intervals of a scan, those that it has or those that it is to get: which bits are
+// theirs, and the DC differences that a restart changes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "jpeg/header.hpp"
+#include "jpeg/planes.hpp"
+#include "jpeg/skip.hpp"
+#include "jpeg/tables.hpp"
+
+namespace imnet {
+
+constexpr const char* kDamagedScan = "its image data is damaged";
+
+struct DcPlace {        // the first DC difference of a component in an interval
+  uint64_t begin, end;  // its bits in the unstuffed data
+  int value;            // that it gives, where the prediction is right
+  int table;
+};
+
+struct JpegInterval {
+  uint64_t begin = 0, end = 0;  // bits
+  int place_count = 0;
+  std::array<DcPlace, 3> places{};
+  std::array<int, 3> values{};  // the last DC values, in the order of places
+};
+
+// Keeps its workspace between images. Statuses are `not_seekable` with the reason.
+class JpegIntervals {
+ public:
+  // To be called first; `interval`: in MCUs.
+  JpegStatus plan(const JpegHeader& header, int interval);
+  // Divides the scan at `data`, which has no restart markers; `*stop` is the marker after it.
+  JpegStatus divide(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
+  // The same for a scan that has them.
+  JpegStatus find(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
+
+  const std::vector<JpegInterval>& all() const { return intervals_; }
+  // The DC value before a place, as if there were no restarts.
+  int before(size_t interval, int place) const {
+    return interval == 0 ? 0 : intervals_[interval - 1].values[place];
+  }
+  const uint8_t* data() const { return data_; }  // unstuffed; begin and end of all bits are in it
+  unsigned pad() const { return pad_; }          // the bits after the last block
+
+ private:
+  struct Block {
+    const DcTable* dc;
+    int component, table;
+    bool first;  // of its component in an MCU
+  };
+
+  void reserve(size_t nbytes);
+  void start(SkipLane& lane, uint64_t* starts, size_t interval, uint64_t bit,
+             const uint8_t* end) const;
+  // Fills in what was found; false where the data is damaged.
+  bool finish(const SkipLane& lane, const uint64_t* starts, const std::array<int, 3>& before,
+              JpegInterval& interval) const;
+  JpegStatus check_end(uint64_t bit, const uint8_t* end);
+  JpegStatus walk_in_turn();
+
+  TableCache<DcTable> dc_tables_;
+  TableCache<SkipTable, BlockSpecs> skip_tables_;
+  GrowingBuffer unstuffed_;
+  uint8_t* data_ = nullptr;           // in unstuffed_
+  std::vector<uint64_t> starts_;      // of the blocks of an interval, for each lane
+  size_t longest_ = 0;                // numbers in it for each lane
+  std::vector<const uint8_t*> ends_;  // of the data of each interval
+  std::vector<JpegInterval> intervals_;
+  std::array<Block, kMaxBlocksInMcu> blocks_;
+  std::array<SkipBlock, kMaxBlocksInMcu> ring_;
+  int block_count_ = 0, interval_ = 0;
+  int64_t mcus_ = 0;
+  unsigned pad_ = 0;
+};
+
+}  // namespace imnet

@@ -1,0 +1,14 @@
+// A block is 8 x 8 and its rows fit AVX2: the same transform, with the registers of AVX-512.
+
+#if defined(__x86_64__)
+
+#include "cpu/vectors_avx512.hpp"
+#include "jpeg/simd/idct_avx2.hpp"
+
+#define IMNET_SCAN_BMI2
+#define IMNET_SCAN_TARGET IMNET_VECTOR_TARGET
+#define IMNET_IDCT idct_avx2
+#define IMNET_SCAN_NAME scan_avx512
+#include "jpeg/scan_loop.hpp"
+
+#endif

@@ -1,0 +1,165 @@
+#include "loader/record.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+namespace imnet {
+namespace {
+
+// Kept between records; what a giant image needs beyond it is given back after it.
+constexpr size_t kKeptNbytes = 16 << 20;
+
+std::string size_text(int width, int height) {
+  return std::to_string(width) + " x " + std::to_string(height);
+}
+
+void require(bool claim, const char* text) {
+  if (!claim) throw std::invalid_argument(text);
+}
+
+Outcome unreadable(std::string text) { return {RecordCode::unreadable, std::move(text)}; }
+
+Outcome outcome(const JpegStatus& status) {
+  switch (status.code) {
+    case JpegCode::ok:
+      return {};
+    case JpegCode::unsupported:
+      return {RecordCode::unsupported, status.text};
+    case JpegCode::damaged:
+      return {RecordCode::damaged,
+              "the JPEG is damaged at byte " + std::to_string(status.offset) + ": " + status.text};
+    default:
+      return {RecordCode::damaged, status.text};
+  }
+}
+
+}  // namespace
+
+Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry& geometry,
+                           Filter filter, uint8_t* slot, int side) noexcept {
+  Outcome result;
+  try {
+    result = geometry.pixels ? make_from_pixels(source, geometry, filter, slot, side)
+                             : make_from_jpeg(source, geometry, filter, slot, side);
+    give_back_excess();
+  } catch (const std::exception& error) {
+    result = {RecordCode::failed, error.what()};
+  }
+  return result;
+}
+
+Outcome RecordWorker::make_from_jpeg(const RecordSource& source, const RecordGeometry& geometry,
+                                     Filter filter, uint8_t* slot, int side) {
+  const uint8_t* jpeg = nullptr;
+  Outcome result = read(source, 0, source.nbytes, jpeg);
+  if (result.code != RecordCode::ok) return result;
+  JpegStatus status = decoder_.open(jpeg, static_cast<size_t>(source.nbytes));
+  if (!status) return outcome(status);
+  const int width = decoder_.header().width, height = decoder_.header().height;
+  if (width != geometry.width || height != geometry.height)
+    return {RecordCode::damaged, "the image is " + size_text(width, height) +
+                                     " pixels, but the index says " +
+                                     size_text(geometry.width, geometry.height)};
+
+  const Rect part = plan(geometry, filter, side);
+  const ptrdiff_t stride = static_cast<ptrdiff_t>(part.right - part.left) * 3;
+  const size_t needed = static_cast<size_t>(stride) * (part.lower - part.upper);
+  if (pixels_.size() < needed) pixels_.resize(needed);
+  const Box box = {part.left, part.upper, part.right, part.lower};
+  status = decoder_.decode(box, pixels_.data(), stride);
+  if (!status) return outcome(status);
+  resize(pixels_.data(), stride, geometry, slot, side);
+  return {};
+}
+
+Outcome RecordWorker::make_from_pixels(const RecordSource& source, const RecordGeometry& geometry,
+                                       Filter filter, uint8_t* slot, int side) {
+  const int64_t row_nbytes = int64_t{geometry.width} * 3;
+  if (source.nbytes != row_nbytes * geometry.height)
+    return {RecordCode::damaged, "the image has " + std::to_string(source.nbytes) +
+                                     " bytes, but the index says " +
+                                     size_text(geometry.width, geometry.height) + " pixels"};
+  const Rect part = plan(geometry, filter, side);
+  const uint8_t* rows = nullptr;
+  Outcome result =
+      read(source, row_nbytes * part.upper, row_nbytes * (part.lower - part.upper), rows);
+  if (result.code != RecordCode::ok) return result;
+  resize(rows + ptrdiff_t{part.left} * 3, row_nbytes, geometry, slot, side);
+  return {};
+}
+
+// Gives `nbytes` bytes of the record, which has as many, from `from` on.
+Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nbytes,
+                           const uint8_t*& bytes) {
+  if (source.data != nullptr) {
+    bytes = source.data + from;
+    return {};
+  }
+  // before memory is asked for, and before the reading, which sees a file that shrinks meanwhile
+  struct stat about;
+  if (fstat(source.file, &about) != 0) return unreadable(std::strerror(errno));
+  if (source.offset < 0 || source.nbytes < 0 || source.nbytes > about.st_size - source.offset)
+    return unreadable("needed are " + std::to_string(source.nbytes) +
+                      " bytes, but the file ends at " + std::to_string(about.st_size));
+  const auto count = static_cast<size_t>(nbytes);
+  if (file_.size() < count) file_.resize(count);
+  for (size_t done = 0; done < count;) {
+    const ssize_t got = pread(source.file, file_.data() + done, count - done,
+                              static_cast<off_t>(source.offset + from) + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unreadable(std::strerror(errno));
+    if (got == 0) return unreadable("the file was cut short while it was open");
+    done += static_cast<size_t>(got);
+  }
+  bytes = file_.data();
+  return {};
+}
+
+// Returns the part of the image that is needed.
+Rect RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side) {
+  const Rect &crop = geometry.crop, &window = geometry.window;
+  require(0 <= crop.left && crop.left < crop.right && crop.right <= geometry.width &&
+              0 <= crop.upper && crop.upper < crop.lower && crop.lower <= geometry.height,
+          "the crop is empty or not within the image");
+  const int width = crop.right - crop.left, height = crop.lower - crop.upper;
+  const ResizeSpec spec = {width,
+                           height,
+                           0.0f,
+                           0.0f,
+                           static_cast<float>(width),
+                           static_cast<float>(height),
+                           geometry.resized_width,
+                           geometry.resized_height,
+                           window,
+                           filter,
+                           geometry.flip != 0};
+  const Rect part = resizer_.plan(spec);
+  require(0 <= geometry.place_x && geometry.place_x <= side - (window.right - window.left) &&
+              0 <= geometry.place_y && geometry.place_y <= side - (window.lower - window.upper),
+          "the window does not fit into the batch");
+  return {crop.left + part.left, crop.upper + part.upper, crop.left + part.right,
+          crop.upper + part.lower};
+}
+
+void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
+                          uint8_t* slot, int side) {
+  const Rect& window = geometry.window;
+  const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(side) * 3;
+  if (window.right - window.left < side || window.lower - window.upper < side)
+    std::memset(slot, 0, static_cast<size_t>(slot_stride) * side);
+  resizer_.run(pixels, stride, 3, slot + geometry.place_y * slot_stride + geometry.place_x * 3,
+               slot_stride);
+}
+
+void RecordWorker::give_back_excess() {
+  for (std::vector<uint8_t>* buffer : {&file_, &pixels_})
+    if (buffer->size() > kKeptNbytes) std::vector<uint8_t>().swap(*buffer);
+}
+
+}  // namespace imnet

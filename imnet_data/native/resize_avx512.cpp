@@ -1,9 +1,0 @@
-#if defined(__x86_64__)
-
-#include "simd_avx512.hpp"
-
-#define IMNET_PASSES_NAME kAvx512Passes
-#define IMNET_NARROWER_PASSES kAvx2Passes
-#include "resize_loop.hpp"
-
-#endif
