@@ -85,23 +85,18 @@ def by_torchvision(data):
     return np.asarray(image), np.asarray(both(image))
 
 
-def by_torchvision_tensor(data, antialias=True, device="cpu"):
+def by_torchvision_tensor(data, antialias=True):
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
     from torchvision.transforms import v2
 
     encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
     try:
-        image = decode_jpeg(encoded, mode=ImageReadMode.RGB, device=device)
+        image = decode_jpeg(encoded, mode=ImageReadMode.RGB)
     except RuntimeError as error:
         raise Missing(str(error).partition("\n")[0]) from error
     both = v2.Compose([v2.Resize(RECIPE.resize, antialias=antialias), v2.CenterCrop(RECIPE.crop)])
-    return tuple(pixels.permute(1, 2, 0).cpu().numpy() for pixels in (image, both(image)))
-
-
-def by_nvjpeg_of_torchvision(data):
-    need_gpu()
-    return by_torchvision_tensor(data, device="cuda")
+    return tuple(pixels.permute(1, 2, 0).numpy() for pixels in (image, both(image)))
 
 
 def by_opencv(data, name):
@@ -203,7 +198,6 @@ TOOLS = {
         functools.partial(by_dali, device="gpu", is_aligned=True),
         "nvidia-dali-cuda130",
     ),
-    "torchvision, nvJPEG": (by_nvjpeg_of_torchvision, "torchvision"),
 }
 
 

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.loaders.dali import DaliLoader
-    from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.loaders.torch import TorchLoader
 
-Decoder = Literal["cpu", "dali", "torchvision"]
+Decoder = Literal["cpu", "dali"]
 
 
 @overload
@@ -53,7 +52,7 @@ def open_loader(
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
-) -> CpuLoader | DaliLoader | TorchvisionLoader | TorchLoader: ...
+) -> CpuLoader | DaliLoader | TorchLoader: ...
 
 
 def open_loader(
@@ -68,7 +67,7 @@ def open_loader(
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
-) -> CpuLoader | DaliLoader | TorchvisionLoader | TorchLoader:
+) -> CpuLoader | DaliLoader | TorchLoader:
     """Return the batches of one rank: shuffled to train with, each record exactly once to evaluate.
 
     With a TrainRecipe, `order` and `last` of Schedule are "shuffled" and "drop"; with an EvalRecipe
@@ -88,8 +87,8 @@ def open_loader(
         device: "cpu" gives arrays as decoded, Batch; another one is for torch and gives normalised
             tensors there, TensorBatch. `TorchLoader` gives tensors on every device.
         decoder: by default "dali" for device "cuda" and "cpu" for the others. "cpu" is threads on
-            the CPU, with exact pixels, copied to the device on a stream of its own; "dali" and
-            "torchvision" are nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those.
+            the CPU, with exact pixels, copied to the device on a stream of its own; "dali" is
+            nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those.
 
     Raises:
         ManifestError: if there is no dataset, it is damaged, or has no such split.
@@ -98,8 +97,8 @@ def open_loader(
         ValueError: if this machine has no such device, or the records do not fill one batch.
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
-    if decoder not in ("cpu", "dali", "torchvision"):
-        raise ValueError(f"decoder is {decoder!r}; allowed are cpu, dali, torchvision")
+    if decoder not in ("cpu", "dali"):
+        raise ValueError(f"decoder is {decoder!r}; allowed are cpu, dali")
     on_device = None if device == "cpu" else _torch(device)
     is_training = isinstance(recipe, TrainRecipe)
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
@@ -134,13 +133,11 @@ def _decoding(
     decoder: Decoder,
     device: str,
     threads: int,
-) -> CpuLoader | DaliLoader | TorchvisionLoader:
+) -> CpuLoader | DaliLoader:
     source = source_of(dataset)
     if decoder == "cpu":
         return CpuLoader(source, recipe, schedule, threads=threads, dataset=dataset)
-    if decoder == "dali":
-        return _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
-    return _torchvision()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
+    return _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
 
 
 def _dali() -> type[DaliLoader]:
@@ -150,21 +147,9 @@ def _dali() -> type[DaliLoader]:
         raise MissingExtra(
             "decoder 'dali' needs nvidia-dali, which is not installed; "
             "install it: pip install 'imnet-data[dali]' for CUDA 13, 'imnet-data[dali-cuda12]' for "
-            "CUDA 12; or ask for decoder='cpu' (decoded by the CPU, copied to the GPU) or "
-            "decoder='torchvision' (nvJPEG)"
+            "CUDA 12; or ask for decoder='cpu' (decoded by the CPU, copied to the GPU)"
         ) from error
     return DaliLoader
-
-
-def _torchvision() -> type[TorchvisionLoader]:
-    try:
-        from imnet_data.loaders.nvjpeg import TorchvisionLoader
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"decoder 'torchvision' needs {error.name}, which is not installed; "
-            "install it: pip install torchvision"
-        ) from error
-    return TorchvisionLoader
 
 
 def _torch(device: str) -> type[TorchLoader]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.batch import Batch
     from imnet_data.loaders.dali import DaliLoader
-    from imnet_data.loaders.nvjpeg import TorchvisionLoader
 
 __all__ = [
     "ImageNet",
@@ -94,7 +93,7 @@ class TorchLoader(Closing):
 
     def __init__(
         self,
-        loader: CpuLoader | DaliLoader | TorchvisionLoader,
+        loader: CpuLoader | DaliLoader,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,

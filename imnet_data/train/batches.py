@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from imnet_data.loaders.cpu import CpuLoader
     from imnet_data.loaders.dali import DaliLoader
-    from imnet_data.loaders.nvjpeg import TorchvisionLoader
     from imnet_data.loaders.opening import Decoder
     from imnet_data.metrics import Results
     from imnet_data.train.distributed import Ranks
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from imnet_data.train.recipes import TrainingRecipe
     from imnet_data.transforms import EvalRecipe, TrainRecipe
 
-    PixelLoader = CpuLoader | DaliLoader | TorchvisionLoader
+    PixelLoader = CpuLoader | DaliLoader
 
 
 def open_training(
