@@ -33,7 +33,7 @@ nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
     append(contents[i]);
   }
   {
-    nb::gil_scoped_release release;
+    const Unlocked unlocked;
     Sha256Input::run(inputs);
   }
   nb::list digests;

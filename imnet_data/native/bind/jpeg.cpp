@@ -87,7 +87,7 @@ nb::tuple decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t 
   const nb::capsule owner(pixels, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
   JpegStatus status;
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     status = decoder.decode(box, pixels, static_cast<ptrdiff_t>(width) * 3,
                             fill ? JpegFaults::fill : JpegFaults::refuse);
   }
@@ -129,7 +129,7 @@ nb::bytes seekable(nb::handle jpeg, int target_width) {
   std::vector<uint8_t> out;
   JpegStatus status;
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     out.reserve(bytes.size() + bytes.size() / 16 + 1024);
     status = thread_rewriter().seekable(bytes.data(), bytes.size(), target_width, out);
   }
@@ -142,7 +142,7 @@ nb::bytes restore(nb::handle jpeg) {
   std::vector<uint8_t> out;
   JpegStatus status;
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     out.reserve(bytes.size());
     status = thread_rewriter().restore(bytes.data(), bytes.size(), out);
   }
@@ -160,7 +160,7 @@ nb::tuple crop(nb::handle jpeg, const BoxTuple& part) {
   Box inside;
   JpegStatus status;
   {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     status = crop_jpeg(bytes.data(), bytes.size(), box, out, inside);
   }
   require(status);

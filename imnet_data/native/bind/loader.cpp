@@ -100,7 +100,7 @@ class PyBatchLoader {
       if (found == pending_.end()) throw std::invalid_argument("there is no such batch under way");
       batch = found->second.batch;
       {
-        nb::gil_scoped_release unlocked;
+        const Unlocked unlocked;
         done = loader->wait(*batch, std::chrono::milliseconds(100));
       }
       if (!done && PyErr_CheckSignals() != 0) throw nb::python_error();
@@ -120,7 +120,7 @@ class PyBatchLoader {
     if (found == pending_.end()) return;
     const std::shared_ptr<Batch> batch = found->second.batch;
     {
-      nb::gil_scoped_release unlocked;
+      const Unlocked unlocked;
       loader->cancel(*batch);
     }
     pending_.erase(ticket);
@@ -131,7 +131,7 @@ class PyBatchLoader {
     const std::shared_ptr<BatchLoader> loader = get();
     loader_.reset();
     {
-      nb::gil_scoped_release unlocked;
+      const Unlocked unlocked;
       loader->close();
     }
     pending_.clear();

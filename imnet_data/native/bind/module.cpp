@@ -2,6 +2,8 @@
 
 NB_MODULE(_native, m) {
   m.doc() = "The native core of imnet_data: JPEG, resize, loader, sha256.";
+  // what daemon threads hold when Python exits is nobody's mistake
+  nanobind::set_leak_warnings(false);
   imnet::bind_jpeg(m);
   imnet::bind_pixels(m);
   imnet::bind_loader(m);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,28 @@ class Bytes {
 
  private:
   Py_buffer view_;
+};
+
+// Releases the GIL for as long as it lives.
+//
+// While the interpreter is finalizing, Python before 3.14 ends a daemon thread that asks for the GIL
+// with pthread_exit, whose unwinding aborts the process at the first noexcept frame. Such a thread
+// waits here for the end of the process instead, as 3.14 has it wait.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  ~Unlocked() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) pause();  // to leave the handler without throwing on would abort, too
+    }
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_;
 };
 
 void bind_jpeg(nanobind::module_& m);

@@ -68,7 +68,7 @@ void resize(const Pixels& image, const OutPixels& out, std::tuple<int, int> size
   const uint8_t* source = image.data();
   uint8_t* const target = out.data();
   const ptrdiff_t stride = image.stride(0), out_stride = out.stride(0);
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   thread_local Resizer resizer;
   const Rect part = resizer.plan(spec);
   source += part.upper * stride + static_cast<ptrdiff_t>(part.left) * channels;
@@ -81,7 +81,7 @@ void normalize(const Images& images, const Table<Number>& table, bool planar,
   if (images.shape(3) != 3 || out.size() != images.size())
     throw std::invalid_argument("images must be [n, h, w, 3], and out as large");
   const size_t count = images.shape(0), pixels = images.shape(1) * images.shape(2);
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   look_up(images.data(), count, pixels, table.data(), planar, out.data());
 }
 
