@@ -12,6 +12,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from imnet_data.arguments import integer
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -31,6 +33,11 @@ class Stream(IntEnum):
     JITTER = 11
 
 
+def require_seed(name: str, value: object) -> int:
+    """Return a seed, which is any int; only its low 64 bits count."""
+    return integer(name, value)
+
+
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
     word = word + _GOLDEN
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -44,14 +51,14 @@ def hash64(
     """Return 64 hashed bits for each index, uint64[len(indices)].
 
     Args:
-        seed: any integer; only its low 64 bits count.
+        seed: see `require_seed`.
         stream: what the numbers are for.
         epoch: 0 or more.
         indices: record numbers in the split.
         draw: 0, 1, 2 ... for further numbers of the same record.
     """
     state = np.zeros(1, np.uint64)
-    for word in (seed, int(stream), epoch, draw):
+    for word in (require_seed("seed", seed), int(stream), epoch, draw):
         state = _mix(state ^ _mix(np.array([word & 0xFFFFFFFFFFFFFFFF], np.uint64)))
     return _mix(state ^ _mix(np.asarray(indices).astype(np.uint64)))
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "imnet_data"
 
 # A package imports what stands in a lower layer, and nothing beside or above it.
 LAYERS = [
-    {"errors"},
+    {"errors", "arguments"},
     {"record", "rng", "native", "html"},
     {"machine", "imagenet", "jpeg", "augment", "metrics"},
     {"images", "transforms", "archives"},

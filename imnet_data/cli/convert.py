@@ -94,13 +94,17 @@ def command(
         if format_name != "lmdb":
             raise click.UsageError("--lmdb-layout goes with --format lmdb")
         format_name = "caffe"
+    try:
+        options = Options(**asked)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     with Progress() as progress:
         about = convert(
             source,
             out,
             format=format_name,
             split=split,
-            options=Options(**asked),
+            options=options,
             workers=workers,
             force=force,
             progress=progress,

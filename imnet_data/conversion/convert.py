@@ -94,7 +94,10 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     made_by = converted[0].about if converted else None
     if options.raw and format_name != "beton":
         raise ConvertError(f"pixels can be stored in beton files only, not in {format_name}")
-    resolved = options.over(made_by.options if made_by else DEFAULTS)
+    try:
+        resolved = options.over(made_by.options if made_by else DEFAULTS)
+    except ValueError as error:  # an earlier version did not check what it was given
+        raise ConvertError(f"the dataset was made with options that are none: {error}") from error
     one_shard = formats.get(format_name).ONE_SHARD and resolved.shard_nbytes is None
     classes = plan.class_list(options.classes, source.classes, source.splits)
     for name, records in source.splits.items():

@@ -9,12 +9,17 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from imnet_data.arguments import integer, number, one_of
 from imnet_data.errors import ManifestError
+from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.variants import ILSVRC2012
+from imnet_data.rng import require_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FILE_NAME = "dataset.json"
@@ -40,8 +45,14 @@ class Options:
     quality: int | None = None  # of what is encoded again; default 90
     classes: tuple[str, ...] | None = None  # wnids to take, or ("found",); default: all known
     limit: int | None = None  # records a split, drawn by the seed
-    raw: float | None = None  # share of the images stored as pixels (beton only)
-    jpeg: Jpeg | None = None  # as what JPEGs are stored; default seekable, original for a folder
+    raw: float | None = None  # share of the images stored as pixels, by a format that holds them
+    jpeg: Jpeg | None = None  # as what JPEGs are stored; default: as the format prefers
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, list):
+            object.__setattr__(self, "classes", tuple(self.classes))
+        for name, value in self.to_json().items():
+            _CHECKS[name](name, value)
 
     def over(self, inherited: Options) -> Options:
         """Return these options, with what is None taken from `inherited`."""
@@ -52,14 +63,40 @@ class Options:
         return {name: value for name, value in _fields(self).items() if value is not None}
 
 
-DEFAULTS = Options(seed=0, bad="fix", boxes=False, quality=90)
+def _require_classes(name: str, value: object) -> None:
+    if value == ("found",):
+        return
+    if not isinstance(value, tuple) or not value:
+        raise ValueError(f'{name} is {value!r}; allowed are tuples of wnids, and ("found",)')
+    for wnid in value:
+        if not isinstance(wnid, str) or not is_wnid(wnid):
+            raise ValueError(f"{name} has {wnid!r}, which is not a wnid: n and eight digits")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{name} names a wnid twice; name each once")
 
 
-NOTHING_ASKED = Options()
+_CHECKS: dict[str, Callable[[str, object], object]] = {
+    "order": partial(one_of, allowed=get_args(Order)),
+    "seed": require_seed,
+    "shard_nbytes": partial(integer, least=1),
+    "bad": partial(one_of, allowed=get_args(BadPolicy)),
+    "boxes": partial(one_of, allowed=(True, False)),
+    "max_side": partial(integer, least=1),
+    "short_side": partial(integer, least=1),
+    "quality": partial(integer, least=1, most=100),
+    "classes": _require_classes,
+    "limit": partial(integer, least=1),
+    "raw": partial(number, least=0, most=1),
+    "jpeg": partial(one_of, allowed=get_args(Jpeg)),
+}
 
 
 def _fields(value: Options | ShardFile | SplitDescription) -> dict[str, Any]:
     return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+
+
+NOTHING_ASKED = Options()
+DEFAULTS = Options(seed=0, bad="fix", boxes=False, quality=90)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +181,13 @@ def read(root: Path) -> Description:
 
 
 def _options(fields: dict[str, Any]) -> Options:
-    if "classes" in fields:
-        fields["classes"] = tuple(fields["classes"])
-    return Options(**fields)
+    """Return options as they are written: earlier versions wrote values that are refused today."""
+    options = Options()
+    for name, value in fields.items():
+        if name not in _CHECKS:
+            raise ValueError(f"unknown option {name!r}")
+        object.__setattr__(options, name, tuple(value) if name == "classes" else value)
+    return options
 
 
 def _split(name: str, fields: dict[str, Any]) -> SplitDescription:

@@ -107,6 +107,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
         ["convert", "nowhere.tar", str(tmp_path)],
         ["convert", str(tmp_path), str(tmp_path / "out"), "--format", "zip"],
         ["convert", str(tmp_path), str(tmp_path / "out"), "--shard-size", "much"],
+        ["convert", str(tmp_path), str(tmp_path / "out"), "--classes", "tench"],
         ["convert", str(tmp_path), str(tmp_path / "out"), "--lmdb-layout", "caffe"],
         ["synth"],
         ["frobnicate"],

@@ -78,12 +78,6 @@ def test_a_class_without_images_is_an_error_that_names_it(tarballs: Path, tmp_pa
     assert len(Dataset.open(tmp_path / "out").classes) == 4
 
 
-def test_a_word_that_is_no_wnid_is_an_error(tarballs: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match="'tench' is not a wnid"):
-        convert([tarballs], tmp_path / "out", options=Options(classes=("tench",)))
-    assert not (tmp_path / "out").exists()
-
-
 def test_boxes_travel_along_and_lie_in_their_images(tarballs: Path, tmp_path: Path) -> None:
     convert([tarballs], tmp_path / "first", options=Options(boxes=True))
     convert([tmp_path / "first"], tmp_path / "second", format="lmdb")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from imnet_data.conversion import plan
 from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
 from imnet_data.dataset.description import Options
-from imnet_data.errors import LabelError, SourceError
+from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
@@ -117,5 +117,3 @@ def test_a_class_list_has_wnids_once_each() -> None:
     assert plan.class_list(["found"], None, splits) == ("n00000001", "n00000002")
     assert plan.class_list(None, ["n2", "n1"], splits) == ("n1", "n2")
     assert len(plan.class_list(None, None, splits)) == 1000
-    with pytest.raises(LabelError, match="named twice"):
-        plan.class_list(["n00000001", "n00000001"], None, splits)

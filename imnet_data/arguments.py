@@ -1,0 +1,84 @@
+"""Checks of what callers pass: a ValueError names the parameter, its value and what is allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+StrPath = str | os.PathLike[str]
+
+MAX_SIDE = 65_535  # pixels: what a JPEG can have, and what the native resize takes
+MAX_THREADS = 1024  # beyond any machine's cores; more would end in failed forks, or in no memory
+
+
+def path(name: str, value: StrPath) -> Path:
+    """Return one path."""
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise _refused(name, value, "a str or an os.PathLike")
+
+
+def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
+    """Return one path or several, as a list."""
+    if isinstance(value, str | os.PathLike):
+        return [Path(value)]
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return [path(name, one) for one in value]
+    raise _refused(name, value, "one path or several")
+
+
+def integer(name: str, value: object, *, least: int | None = None, most: int | None = None) -> int:
+    """Return an int from `least` to `most`; a bool is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and _is_within(value, least, most):
+        return value
+    raise _refused(name, value, f"integers{_range(least, most)}")
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+) -> float:
+    """Return a finite number from `least` to `most`, or greater than `above`."""
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < float("inf")
+        and _is_within(value, least, most)
+        and (above is None or value > above)
+    ):
+        return value
+    lower = "" if above is None else f" above {above}"
+    raise _refused(name, value, f"numbers{lower}{_range(least, most)}")
+
+
+def numbers(name: str, value: object, count: int, *, above: float | None = None) -> None:
+    """Require a tuple of `count` numbers."""
+    if not isinstance(value, tuple) or len(value) != count:
+        raise _refused(name, value, f"tuples of {count} numbers")
+    for position, one in enumerate(value):
+        number(f"{name}[{position}]", one, above=above)
+
+
+def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Require one of a few values."""
+    allowed = tuple(allowed)
+    if not any(type(value) is type(one) and value == one for one in allowed):
+        raise _refused(name, value, ", ".join(map(str, allowed)))
+
+
+def _is_within(value: float, least: float | None, most: float | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _range(least: float | None, most: float | None) -> str:
+    lower = "" if least is None else f" from {least:,}"
+    return lower if most is None else f"{lower} to {most:,}"
+
+
+def _refused(name: str, value: object, allowed: str) -> ValueError:
+    return ValueError(f"{name} is {value!r}; allowed are {allowed}")
