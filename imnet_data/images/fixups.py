@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from imnet_data.errors import ImageError
 from imnet_data.images.reencode import decode, to_jpeg
+from imnet_data.jpeg import MAX_PIXELS
 
 if TYPE_CHECKING:
     from imnet_data.record import Record
@@ -60,8 +61,6 @@ KNOWN_CMYK = frozenset(
         "n13037406_4650",
     }
 )
-
-MAX_PIXELS = 200_000_000  # seven times ImageNet's largest, 4768 x 5980; decoded it takes 600 MB
 
 _EOI = b"\xff\xd9"
 
@@ -201,7 +200,7 @@ def _fixed(record: Record, problem: str) -> Outcome:
     try:
         picture = decode(image)
     except ImageError as error:
-        raise ImageError(f"{described} and {error}; {_REMEDY}") from error
+        raise ImageError(f"{described}; {error}; {_REMEDY}") from error
     fix = _FIXES.get(problem, f"{problem}-to-jpeg")
     jpeg = to_jpeg(picture, quality=100)
     return Outcome(record._replace(jpeg=jpeg), picture.width, picture.height, fix)

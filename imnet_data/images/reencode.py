@@ -11,13 +11,13 @@ red = (255 - cyan) * (255 - black) / 255. Source: tensorflow/core/lib/jpeg/jpeg_
 from __future__ import annotations
 
 import io
-import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
 from imnet_data.errors import ImageError
+from imnet_data.jpeg import open_by_pillow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,20 +39,12 @@ def decode(image: bytes) -> Image.Image:
     Raises:
         ImageError: if it cannot be decoded in full.
     """
-    try:
-        # Image.open would warn of a large one, and ask for every kind of JPEG in turn
-        if image.startswith(b"\xff\xd8"):
-            picture: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(_without_exif(image)))
-        else:
-            picture = Image.open(io.BytesIO(image))
-        picture.load()
-        if picture.mode == "CMYK" and picture.format == "JPEG":
-            return _from_cmyk(picture)
-        if picture.mode not in _MODES:
-            raise ImageError(f"has pixels of mode {picture.mode}, which do not fit into RGB")
-        return picture if picture.mode == "L" else picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise ImageError(f"cannot be decoded ({error})") from error
+    picture = open_by_pillow(image)
+    if picture.mode == "CMYK" and picture.format == "JPEG":
+        return _from_cmyk(picture)
+    if picture.mode not in _MODES:
+        raise ImageError(f"it has pixels of mode {picture.mode}, which do not fit into RGB")
+    return picture if picture.mode == "L" else picture.convert("RGB")
 
 
 def to_jpeg(picture: Image.Image, *, quality: int) -> bytes:
@@ -125,18 +117,3 @@ def _from_cmyk(picture: Image.Image) -> Image.Image:
     if "adobe" in picture.info:
         values = 255 - values
     return Image.fromarray((values[..., :3] * values[..., 3:] // 255).astype(np.uint8))
-
-
-def _without_exif(jpeg: bytes) -> bytes:
-    """Cut out EXIF, of which Pillow would read the resolution and warn where it is damaged."""
-    position = 2
-    while jpeg[position : position + 1] == b"\xff" and position + 4 <= len(jpeg):
-        marker, length = jpeg[position + 1], int.from_bytes(jpeg[position + 2 : position + 4])
-        if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
-            break
-        end = position + 2 + length
-        if marker == 0xE1 and jpeg.startswith(b"Exif\0\0", position + 4):
-            jpeg = jpeg[:position] + jpeg[end:]
-        else:
-            position = end
-    return jpeg

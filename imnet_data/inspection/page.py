@@ -21,6 +21,7 @@ from imnet_data.imagenet import labels
 from imnet_data.images import fixups, reencode
 from imnet_data.inspection import text
 from imnet_data.inspection.summary import stored_bytes, summary
+from imnet_data.jpeg import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,7 +163,7 @@ def _thumbnail(opened: Dataset, row: int, pixels: Entry | None) -> bytes:
     if pixels is None:
         jpeg = opened[row].jpeg
         if fixups.examine(jpeg).problem == "bomb":
-            raise ImageError(f"claims more than {fixups.MAX_PIXELS:,} pixels")
+            raise ImageError(f"claims more than {MAX_PIXELS:,} pixels")
         image = reencode.decode(jpeg)
     else:
         size = pixels.width, pixels.height

@@ -1,20 +1,28 @@
 """What can be done with the bytes of one JPEG: header, pixels of a box, lossless rewriting.
 
-Uses of Pillow and the policy for bad images belong to `images`, batches to `loaders`.
+`examine` says beforehand what comes of decoding it; Pillow decodes what the native core leaves to
+others. The policy for bad images belongs to `images`, batches to `loaders`.
 """
 
 from imnet_data.jpeg._crop import crop
-from imnet_data.jpeg._decode import decode, decode_damaged, handed_over
+from imnet_data.jpeg._decode import decode
+from imnet_data.jpeg._examine import Examination, Verdict, examine
 from imnet_data.jpeg._header import Header, header
+from imnet_data.jpeg._pillow import MAX_PIXELS, decode_by_pillow, kind_of, open_by_pillow
 from imnet_data.jpeg._seekable import restore, seekable
 
 __all__ = [
+    "MAX_PIXELS",
+    "Examination",
     "Header",
+    "Verdict",
     "crop",
     "decode",
-    "decode_damaged",
-    "handed_over",
+    "decode_by_pillow",
+    "examine",
     "header",
+    "kind_of",
+    "open_by_pillow",
     "restore",
     "seekable",
 ]

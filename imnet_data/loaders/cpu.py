@@ -4,8 +4,9 @@ Threads take single records from the oldest batch that is under way, without the
 only the part of an image that its crop needs. The pixels are those of Pillow and torchvision to the
 last bit, and do not depend on threads, batch size, ranks or where an epoch is resumed.
 
-A JPEG that the native decoder does not take (progressive, CMYK ...) is decoded by Pillow, and
-counted in `decoded_by_pillow`.
+An image that the native decoder does not take (progressive, CMYK, a PNG ...) is decoded by Pillow,
+and counted in `decoded_by_pillow`. A record that is marked as damaged as it was published has
+Pillow's pixels, too, and is counted in `damaged`; any other damage is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.pillow import decode_into
-from imnet_data.loaders.source import SupportsExtents, record_name
+from imnet_data.loaders.source import (
+    CHANGED,
+    SupportsExtents,
+    damaged_as_published,
+    record_name,
+)
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.pool import cores
 from imnet_data.native import _native
@@ -88,6 +94,8 @@ class CpuLoader(Closing):
         self.schedule = schedule
         self.dataset = dataset
         self.decoded_by_pillow = 0
+        self._damaged = damaged_as_published(source)
+        self.damaged = 0  # records given that were damaged as they were published
         self.skipped: dict[int, str] = {}  # record number -> what was wrong
         self._batches_ahead = batches_ahead
         self._on_error = on_error
@@ -208,27 +216,31 @@ class CpuLoader(Closing):
         images, indices = done.images, done.indices
         if bad:
             images, indices = np.delete(images, bad, axis=0), np.delete(indices, bad)
+        self.damaged += int(np.count_nonzero(self._damaged[indices]))
         return Batch(images, self.source.label[indices].astype(np.int64), indices)
 
     def _resolve(self, done: _UnderWay, position: int, kind: str, text: str) -> None:
         """Put the image that the native loader did not make into its slot, or raise."""
         index = int(done.indices[position])
         name = record_name(self.source, index)
-        if kind == "unsupported":
+        fill = bool(self._damaged[index])
+        if kind == "unreadable":
+            raise FormatError(f"{name}: {text}; run `imnet-data verify` on the dataset")
+        if kind == "damaged" and not fill:
+            raise ImageError(f"{name}: {text}; {CHANGED}")
+        if kind not in ("unsupported", "damaged"):
+            raise RuntimeError(f"{name}: {text}")
+        try:
             decode_into(
                 done.images[position],
                 self._jpeg(index),
                 done.rows[position],
                 filter=self.recipe.filter,
-                name=name,
+                fill=fill,
             )
-            self.decoded_by_pillow += 1
-        elif kind == "damaged":
-            raise ImageError(f"{name}: {text}; run `imnet-data verify` on the dataset")
-        elif kind == "unreadable":
-            raise FormatError(f"{name}: {text}; run `imnet-data verify` on the dataset")
-        else:
-            raise RuntimeError(f"{name}: {text}")
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}; {CHANGED}") from error
+        self.decoded_by_pillow += 1
 
     def _jpeg(self, index: int) -> bytes | memoryview:
         if isinstance(self.source, SupportsExtents):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from imnet_data.errors import ImageError
+from imnet_data.jpeg import decode_by_pillow
 from imnet_data.loaders import geometry
 from imnet_data.transforms import resize
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from imnet_data.transforms.pixels import Filter
@@ -24,22 +22,25 @@ def decode_into(
     row: NDArray[np.int32],
     *,
     filter: Filter,
-    name: str,
+    fill: bool,
 ) -> None:
     """Write to `slot` what `row` (see `geometry`) says, the pixels decoded by Pillow.
 
+    Args:
+        slot: uint8[side, side, 3].
+        jpeg: the image's bytes.
+        row: see `geometry`.
+        filter: of the resize.
+        fill: whether what is missing of a damaged JPEG is filled.
+
     Raises:
-        ImageError: if Pillow cannot decode them.
+        ImageError: if Pillow cannot decode them, or they are damaged and `fill` is false.
     """
-    try:
-        with Image.open(io.BytesIO(jpeg)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{name}: Pillow cannot decode it ({error})") from error
+    pixels = decode_by_pillow(jpeg, fill=fill)
     height, width = pixels.shape[:2]
     if (width, height) != tuple(row[geometry.IMAGE].tolist()):
         raise ImageError(
-            f"{name}: the image is {width} x {height} pixels, but the index says "
+            f"the image is {width} x {height} pixels, but the index says "
             f"{row[geometry.IMAGE][0]} x {row[geometry.IMAGE][1]}"
         )
     left, upper, right, lower = row[geometry.CROP].tolist()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+
 from imnet_data import formats
 from imnet_data.dataset.manifest import STORED
 from imnet_data.formats import Place
@@ -12,10 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
+
+
+# what to do where the bytes of a record are not what they were when it was converted
+CHANGED = (
+    "its bytes have changed since it was converted: `imnet-data verify DATASET --decode` shows it, "
+    "`imnet-data verify DATASET --repair SOURCE` restores it"
+)
 
 
 class Columns(Protocol):
@@ -82,6 +90,7 @@ class Extents(NamedTuple):
     width: NDArray[np.integer]
     height: NDArray[np.integer]
     pixels: NDArray[np.bool_]
+    damaged: NDArray[np.bool_] | None = None  # see damaged_as_published
 
 
 class Readable:
@@ -123,6 +132,16 @@ def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
         height=index.height,
         pixels=_stored_as_pixels(dataset),
     )
+
+
+def damaged_as_published(source: SupportsExtents | SupportsReading) -> NDArray[np.bool_]:
+    """Return which records were damaged as they were published, bool[len].
+
+    That is `source.damaged`, where the source has it, and otherwise none: what is missing of these
+    images is filled by Pillow, while damage of any other is an error.
+    """
+    marks: NDArray[np.bool_] | None = getattr(source, "damaged", None)
+    return np.broadcast_to(np.False_, len(source.label)) if marks is None else marks
 
 
 def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:

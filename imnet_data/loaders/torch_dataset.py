@@ -6,7 +6,6 @@ sent to a worker as the few words that it was opened with.
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,15 @@ from PIL import Image
 
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError, ImageError
+from imnet_data.jpeg import decode_by_pillow
 from imnet_data.loaders.files import Files
-from imnet_data.loaders.source import Extents, Readable, source_of
+from imnet_data.loaders.source import (
+    CHANGED,
+    Extents,
+    Readable,
+    damaged_as_published,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +62,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
     def _open(self) -> None:
         dataset = Dataset.open(self.root, self.split)
         self._source = source_of(dataset)
+        self._damaged = damaged_as_published(self._source)
         self._files = Files(self._source.shard_paths) if isinstance(self._source, Extents) else None
         self.classes = dataset.classes  # sorted wnids, as words are not unique
         self._labels = dataset.labels
@@ -91,12 +98,10 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
             size = (int(source.width[index]), int(source.height[index]))
             return Image.frombytes("RGB", size, stored)
         try:
-            with Image.open(io.BytesIO(stored)) as image:
-                return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ImageError(
-                f"{self._name(index)}: Pillow cannot decode it ({error}); {_REMEDY}"
-            ) from error
+            picture = Image.fromarray(decode_by_pillow(stored, fill=bool(self._damaged[index])))
+        except ImageError as error:
+            raise ImageError(f"{self._name(index)}: {error}; {CHANGED}") from error
+        return picture
 
     def _stored(self, index: int) -> bytes | memoryview:
         source = self._source
@@ -115,7 +120,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         return f"{self._source.key[index].decode()} (record {index}) in {self.root}"
 
     def __getstate__(self) -> dict[str, Any]:
-        opened = {"_source", "_files", "_labels"}
+        opened = {"_source", "_damaged", "_files", "_labels"}
         return {name: value for name, value in vars(self).items() if name not in opened}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

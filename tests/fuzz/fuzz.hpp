@@ -38,11 +38,10 @@ struct Pixels {
   std::vector<uint8_t> rows;  // as large as the box: a byte too many is found
 };
 
-inline Pixels pixels_of(JpegDecoder& decoder, const Box& box,
-                        JpegFaults faults = JpegFaults::refuse) {
+inline Pixels pixels_of(JpegDecoder& decoder, const Box& box) {
   Pixels made;
   made.rows.resize(size_t(box.width()) * box.height() * 3);
-  made.status = decoder.decode(box, made.rows.data(), box.width() * 3, faults);
+  made.status = decoder.decode(box, made.rows.data(), box.width() * 3);
   return made;
 }
 

@@ -144,7 +144,7 @@ def test_a_difference_with_two_codes_is_left_alone_or_comes_back():
     ("data", "reason"),
     [
         (encoded(photo(40, 30), progressive=True), "progressive"),
-        (encoded(photo(40, 30, mode="CMYK")), "two or four components"),
+        (encoded(photo(40, 30, mode="CMYK")), "CMYK"),
         (encoded(photo(40, 30), restart_marker_blocks=2), "a restart interval of its own"),
         (encoded(photo(40, 30))[:-2], "the scan is not the end of the image"),
         (encoded(photo(40, 30))[:-40], "its image data is damaged"),

@@ -12,6 +12,7 @@
 #include "bind/module.hpp"
 #include "jpeg/crop.hpp"
 #include "jpeg/decoder.hpp"
+#include "jpeg/examine.hpp"
 #include "jpeg/seekable.hpp"
 
 namespace nb = nanobind;
@@ -34,13 +35,17 @@ const char* error_name(JpegCode code) {
   }
 }
 
+std::string place(const JpegStatus& status) {
+  return status.offset == 0 ? "" : " at byte " + std::to_string(status.offset);
+}
+
 std::string message(const JpegStatus& status) {
   const std::string text = status.text;
   switch (status.code) {
     case JpegCode::damaged:
       return "the JPEG is damaged at byte " + std::to_string(status.offset) + ": " + text;
     case JpegCode::unsupported:
-      return "a JPEG for another decoder: " + text;
+      return "a JPEG for another decoder: " + text + place(status);
     case JpegCode::not_seekable:
       return "left as it is: " + text;
     default:
@@ -75,11 +80,16 @@ void require_box(const Box& box, const JpegHeader& header) {
                             .c_str());
 }
 
-nb::tuple decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t max_pixels,
-                 bool fill) {
+Image decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t max_pixels,
+             bool irregular) {
   const Bytes bytes(jpeg);
   JpegDecoder& decoder = thread_decoder();
-  require(decoder.open(bytes.data(), bytes.size(), max_pixels));
+  if (irregular) {
+    require(decoder.open_any(bytes.data(), bytes.size(), max_pixels));
+    require(decoder.header().decodable());
+  } else {
+    require(decoder.open(bytes.data(), bytes.size(), max_pixels));
+  }
   const Box box = whole_or(part, decoder.header());
   require_box(box, decoder.header());
   const size_t height = box.height(), width = box.width();
@@ -88,12 +98,33 @@ nb::tuple decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t 
   JpegStatus status;
   {
     const Unlocked unlocked;
-    status = decoder.decode(box, pixels, static_cast<ptrdiff_t>(width) * 3,
-                            fill ? JpegFaults::fill : JpegFaults::refuse);
+    status = decoder.decode(box, pixels, static_cast<ptrdiff_t>(width) * 3);
   }
   require(status);
-  const std::string fault = decoder.fault() ? "" : message(decoder.fault());
-  return nb::make_tuple(Image(pixels, {height, width, 3}, owner), fault);
+  return Image(pixels, {height, width, 3}, owner);
+}
+
+nb::dict examine(nb::handle jpeg, uint64_t max_pixels) {
+  const Bytes bytes(jpeg);
+  JpegDecoder& decoder = thread_decoder();
+  JpegExamination found;
+  {
+    const Unlocked unlocked;
+    found = examine_jpeg(decoder, bytes.data(), bytes.size(), max_pixels);
+  }
+  const auto text = [](const JpegStatus& status) {
+    return status ? std::string() : status.text + place(status);
+  };
+  nb::dict fields;
+  fields["width"] = decoder.header().width;
+  fields["height"] = decoder.header().height;
+  fields["components"] = decoder.header().component_count;
+  fields["too_large"] = found.header.code == JpegCode::too_large;
+  fields["header"] = text(found.header);
+  fields["coding"] = text(found.coding);
+  fields["structure"] = text(found.structure);
+  fields["data"] = text(found.data);
+  return fields;
 }
 
 nb::dict header(nb::handle jpeg) {
@@ -175,7 +206,9 @@ void bind_jpeg(nb::module_& m) {
   m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a);
   m.def("jpeg_restore", &restore, "jpeg"_a);
   m.def("jpeg_header", &header, "jpeg"_a);
-  m.def("jpeg_decode", &decode, "jpeg"_a, "box"_a.none(), "max_pixels"_a, "fill"_a);
+  m.attr("MAX_PIXELS") = JpegDecoder::kMaxPixels;
+  m.def("jpeg_examine", &examine, "jpeg"_a, "max_pixels"_a);
+  m.def("jpeg_decode", &decode, "jpeg"_a, "box"_a.none(), "max_pixels"_a, "irregular"_a);
 }
 
 }  // namespace imnet

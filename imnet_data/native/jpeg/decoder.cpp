@@ -4,15 +4,16 @@
 #include <cstring>
 
 #include "cpu/simd.hpp"
-#include "jpeg/lenient.hpp"
 #include "jpeg/scan.hpp"
 #include "jpeg/stuffing.hpp"
 #include "jpeg/tables.hpp"
+#include "jpeg/walk.hpp"
 
 namespace imnet {
 namespace {
 
 constexpr const char* kEndsEarly = "image data ends early";
+constexpr const char* kFilledData = "fill bytes within the image data";
 constexpr const char* kBadCode = "image data has a code that cannot be there";
 
 ScanFunction scan_function() {
@@ -43,6 +44,7 @@ struct JpegDecoder::Workspace {
   TableCache<DcTable> dc_tables;
   TableCache<AcTable> ac_tables;
   ScanPlan plan;
+  ScanWalk walk;
   alignas(32) int16_t quant[kMaxComponents][64];
   JpegPlanes planes;
   GrowingBuffer unstuffed;
@@ -59,19 +61,25 @@ struct JpegDecoder::Workspace {
   uint8_t* out;
   ptrdiff_t out_stride;
   int rows_written;
+  const uint8_t* scan_end;  // the marker behind the data that was read last
   bool streaming;  // rows can be written while the scan is read
-  bool fill;       // damaged data is read leniently
+  bool keep;       // false: the data is only checked, no samples are made
+  bool walking;    // while it is sound, its symbols are stepped over
 
-  JpegStatus decode(const JpegHeader& of, const Box& part, uint8_t* to, ptrdiff_t stride,
-                    JpegFaults faults);
+  JpegStatus decode(const JpegHeader& of, const Box& part, uint8_t* to, ptrdiff_t stride);
+  JpegStatus check(const JpegHeader& of);
+  void start(const JpegHeader& of, const Box& part);
+  bool can_be_there() const;
   JpegStatus plan_scan();
+  JpegStatus plan_blocks();
+  void plan_region();
   JpegStatus decode_scans();
   JpegStatus next_scan(JpegHeader& later, int seen) const;
   JpegStatus decode_scan();
-  JpegStatus decode_leniently();
   JpegStatus decode_intervals();
   JpegStatus decode_interval(Job job);
   JpegStatus fault(const ScanStream& stream, const Job& job, const uint8_t* begin) const;
+  JpegStatus ends_early(const uint8_t* at) const;
   bool interval_wanted(int64_t first, int64_t last) const;
   void write_rows(int mcu_row);
 };
@@ -80,51 +88,81 @@ JpegDecoder::JpegDecoder() : work_(std::make_unique<Workspace>()) {}
 JpegDecoder::~JpegDecoder() = default;
 
 JpegStatus JpegDecoder::open(const uint8_t* data, size_t nbytes, uint64_t max_pixels) {
+  JpegStatus status = open_any(data, nbytes, max_pixels);
+  if (status) status = header_.decodable();
+  return status ? header_.irregular : status;
+}
+
+JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t max_pixels) {
   data_ = data;
   nbytes_ = nbytes;
-  JpegStatus status = header_.read(data, nbytes);
-  if (status) status = header_.decodable();
-  if (status && uint64_t(header_.width) * uint64_t(header_.height) > max_pixels)
-    status = {JpegCode::too_large, "more pixels than allowed", 0};
-  return status;
+  const JpegStatus status = header_.read(data, nbytes);
+  // what a header breaks, other decoders may read in their own way
+  if (!status) return {JpegCode::unsupported, status.text, status.offset};
+  if (uint64_t(header_.width) * uint64_t(header_.height) > max_pixels)
+    return {JpegCode::too_large, "more pixels than allowed", 0};
+  return {};
 }
 
-JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride,
-                               JpegFaults faults) {
+JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride) {
   if (!box_within(box, header_.width, header_.height))
     return {JpegCode::bad_box, "box is empty or not within the image", 0};
-  fault_ = {};
   work_->data = data_;
   work_->nbytes = nbytes_;
-  JpegStatus status = work_->decode(header_, box, out, out_stride, JpegFaults::refuse);
-  if (status.code != JpegCode::damaged || faults == JpegFaults::refuse) return status;
-  fault_ = status;
-  return work_->decode(header_, box, out, out_stride, JpegFaults::fill);
+  return work_->decode(header_, box, out, out_stride);
 }
 
-JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part, uint8_t* to,
-                                          ptrdiff_t stride, JpegFaults faults) {
+JpegStatus JpegDecoder::check() {
+  work_->data = data_;
+  work_->nbytes = nbytes_;
+  return work_->check(header_);
+}
+
+void JpegDecoder::Workspace::start(const JpegHeader& of, const Box& part) {
   header = &of;
   box = part;
-  out = to;
-  out_stride = stride;
-  rows_written = box.upper;
   region = McuRegion(*header, box);
   scan = scan_function();
-  fill = faults == JpegFaults::fill;
-  // each block takes two bits at least: no memory for images whose data cannot be there
+}
+
+// Each block takes two bits at least: no memory for images whose data cannot be there.
+bool JpegDecoder::Workspace::can_be_there() const {
   int64_t blocks = 0;
   for (int i = 0; i < header->component_count; ++i)
     blocks += header->component_count == 1 ? 1 : header->components[i].h * header->components[i].v;
   const int64_t mcus_per_row = (header->width + header->mcu_width() - 1) / header->mcu_width();
-  if (!fill && blocks * mcus_per_row * (region.lower - 1) > 4 * int64_t(nbytes))
-    return damaged(kEndsEarly, nbytes);
+  return blocks * mcus_per_row * (region.lower - 1) <= 4 * int64_t(nbytes);
+}
+
+JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part, uint8_t* to,
+                                          ptrdiff_t stride) {
+  start(of, part);
+  keep = true;
+  out = to;
+  out_stride = stride;
+  rows_written = box.upper;
+  if (!can_be_there()) return damaged(kEndsEarly, nbytes);
   planes.plan(*header, box, region);
-  if (fill) planes.fill(128);
   return decode_scans();
 }
 
+JpegStatus JpegDecoder::Workspace::check(const JpegHeader& of) {
+  start(of, {0, 0, of.width, of.height});
+  keep = false;
+  return can_be_there() ? decode_scans() : damaged(kEndsEarly, nbytes);
+}
+
 JpegStatus JpegDecoder::Workspace::plan_scan() {
+  const JpegScan& now = header->scan;
+  for (int i = 0; i < now.count; ++i)
+    if (!header->quant_defined[header->components[now.component[i]].quant])
+      return damaged("a quantisation table is missing", now.sos_offset);
+  plan_region();
+  walking = !keep && walk.plan(*header);
+  return walking ? JpegStatus() : plan_blocks();
+}
+
+JpegStatus JpegDecoder::Workspace::plan_blocks() {
   const JpegScan& now = header->scan;
   dc_tables.start_scan();
   ac_tables.start_scan();
@@ -133,44 +171,50 @@ JpegStatus JpegDecoder::Workspace::plan_scan() {
   for (int i = 0; i < now.count; ++i) {
     const int which = now.component[i];
     const JpegComponent& part = header->components[which];
-    if (!header->quant_defined[part.quant])
-      return damaged("a quantisation table is missing", now.sos_offset);
     const DcTable* dc = dc_tables.get(header->dc[now.dc[i]]);
     const AcTable* ac = ac_tables.get(header->ac[now.ac[i]]);
     if (dc == nullptr || ac == nullptr)
       return damaged("a Huffman table is missing, or is none", now.sos_offset);
     for (int k = 0; k < 64; ++k)
       quant[which][kZigzagPlaces[k]] = int16_t(header->quant[part.quant][k]);
-    const Plane& plane = planes.plane(which);
     const int h = alone ? 1 : part.h, v = alone ? 1 : part.v;
-    uint8_t* const origin = plane.samples - plane.left - plane.upper * plane.stride;
     for (int y = 0; y < v; ++y)
-      for (int x = 0; x < h; ++x)
-        plan.blocks[plan.block_count++] = {
-            dc,           ac,    quant[which],         origin + 8 * (x + y * plane.stride),
-            plane.stride, 8 * h, 8 * v * plane.stride, which};
-  }
-  wanted = region;
-  columns = (header->width + header->mcu_width() - 1) / header->mcu_width();
-  rows = (header->height + header->mcu_height() - 1) / header->mcu_height();
-  if (alone && header->component_count > 1) {
-    const JpegComponent& part = header->components[now.component[0]];
-    const Plane& plane = planes.plane(now.component[0]);
-    columns = (plane.width + 7) / 8;
-    rows = (plane.height + 7) / 8;
-    wanted.left = region.left * part.h;
-    wanted.upper = region.upper * part.v;
-    wanted.right = std::min(region.right * part.h, columns);
-    wanted.lower = std::min(region.lower * part.v, rows);
+      for (int x = 0; x < h; ++x) {
+        ScanBlock& block = plan.blocks[plan.block_count++];
+        block = {dc, ac, quant[which], nullptr, 0, 0, 0, which};
+        if (!keep) continue;
+        const Plane& plane = planes.plane(which);
+        block.stride = plane.stride;
+        block.column_step = 8 * h;
+        block.row_step = 8 * v * plane.stride;
+        block.samples = plane.samples - plane.left - plane.upper * plane.stride +
+                        8 * (x + y * plane.stride);
+      }
   }
   plan.first_column = wanted.left;
   plan.last_column = wanted.right;
   return {};
 }
 
+void JpegDecoder::Workspace::plan_region() {
+  const JpegScan& now = header->scan;
+  wanted = region;
+  columns = (header->width + header->mcu_width() - 1) / header->mcu_width();
+  rows = (header->height + header->mcu_height() - 1) / header->mcu_height();
+  if (now.count > 1 || header->component_count == 1) return;
+  const JpegComponent& part = header->components[now.component[0]];
+  columns = (header->component_width(now.component[0]) + 7) / 8;
+  rows = (header->component_height(now.component[0]) + 7) / 8;
+  wanted.left = region.left * part.h;
+  wanted.upper = region.upper * part.v;
+  wanted.right = std::min(region.right * part.h, columns);
+  wanted.lower = std::min(region.lower * part.v, rows);
+}
+
 JpegStatus JpegDecoder::Workspace::decode_scans() {
   streaming = header->scan.count == header->component_count;
   JpegHeader later = *header;
+  later.irregular = {};  // open() has judged it
   header = &later;
   JpegStatus status = decode_scan();
   int seen = 0;
@@ -180,55 +224,30 @@ JpegStatus JpegDecoder::Workspace::decode_scans() {
     if (seen + 1 == 1 << later.component_count) break;
     status = next_scan(later, seen);
     if (status) status = decode_scan();
-    if (!status && fill) break;  // what has no scan stays grey
   }
-  write_rows(region.lower);
-  return {};
+  if (keep) write_rows(region.lower);
+  const bool read_all = box.right == header->width && box.lower == header->height;
+  return read_all ? later.read_end(data, nbytes, scan_end - data) : status;
 }
 
 JpegStatus JpegDecoder::Workspace::next_scan(JpegHeader& later, int seen) const {
   bool found = false;
   const JpegStatus status = later.read_next_scan(data, nbytes, later.scan.data_offset, found);
-  if (!status) return status;
-  if (!found) return damaged("a component has no scan", nbytes);
+  if (!status && status.offset == nbytes) return status;
+  if (!status) return unsupported(status.text, status.offset);
+  if (!found) return unsupported("a component has no scan", nbytes);
   for (int i = 0; i < later.scan.count; ++i)
     if (seen >> later.scan.component[i] & 1)
-      return damaged("a second scan of the same component", later.scan.sos_offset);
-  return {};
+      return unsupported("a second scan of the same component", later.scan.sos_offset);
+  return later.irregular;
 }
 
 JpegStatus JpegDecoder::Workspace::decode_scan() {
   const JpegStatus status = plan_scan();
   if (!status) return status;
-  if (fill) return decode_leniently();
   if (header->restart_interval != 0) return decode_intervals();
   return decode_interval(
       {data + header->scan.data_offset, data + nbytes, 0, int64_t(columns) * rows});
-}
-
-JpegStatus JpegDecoder::Workspace::decode_leniently() {
-  LenientReader reader(data, nbytes, header->scan.data_offset);
-  int16_t coefficients[kMaxBlocksInMcu * kBlockStride] = {};
-  const int interval = header->restart_interval;
-  for (int64_t mcu = 0; mcu < int64_t(columns) * wanted.lower; ++mcu) {
-    const int row = int(mcu / columns), column = int(mcu % columns);
-    if (interval > 0 && mcu > 0 && mcu % interval == 0)
-      reader.restart(int((mcu / interval - 1) & 7));
-    if (streaming && column == 0) write_rows(row);
-    reader.decode_mcu(plan, coefficients);
-    const bool kept = row >= wanted.upper && column >= wanted.left && column < wanted.right;
-    for (int i = 0; i < plan.block_count; ++i) {
-      const ScanBlock& block = plan.blocks[i];
-      int16_t* const values = coefficients + i * kBlockStride;
-      if (kept)
-        idct_scalar(values, block.quant,
-                    block.samples + row * block.row_step + column * block.column_step,
-                    block.stride);
-      else
-        std::fill_n(values, 64, int16_t(0));
-    }
-  }
-  return {};
 }
 
 JpegStatus JpegDecoder::Workspace::decode_intervals() {
@@ -241,6 +260,7 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
     if (first > 0) {
       while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
       if (end - at < 2) return damaged(kEndsEarly, nbytes);
+      if (at[1] == 0) return unsupported(kFilledData, at - data);
       if (at[1] != 0xD0 + number) return damaged("not the restart marker that is due", at - data);
       number = (number + 1) & 7;
       at += 2;
@@ -268,6 +288,13 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
       unstuffed.reserve(kScanHeadroom + (job.end - job.begin) + kScanPadding) + kScanHeadroom;
   uint8_t* const end = begin + unstuff(job.begin, job.end, begin, &job.end);
   std::memset(end, 0, kScanZeros);
+  scan_end = job.end;
+  if (walking) {
+    if (walk.sound(begin, end - begin, job.last - job.first)) return {};
+    walking = false;
+    const JpegStatus status = plan_blocks();
+    if (!status) return status;
+  }
   ScanStream stream;
   stream.start(begin, end);
   for (int64_t first = job.first; first < job.last;) {
@@ -278,8 +305,8 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
     const int64_t stop = last_row ? wanted.right : columns;
     run.count = int(std::min(stop - run.column, job.last - first));
     if (run.row >= wanted.lower || run.count <= 0) break;
-    run.wanted = run.row >= wanted.upper;
-    if (streaming) write_rows(run.row);
+    run.wanted = keep && run.row >= wanted.upper;
+    if (streaming && keep) write_rows(run.row);
     if (!scan(plan, stream, run)) return fault(stream, job, begin);
     first += run.count;
   }
@@ -287,9 +314,18 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
   return {};
 }
 
+// For libjpeg, any number of FF before the stuffed zero are one byte of data.
+JpegStatus JpegDecoder::Workspace::ends_early(const uint8_t* at) const {
+  const uint8_t* const end = data + nbytes;
+  const uint8_t* next = at;
+  while (end - next >= 2 && next[1] == 0xFF) ++next;
+  if (next > at && end - next >= 2 && next[1] == 0) return unsupported(kFilledData, at - data);
+  return damaged(kEndsEarly, at - data);
+}
+
 JpegStatus JpegDecoder::Workspace::fault(const ScanStream& stream, const Job& job,
                                          const uint8_t* begin) const {
-  if (stream.overrun(begin) > 0) return damaged(kEndsEarly, job.end - data);
+  if (stream.overrun(begin) > 0) return ends_early(job.end);
   const ptrdiff_t used = stream.reader.next - begin - ptrdiff_t((stream.reader.count & 63) >> 3);
   return damaged(kBadCode, stuffed_offset(data, job.begin - data, job.end - data, used));
 }

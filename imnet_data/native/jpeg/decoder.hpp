@@ -9,8 +9,9 @@
 // - `box` must lie within (0, 0, header().width, header().height) and not be empty.
 // - `out` gets box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart;
 //   nothing is written past the last byte of a row. Where decode() fails its content is not defined.
-// - open() says `unsupported` for what is a JPEG but not for this decoder (progressive, arithmetic,
-//   12 bits, lossless, two or four components): give the same bytes to another decoder.
+// - `unsupported` is what this decoder leaves to others (progressive, arithmetic, 12 bits, lossless,
+//   two or four components, a structure that they may read otherwise, no JPEG at all): give the same
+//   bytes to another decoder. `damaged` is entropy-coded data that is not what it should be.
 // - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the
 //   MCUs that the box needs, and the size of the compressed data. It never shrinks.
 #pragma once
@@ -25,11 +26,6 @@
 
 namespace imnet {
 
-enum class JpegFaults {
-  refuse,  // damaged data is an error
-  fill,    // what is missing is filled as libjpeg does; JpegDecoder::fault() tells the first fault
-};
-
 class JpegDecoder {
  public:
   static constexpr uint64_t kMaxPixels = 178956970;  // where Pillow refuses, too
@@ -40,20 +36,21 @@ class JpegDecoder {
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   JpegStatus open(const uint8_t* data, size_t nbytes, uint64_t max_pixels = kMaxPixels);
+  // The same without the judgement whether the pixels would be those of others: for check(), and
+  // for decode() where header().decodable().
+  JpegStatus open_any(const uint8_t* data, size_t nbytes, uint64_t max_pixels = kMaxPixels);
   const JpegHeader& header() const { return header_; }
 
-  JpegStatus decode(const Box& box, uint8_t* out, ptrdiff_t out_stride,
-                    JpegFaults faults = JpegFaults::refuse);
+  JpegStatus decode(const Box& box, uint8_t* out, ptrdiff_t out_stride);
 
-  // What the last decode() with JpegFaults::fill had to fill; ok where there was nothing.
-  const JpegStatus& fault() const { return fault_; }
+  // Reads all of the entropy-coded data and makes no pixels; header().readable() must hold.
+  JpegStatus check();
 
  private:
   struct Workspace;
   JpegHeader header_;
   const uint8_t* data_ = nullptr;
   size_t nbytes_ = 0;
-  JpegStatus fault_;
   std::unique_ptr<Workspace> work_;
 };
 

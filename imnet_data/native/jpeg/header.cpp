@@ -23,8 +23,14 @@ enum Marker : uint8_t {
   kDqt = 0xDB,
   kDri = 0xDD,
   kApp0 = 0xE0,
+  kApp2 = 0xE2,
+  kApp13 = 0xED,
   kApp14 = 0xEE,
+  kApp15 = 0xEF,
+  kCom = 0xFE,
 };
+
+constexpr int kMaxSide = 65500;  // JPEG_MAX_DIMENSION of libjpeg
 
 int read_u16(const uint8_t* bytes) { return bytes[0] << 8 | bytes[1]; }
 
@@ -34,6 +40,35 @@ bool is_frame(uint8_t marker) {
 
 bool stands_alone(uint8_t marker) {
   return marker == kTem || (marker >= kRst0 && marker <= kRst7);
+}
+
+bool is_application(uint8_t marker) {
+  return (marker >= kApp0 && marker <= kApp15) || marker == kCom;
+}
+
+bool starts_with(const uint8_t* segment, size_t length, const char* text, size_t text_length) {
+  return length >= text_length && std::memcmp(segment, text, text_length) == 0;
+}
+
+// Whether Pillow gets through the image resources of Photoshop: it asks for the length of a name
+// without looking whether there is one, while it notices the end anywhere else.
+bool resources_end_well(const uint8_t* segment, size_t length) {
+  size_t at = 14;
+  while (at < length && length - at >= 4 && std::memcmp(segment + at, "8BIM", 4) == 0) {
+    if (length - at < 6) return true;
+    const int code = read_u16(segment + at + 4);
+    at += 6;
+    if (at >= length) return false;
+    at += 1 + segment[at];
+    at += at & 1;
+    if (at > length || length - at < 4) return true;
+    const size_t nbytes = size_t(read_u16(segment + at)) << 16 | read_u16(segment + at + 2);
+    at += 4;
+    if (code == 0x03ED && (nbytes < 14 || length - at < 14)) return true;
+    at += nbytes;
+    at += at & 1;
+  }
+  return true;
 }
 
 }  // namespace
@@ -47,6 +82,7 @@ JpegStatus JpegHeader::read(const uint8_t* data, size_t nbytes) {
     dc[i] = default_dc_table(i);
     ac[i] = default_ac_table(i);
   }
+  if (nbytes > 2 && data[2] != 0xFF) note("no marker after the start of image", 2);
   bool found = false;
   JpegStatus status = read_segments(data, nbytes, 2, found);
   if (status && !found) status = damaged("no image in it: it ends before a scan", nbytes);
@@ -61,15 +97,22 @@ JpegStatus JpegHeader::read_next_scan(const uint8_t* data, size_t nbytes, size_t
 JpegStatus JpegHeader::read_segments(const uint8_t* data, size_t nbytes, size_t offset,
                                      bool& found) {
   found = false;
+  bool in_data = scan.data_offset != 0;  // what an earlier scan has left over
   for (;;) {
     // as libjpeg: what is no marker is passed over, and any number of FF may precede one
+    const size_t expected = offset;
     while (offset < nbytes && data[offset] != 0xFF) ++offset;
+    if (offset > expected && !in_data) note("bytes between segments", expected);
     while (offset < nbytes && data[offset] == 0xFF) ++offset;
     if (offset >= nbytes) return damaged("header ends early", nbytes);
     const uint8_t marker = data[offset];
     const size_t start = offset - 1;
     ++offset;
-    if (marker == 0 || stands_alone(marker)) continue;
+    if (marker == 0 || stands_alone(marker)) {
+      if (!in_data) note("a marker between segments that belongs into image data", start);
+      continue;
+    }
+    in_data = false;
     if (marker == kSoi) return damaged("a second start of image", start);
     if (marker == kEoi) return {};
     if (nbytes - offset < 2) return damaged("header ends early", nbytes);
@@ -98,11 +141,28 @@ JpegStatus JpegHeader::read_segments(const uint8_t* data, size_t nbytes, size_t 
       scan.data_offset = at + inner;
       found = true;
       return read_scan(segment, inner, at);
+    } else if (is_application(marker)) {
+      read_app(marker, segment, inner, start);
     } else {
-      read_app(marker, segment, inner);
+      note("a marker that other readers may refuse", start);
     }
     if (!status) return status;
     offset = at + inner;
+  }
+}
+
+JpegStatus JpegHeader::read_end(const uint8_t* data, size_t nbytes, size_t offset) const {
+  for (;;) {
+    while (offset < nbytes && data[offset] != 0xFF) ++offset;
+    while (offset < nbytes && data[offset] == 0xFF) ++offset;
+    if (offset >= nbytes) return damaged("there is no end-of-image marker", nbytes);
+    const uint8_t marker = data[offset++];
+    if (marker == kEoi) return {};
+    if (marker == 0 || stands_alone(marker)) continue;
+    if (!is_application(marker)) return unsupported("a marker after the last scan", offset - 2);
+    const size_t length = nbytes - offset < 2 ? 2 : read_u16(data + offset);
+    if (length < 2) return unsupported("a segment's length is less than 2", offset);
+    offset += std::min(length, nbytes - offset);
   }
 }
 
@@ -113,6 +173,7 @@ JpegStatus JpegHeader::read_frame(const uint8_t* segment, size_t length, size_t 
   width = read_u16(segment + 3);
   component_count = segment[5];
   if (width == 0 || height == 0) return damaged("width or height is 0", offset + 1);
+  if (width > kMaxSide || height > kMaxSide) note("a side of more than 65,500 pixels", offset + 1);
   if (component_count < 1 || component_count > kMaxComponents)
     return damaged("number of components is not 1 to 4", offset + 5);
   if (length != 6 + 3 * size_t(component_count))
@@ -181,6 +242,11 @@ JpegStatus JpegHeader::read_scan(const uint8_t* segment, size_t length, size_t o
     while (which < component_count && (components[which].id != entry[0] || taken[which])) ++which;
     if (which == component_count)
       return damaged("a scan names a component that is not there", offset + 1 + 2 * i);
+    // libjpeg-turbo looks from the i-th component on, and refuses one that it meets twice
+    int theirs = i;
+    while (theirs < component_count && components[theirs].id != entry[0]) ++theirs;
+    if (theirs != which)
+      note("a scan names its components in another order", offset + 1 + 2 * i);
     taken[which] = true;
     scan.component[i] = which;
     scan.dc[i] = entry[1] >> 4;
@@ -194,10 +260,24 @@ JpegStatus JpegHeader::read_scan(const uint8_t* segment, size_t length, size_t o
   return {};
 }
 
-void JpegHeader::read_app(uint8_t marker, const uint8_t* segment, size_t length) {
-  if (marker == kApp0 && length >= 14 && std::memcmp(segment, "JFIF", 5) == 0) jfif = true;
-  if (marker == kApp14 && length >= 12 && std::memcmp(segment, "Adobe", 5) == 0)
-    adobe_transform = segment[11];
+// Segments that Pillow reads, too, and refuses where they are shorter than it takes for granted.
+void JpegHeader::read_app(uint8_t marker, const uint8_t* segment, size_t length, size_t offset) {
+  const auto starts = [&](const char* text, size_t text_length) {
+    return starts_with(segment, length, text, text_length);
+  };
+  if (marker == kApp0 && starts("JFIF", 4) && length < 7) note("a JFIF segment too short", offset);
+  if (marker == kApp2 && starts("ICC_PROFILE", 12) && length < 14)
+    note("a segment of a colour profile too short", offset);
+  if (marker == kApp13 && starts("Photoshop 3.0", 14) && !resources_end_well(segment, length))
+    note("a Photoshop segment cut short", offset);
+  if (marker == kApp14 && starts("Adobe", 5) && length < 7)
+    note("an Adobe segment too short", offset);
+  if (marker == kApp0 && starts("JFIF", 5) && length >= 14) jfif = true;
+  if (marker == kApp14 && starts("Adobe", 5) && length >= 12) adobe_transform = segment[11];
+}
+
+void JpegHeader::note(const char* text, size_t offset) {
+  if (irregular) irregular = unsupported(text, offset);
 }
 
 bool JpegHeader::rgb() const {
@@ -207,12 +287,12 @@ bool JpegHeader::rgb() const {
 }
 
 JpegStatus JpegHeader::decodable() const {
-  const auto no = [](const char* text) { return JpegStatus{JpegCode::unsupported, text, 0}; };
+  const auto no = [](const char* text) { return unsupported(text, 0); };
   if (sof == 0xC2) return no("progressive");
   if (sof >= 0xC9) return no("arithmetic coding");
   if (sof != 0xC0 && sof != 0xC1) return no("lossless or hierarchical");
   if (precision != 8) return no("not 8 bits a sample");
-  if (component_count != 1 && component_count != 3) return no("two or four components");
+  if (component_count != 1 && component_count != 3) return no(component_count == 2 ? "two components" : adobe_transform == 2 ? "YCCK" : "CMYK");
   for (int i = 0; i < component_count; ++i)
     if (max_h % components[i].h != 0 || max_v % components[i].v != 0)
       return no("a sampling factor does not divide the largest one");

@@ -48,6 +48,9 @@ struct JpegHeader {
   std::array<bool, 4> quant_defined{};
   std::array<HuffmanSpec, 4> dc{}, ac{};
   JpegScan scan;
+  // The first thing in the segments of which this reader cannot say what libjpeg and Pillow make of
+  // it: junk between segments, a marker or a segment that they may refuse. Ok: there is none.
+  JpegStatus irregular;
 
   // Reads all segments up to the first scan.
   JpegStatus read(const uint8_t* data, size_t nbytes);
@@ -55,8 +58,19 @@ struct JpegHeader {
   // Reads on from `offset` to the next scan; `found` is false where the image ends instead.
   JpegStatus read_next_scan(const uint8_t* data, size_t nbytes, size_t offset, bool& found);
 
+  // Reads on from `offset`, behind the last scan, to the end of the image: `damaged` where it is
+  // missing, `unsupported` where more than application data stands before it.
+  JpegStatus read_end(const uint8_t* data, size_t nbytes, size_t offset) const;
+
   bool rgb() const;        // three components that are R, G and B, not Y, Cb and Cr
   JpegStatus decodable() const;  // ok where JpegDecoder takes it
+
+  // Whether its scans are sequential, Huffman coded and of 8 bits, whatever the components.
+  bool readable() const { return (sof == 0xC0 || sof == 0xC1) && precision == 8; }
+
+  // Of a component, in samples.
+  int component_width(int i) const { return (width * components[i].h + max_h - 1) / max_h; }
+  int component_height(int i) const { return (height * components[i].v + max_v - 1) / max_v; }
 
   int mcu_width() const { return 8 * (component_count == 1 ? 1 : max_h); }
   int mcu_height() const { return 8 * (component_count == 1 ? 1 : max_v); }
@@ -67,7 +81,8 @@ struct JpegHeader {
   JpegStatus read_huffman(const uint8_t* segment, size_t length, size_t offset);
   JpegStatus read_quant(const uint8_t* segment, size_t length, size_t offset);
   JpegStatus read_scan(const uint8_t* segment, size_t length, size_t offset);
-  void read_app(uint8_t marker, const uint8_t* segment, size_t length);
+  void read_app(uint8_t marker, const uint8_t* segment, size_t length, size_t offset);
+  void note(const char* text, size_t offset);
 };
 
 }  // namespace imnet

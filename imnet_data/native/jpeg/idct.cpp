@@ -41,16 +41,19 @@ void idct_8(const int16_t* in, ptrdiff_t step, int shift, int32_t* out) {
 void idct_scalar(int16_t* coefficients, const int16_t* quant, uint8_t* out,
                  ptrdiff_t stride) {
   int16_t block[64];
+  int below = 0;  // not 0 where rows 1 to 7 have a coefficient
   for (int i = 0; i < 64; ++i) {
     const int place = kNaturalPlaces[i];
+    if (i >= 8) below |= coefficients[place];
     block[i] = int16_t(coefficients[place] * quant[place]);
   }
   std::fill_n(coefficients, 64, int16_t(0));
   int32_t line[8];
   for (int column = 0; column < 8; ++column) {
     idct_8(block + column, 8, kFirstShift, line);
+    const auto wrapped = int16_t(block[column] * (1 << kFirstPassBits));
     for (int i = 0; i < 8; ++i)
-      block[8 * i + column] = int16_t(std::clamp(line[i], -32768, 32767));
+      block[8 * i + column] = below == 0 ? wrapped : int16_t(std::clamp(line[i], -32768, 32767));
   }
   for (int row = 0; row < 8; ++row, out += stride) {
     idct_8(block + 8 * row, 1, kSecondShift, line);

@@ -1,9 +1,9 @@
 // Inverse DCT: the accurate integer method of libjpeg (jidctint, "islow"), bit for bit.
 //
-// As in libjpeg-turbo's SIMD code, products with the quantiser and sums of two inputs wrap at 16
-// bits, and the result of the first pass saturates at 16 bits: this matters only for coefficients
-// that no encoder makes. Where rows 1 to 7 are empty, its code wraps there, too (above 8191 after
-// dequantisation); this is not followed.
+// As in libjpeg-turbo's SIMD code for x86, products with the quantiser and sums of two inputs wrap at
+// 16 bits, and the result of the first pass saturates at 16 bits, or wraps where rows 1 to 7 are
+// empty: this matters only for coefficients that no encoder makes (beyond +-8191 after
+// dequantisation). Its code for ARM wraps where that for x86 saturates; that is not followed.
 //
 // Coefficients come in the order in which the vector code multiplies them: pairs of rows
 // (0, 4), (2, 6), (7, 1), (3, 5), in each pair columns 0, 4, 2, 6, 7, 1, 3, 5. Any order costs the
@@ -75,6 +75,9 @@ enum DctConstant : int16_t {
   kF2_562 = 20995,
   kF3_072 = 25172,
 };
+
+// What the first pass takes without wrapping, of row 0.
+constexpr int kFirstPassLimit = 8192;
 
 // Writes 8 rows of 8 samples, and leaves the coefficients at 0.
 void idct_scalar(int16_t* coefficients, const int16_t* quant, uint8_t* out,

@@ -50,14 +50,7 @@ JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
       blocks_[block_count_++] = {dc, i, scan.dc[i], k == 0};
     }
   }
-  for (int i = 0; i < block_count_; ++i) {
-    SkipBlock &block = ring_[i], &next = ring_[(i + 1) % block_count_];
-    block.next[0] = &block;
-    block.next[1] = &next;
-    block.after = next.table->first.data();
-    block.change = reinterpret_cast<uintptr_t>(block.after) ^
-                   reinterpret_cast<uintptr_t>(block.table->rest.data());
-  }
+  link(ring_.data(), block_count_);
   const int64_t columns = (header.width + header.mcu_width() - 1) / header.mcu_width();
   const int64_t rows = (header.height + header.mcu_height() - 1) / header.mcu_height();
   mcus_ = columns * rows;

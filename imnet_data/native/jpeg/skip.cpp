@@ -56,6 +56,17 @@ bool SkipTable::build(const BlockSpecs& specs) {
   return true;
 }
 
+void link(SkipBlock* ring, int count) {
+  for (int i = 0; i < count; ++i) {
+    SkipBlock &block = ring[i], &next = ring[(i + 1) % count];
+    block.next[0] = &block;
+    block.next[1] = &next;
+    block.after = next.table->first.data();
+    block.change = reinterpret_cast<uintptr_t>(block.after) ^
+                   reinterpret_cast<uintptr_t>(block.table->rest.data());
+  }
+}
+
 SkipFunction skip_function() {
 #if defined(__x86_64__)
   // it has no vectors: there is nothing in AVX-512 for it

@@ -56,6 +56,9 @@ struct SkipBlock {  // one of the blocks of an MCU
   uintptr_t change;          // its address XOR that of the entries for the rest of this block
 };
 
+// Fills in all but the tables: each block is followed by the next one, the last by the first.
+void link(SkipBlock* ring, int count);
+
 struct SkipState {
   uint64_t bit = 0;  // the next one
   const SkipBlock* block = nullptr;

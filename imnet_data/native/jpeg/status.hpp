@@ -17,13 +17,17 @@ enum class JpegCode {
 struct JpegStatus {
   JpegCode code = JpegCode::ok;
   const char* text = "";  // static storage
-  size_t offset = 0;      // byte in the file; for `damaged` only
+  size_t offset = 0;      // byte in the file; 0 where it is about all of it
 
   explicit operator bool() const { return code == JpegCode::ok; }
 };
 
 inline JpegStatus damaged(const char* text, size_t offset) {
   return {JpegCode::damaged, text, offset};
+}
+
+inline JpegStatus unsupported(const char* text, size_t offset) {
+  return {JpegCode::unsupported, text, offset};
 }
 
 }  // namespace imnet

@@ -45,9 +45,21 @@ IMNET_AVX2_INLINE void idct_lanes_avx2(__m256i in04, __m256i in26, __m256i in71,
   }
 }
 
+// Whether the first pass may wrap: a value of row 0 is beyond +-kFirstPassLimit.
+IMNET_AVX2_INLINE bool wraps_avx2(const int16_t* coefficients, const int16_t* quant) {
+  const __m256i row = _mm256_mullo_epi16(
+      _mm256_load_si256(reinterpret_cast<const __m256i*>(coefficients)),
+      _mm256_load_si256(reinterpret_cast<const __m256i*>(quant)));
+  const __m256i shifted = _mm256_add_epi16(row, _mm256_set1_epi16(kFirstPassLimit));
+  // in pairs, row 0 comes first
+  return !_mm256_testz_si256(shifted, _mm256_set1_epi32(0xFFFF & -2 * kFirstPassLimit));
+}
+
 IMNET_AVX2_INLINE void idct_avx2(int16_t* coefficients, const int16_t* quant, uint8_t* out,
                                  ptrdiff_t stride) {
   __m256i in[4], lanes[8], pairs[4];
+  if (__builtin_expect(wraps_avx2(coefficients, quant), 0))
+    return idct_scalar(coefficients, quant, out, stride);
   for (int i = 0; i < 4; ++i) {
     auto* const values = reinterpret_cast<__m256i*>(coefficients + 16 * i);
     in[i] = _mm256_mullo_epi16(

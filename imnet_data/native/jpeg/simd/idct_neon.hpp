@@ -73,10 +73,20 @@ inline void transpose(const int16x8_t* in, int16x8_t* out) {
   }
 }
 
+// Whether the first pass may wrap: a value of row 0 is beyond +-kFirstPassLimit.
+inline bool wraps(const int16_t* coefficients, const int16_t* quant) {
+  const int16x8_t row = vmulq_s16(vld2q_s16(coefficients).val[0], vld2q_s16(quant).val[0]);
+  const int16x8_t shifted = vaddq_s16(row, vdupq_n_s16(kFirstPassLimit));
+  const uint16x8_t beyond = vdupq_n_u16(uint16_t(-2 * kFirstPassLimit));
+  return vmaxvq_u16(vandq_u16(vreinterpretq_u16_s16(shifted), beyond)) != 0;
+}
+
 }  // namespace neon
 
 inline void idct_neon(int16_t* coefficients, const int16_t* quant, uint8_t* out,
                       ptrdiff_t stride) {
+  if (__builtin_expect(neon::wraps(coefficients, quant), 0))
+    return idct_scalar(coefficients, quant, out, stride);
   constexpr int kPairs[4][2] = {{0, 4}, {2, 6}, {7, 1}, {3, 5}};
   int16x8_t rows[8], columns[8], lanes[8];
   for (int i = 0; i < 4; ++i) {
