@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
 from imnet_data.cli.values import out_path, source_path
 from imnet_data.errors import MissingExtra
 from imnet_data.train import recipes
+from imnet_data.train.recipes import AugmentName
 
 if TYPE_CHECKING:
     from imnet_data.train.loop import Outcome
@@ -55,6 +56,24 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     help="Images a step on all ranks together; the learning rate is scaled with it.",
 )
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="Peak learning rate.")
+@click.option(
+    "--augment",
+    type=click.Choice(["none", *get_args(AugmentName)]),
+    help="Policy of augmentation, in place of the recipe's.",
+)
+@click.option(
+    "--color-jitter",
+    type=float,
+    nargs=4,
+    metavar="BRIGHTNESS CONTRAST SATURATION HUE",
+    help="How far colours are varied at random: 0.4 0.4 0.4 0.1, for instance.",
+)
+@click.option(
+    "--erase",
+    type=click.FloatRange(0, 1),
+    metavar="PROBABILITY",
+    help="Share of the images of which a random rectangle is erased.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--finetune", type=_WEIGHTS, help="Weights to start from, with a new head.")
 @click.option("--features", type=_WEIGHTS, help="Weights to keep, with a new head to train.")
@@ -92,6 +111,9 @@ def command(
     epochs: int | None,
     batch_size: int | None,
     lr: float | None,
+    augment: AugmentName | Literal["none"] | None,
+    color_jitter: tuple[float, float, float, float] | None,
+    erase: float | None,
     seed: int,
     finetune: Path | None,
     features: Path | None,
@@ -128,9 +150,10 @@ def command(
             "install it: pip install 'imnet-data[torch]'"
         ) from error
     weights = finetune or features
-    recipe = _recipe(recipe_name, model=model, epochs=epochs, batch_size=batch_size)
-    rate = lr or recipe.learning_rate * (FINETUNE_RATE if finetune else 1)
     try:
+        recipe = _recipe(recipe_name, model=model, epochs=epochs, batch_size=batch_size)
+        recipe = _augmented(recipe, augment=augment, color_jitter=color_jitter, erase=erase)
+        rate = lr or recipe.learning_rate * (FINETUNE_RATE if finetune else 1)
         outcome = loop.train(
             dataset,
             out or Path("runs") / recipe_name,
@@ -165,6 +188,20 @@ def _recipe(
     if epochs is not None:
         recipe = recipe.with_epochs(epochs)
     return recipe if batch_size is None else recipe.with_batch_size(batch_size)
+
+
+def _augmented(
+    recipe: TrainingRecipe,
+    *,
+    augment: AugmentName | Literal["none"] | None,
+    color_jitter: tuple[float, float, float, float] | None,
+    erase: float | None,
+) -> TrainingRecipe:
+    if augment is not None:
+        recipe = dataclasses.replace(recipe, augment=None if augment == "none" else augment)
+    if color_jitter is not None:
+        recipe = dataclasses.replace(recipe, color_jitter=color_jitter)
+    return recipe if erase is None else dataclasses.replace(recipe, erasing=erase)
 
 
 def _text(outcome: Outcome) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def open_training(
     root: Path, recipe: TrainingRecipe, *, seed: int, execution: Execution, ranks: Ranks
 ) -> PixelLoader | TorchLoader:
-    """Open the loader of one rank's parts of steps; with a policy, of pixels as they are decoded.
+    """Open the loader of one rank's parts of steps; where the recipe changes pixels, as decoded.
 
     Raises:
         ValueError: if a batch cannot be cut into parts, or the records do not fill one.
@@ -49,7 +49,7 @@ def open_training(
     if len(loader) < execution.accumulate:
         loader.close()
         raise ValueError(f"the records do not fill one batch of {recipe.batch_size}")
-    return loader if recipe.policy is not None else _tensors(loader, execution, ranks)
+    return loader if recipe.changes_pixels else _tensors(loader, execution, ranks)
 
 
 class Validation:

@@ -17,8 +17,11 @@ from imnet_data.errors import TrainError
 from imnet_data.machine.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.pt"  # files of a run's folder
 
 
 class Position(NamedTuple):
@@ -55,11 +58,27 @@ def require_same(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]
     """Refuse to go on with a run that is another one.
 
     Raises:
-        TrainError: if a value differs.
+        TrainError: if a value differs; the message has those that do.
     """
+    differing = dict(_differing("", stored, asked))
+    if not differing:
+        return
+    told = "; ".join(f"{name} is {was}, not {value}" for name, (was, value) in differing.items())
+    remedy = "give the options of that run to go on with it, or choose another --out"
+    if "recipe.epochs" in differing:
+        remedy += (
+            ". The curves of a run end with its last epoch, so it cannot be made longer; to train "
+            f"on from its weights with a new head: --finetune {path.with_name(WEIGHTS)} --out OTHER"
+        )
+    raise TrainError(f"{path}: was written by another run: {told}; {remedy}")
+
+
+def _differing(
+    prefix: str, stored: Mapping[str, Any], asked: Mapping[str, Any]
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
     for name, value in asked.items():
-        if stored.get(name) != value:
-            raise TrainError(
-                f"{path}: was written by a run whose {name} is {stored.get(name)}, asked for is "
-                f"{value}; give the options of that run to go on with it, or choose another --out"
-            )
+        was = stored.get(name)
+        if isinstance(was, dict) and isinstance(value, dict):
+            yield from _differing(f"{prefix}{name}.", was, value)
+        elif was != value:
+            yield f"{prefix}{name}", (was, value)

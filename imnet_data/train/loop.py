@@ -23,7 +23,7 @@ from imnet_data.errors import TrainError
 from imnet_data.imagenet.variants import VARIANTS
 from imnet_data.metrics import Accuracy
 from imnet_data.train import batches, card, checkpoint
-from imnet_data.train.checkpoint import Position
+from imnet_data.train.checkpoint import CHECKPOINT, WEIGHTS, Position
 from imnet_data.train.distributed import joined
 from imnet_data.train.execution import Execution
 from imnet_data.train.learner import Learner
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from imnet_data.train.recipes import TrainingRecipe
     from imnet_data.train.transfer import Transfer
 
-CHECKPOINT, WEIGHTS = "checkpoint.pt", "weights.pt"
 _DEFAULT_EXECUTION = Execution()
 
 

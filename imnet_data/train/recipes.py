@@ -5,17 +5,26 @@ them, and may move the result by a tenth of a percent: the learning rate follows
 to step (torchvision's and timm's scripts change it once an epoch), and a cosine starts where the
 warm-up ends (timm's has run meanwhile); weight decay leaves out either nothing, or all norms and
 biases; pixels are resized as Pillow does (FFCV averages areas).
+
+`with_batch_size` and `with_epochs` change what the sources change with them, and leave the rest:
+all of them warm up for a fixed number of epochs. Milestones are stretched, where torchvision's
+script has a fixed number of epochs between them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
 
-PolicyName = Literal["trivialaugment-wide", "rand-m6-mstd0.5-inc1"]
+AugmentName = Literal[
+    "auto-augment", "rand-augment", "trivial-augment-wide", "rand-m6-mstd0.5-inc1"
+]
+_NO_JITTER = (0.0, 0.0, 0.0, 0.0)
+_LONGEST_WARMUP = 0.5  # share of all epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +55,8 @@ class TrainingRecipe:
     mixup: float = 0.0  # alpha of its Beta distribution, 0 for none
     cutmix: float = 0.0  # likewise; where both are on, each batch has one of them, evenly drawn
     erasing: float = 0.0  # probability that a rectangle of an image is erased
-    policy: PolicyName | None = None  # torchvision's ta_wide, or RandAugment as timm writes it
+    augment: AugmentName | None = None  # `augmentation.POLICIES` has the parameters of each
+    color_jitter: tuple[float, float, float, float] = _NO_JITTER  # see `augment.ColorJitter`
     ema_decay: float | None = None  # of a moving average of the weights, which is validated then
     ema_every: int = 1  # steps between its updates
     stochastic_depth: float = 0.0  # probability that the last block is left out; linear in depth
@@ -61,38 +71,77 @@ class TrainingRecipe:
             raise ValueError(f"learning_rate is {self.learning_rate}; it has to be above 0")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; allowed are 0 to below 1")
+        if not 0 <= self.erasing <= 1:
+            raise ValueError(f"erasing is {self.erasing}; allowed are 0 to 1")
+        if self.augment not in (None, *get_args(AugmentName)):
+            allowed = ", ".join(get_args(AugmentName))
+            raise ValueError(f"augment is {self.augment!r}; allowed are {allowed} and None")
+        *factors, hue = self.color_jitter
+        if len(factors) != 3 or not all(0 <= factor < math.inf for factor in factors):
+            raise ValueError(
+                f"color_jitter is {self.color_jitter}; needed are brightness, contrast and "
+                "saturation of 0 or more, and hue"
+            )
+        if not 0 <= hue <= 0.5:
+            raise ValueError(f"the hue of color_jitter is {hue}; allowed are 0 to 0.5")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"label_smoothing is {self.label_smoothing}; {self.loss} has none")
 
-    def with_batch_size(self, batch_size: int) -> TrainingRecipe:
-        """Return the recipe for another batch size, the learning rate scaled with it.
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether images are augmented before they are normalized."""
+        return self.augment is not None or any(self.color_jitter)
 
-        Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.1.
+    def with_batch_size(self, batch_size: int) -> TrainingRecipe:
+        """Return the recipe for another batch size, with the learning rate and the EMA's decay.
+
+        The rate grows with the batch size, or for LAMB with its square root.
+
+        Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.1; You et al., "Large
+        batch optimization for deep learning", 2020, section 4.3, and timm 1.0, train.py.
         """
-        rate = self.learning_rate * batch_size / self.batch_size
-        return dataclasses.replace(self, batch_size=batch_size, learning_rate=rate)
+        factor = batch_size / self.batch_size
+        rate_factor = math.sqrt(factor) if self.optimizer == "lamb" else factor
+        return dataclasses.replace(
+            self,
+            batch_size=batch_size,
+            learning_rate=self.learning_rate * rate_factor,
+            ema_decay=self._adjusted_decay(factor),
+        )
 
     def with_epochs(self, epochs: int) -> TrainingRecipe:
         """Return the recipe with its curves stretched over another number of epochs.
+
+        The warm-up stays as long as it is, up to half of all epochs.
 
         Source: Li et al., "Budgeted training", 2020, section 3.
         """
         factor = epochs / self.epochs
         pixels = self.pixels
         if isinstance(pixels.size, Progressive):
-            size = dataclasses.replace(
-                pixels.size,
-                start_epoch=round(pixels.size.start_epoch * factor),
-                end_epoch=round(pixels.size.end_epoch * factor),
+            # FFCV's six configurations grow from 3/4 to 7/8 of the epochs, counted from 1
+            start, end = (
+                max(0, round((at + 1) * factor) - 1)
+                for at in (pixels.size.start_epoch, pixels.size.end_epoch)
             )
+            size = dataclasses.replace(pixels.size, start_epoch=start, end_epoch=end)
             pixels = dataclasses.replace(pixels, size=size)
         return dataclasses.replace(
             self,
             epochs=epochs,
             pixels=pixels,
             milestones=tuple(at * factor for at in self.milestones),
-            warmup_epochs=self.warmup_epochs * factor,
+            warmup_epochs=min(self.warmup_epochs, _LONGEST_WARMUP * epochs),
+            ema_decay=self._adjusted_decay(self.epochs / epochs),
         )
+
+    def _adjusted_decay(self, factor: float) -> float | None:
+        """Return the decay of the EMA where an update stands for `factor` times as much training.
+
+        Source: pytorch/vision, references/classification/train.py, which computes the weight of an
+        update as (1 - decay) * batch size * steps between updates / epochs, and at most 1.
+        """
+        return None if self.ema_decay is None else 1 - min(1.0, (1 - self.ema_decay) * factor)
 
 
 _FFCV = "libffcv/ffcv-imagenet at 4dd291a, rn50_configs/{}.yaml, README.md and train_imagenet.py"
@@ -148,9 +197,8 @@ RECIPES = {
             mixup=0.2,
             cutmix=1.0,
             erasing=0.1,
-            policy="trivialaugment-wide",
-            # 1 - (1 - 0.99998) * 1024 * 32 / 600: train.py adjusts it to batch size and epochs
-            ema_decay=1 - 2e-5 * 1024 * 32 / 600,
+            augment="trivial-augment-wide",
+            ema_decay=1 - (1 - 0.99998) * 1024 * 32 / 600,  # see _adjusted_decay
             ema_every=32,
         ),
         TrainingRecipe(
@@ -172,13 +220,13 @@ RECIPES = {
             val_pixels=EvalRecipe.timm(size=224, crop_pct=0.95),
             schedule="cosine",
             warmup_epochs=5,
-            # this and the threshold are from another's configuration of A3, not from the table
-            warmup_start=1e-4 / 8e-3,
+            # this (start_factor) and the threshold are mmpretrain's, not from the table
+            warmup_start=1e-4,
             loss="binary_cross_entropy",
             target_threshold=0.2,
             mixup=0.1,
             cutmix=1.0,
-            policy="rand-m6-mstd0.5-inc1",
+            augment="rand-m6-mstd0.5-inc1",
             zero_init=True,
         ),
         _FFCV_16,
@@ -187,10 +235,6 @@ RECIPES = {
             name="ffcv-rn50-88",
             source=_FFCV.format("rn50_88_epochs"),
             expected_top1="78.4 at 256 px with the mirrored image, with blur; on images of 500 px",
-            pixels=TrainRecipe(
-                size=Progressive(min_size=160, max_size=192, start_epoch=65, end_epoch=76)
-            ),
-            warmup_epochs=2,
         ),
         TrainingRecipe(
             name="demo",

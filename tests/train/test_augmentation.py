@@ -1,6 +1,7 @@
 """What a recipe does to a batch, held against the functions that do it, in their order."""
 
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from imnet_data import augment
 from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.torch import TensorBatch
 from imnet_data.train import recipes
-from imnet_data.train.augmentation import augmented
+from imnet_data.train.augmentation import POLICIES, augmented
 from imnet_data.transforms import normalize
 
 CPU = torch.device("cpu")
@@ -46,6 +47,34 @@ def test_without_a_policy_images_are_erased_and_mixed():
     got = augmented(plain(), recipe, class_count=5, seed=1, epoch=2, device=CPU)
     for value, other in zip(got, expected, strict=True):
         assert torch.equal(value, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("auto-augment", augment.AutoAugment(interpolation="bilinear")),
+        ("rand-augment", augment.RandAugment(magnitude=9, interpolation="bilinear")),
+        ("trivial-augment-wide", augment.TrivialAugmentWide(interpolation="bilinear")),
+        ("rand-m6-mstd0.5-inc1", augment.TimmRandAugment(magnitude=6, magnitude_std=0.5)),
+        (None, None),
+    ],
+)
+def test_a_named_policy_and_jitter_do_what_augment_does(name, policy):
+    jitter = (0.4, 0.3, 0.2, 0.1)
+    recipe = dataclasses.replace(recipes.get("demo"), augment=name, color_jitter=jitter)
+    images = torch.from_numpy(BATCH.images).permute(0, 3, 1, 2)
+    if policy is not None:
+        images = augment.apply_policy(images, policy, **DRAWN)
+    colors = augment.ColorJitter(brightness=0.4, contrast=0.3, saturation=0.2, hue=0.1)
+    images = augment.jitter(images, recipe=colors, **DRAWN).permute(0, 2, 3, 1).numpy()
+    expected = normalize(images, mean=recipe.pixels.mean, std=recipe.pixels.std)
+    got, _ = augmented(BATCH, recipe, class_count=5, seed=1, epoch=2, device=CPU)
+    assert np.array_equal(got.numpy(), expected)
+    assert not np.array_equal(got.numpy(), plain().images.numpy())
+
+
+def test_every_name_of_a_policy_has_one():
+    assert tuple(POLICIES) == get_args(recipes.AugmentName)
 
 
 @pytest.mark.parametrize(

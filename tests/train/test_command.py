@@ -71,6 +71,26 @@ def test_options_change_the_recipe_and_the_card_says_so(dataset, tmp_path):
     assert changed["model"]["here"] == "resnet10_gn"
 
 
+def test_options_of_augmentation_are_in_the_card_and_change_what_is_trained_on(dataset, tmp_path):
+    options = ["--augment", "trivial-augment-wide", "--erase", "0.25"]
+    options += ["--color-jitter", "0.4", "0.4", "0.4", "0.1"]
+    for name, arguments in (("plain", []), ("one", options), ("two", options)):
+        command = ["train", str(dataset), "--out", str(tmp_path / name), *_SHORT, *arguments]
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+    assert losses(tmp_path / "one") == losses(tmp_path / "two") != losses(tmp_path / "plain")
+    card = json.loads((tmp_path / "one" / "card.json").read_text())
+    changed = card["changed_from_the_published_recipe"]
+    assert changed["augment"] == {"published": None, "here": "trivial-augment-wide"}
+    assert changed["color_jitter"] == {"published": [0.0] * 4, "here": [0.4, 0.4, 0.4, 0.1]}
+    assert changed["erasing"] == {"published": 0.0, "here": 0.25}
+    # the same --out with other options is another run
+    command = ["train", str(dataset), "--out", str(tmp_path / "one"), *_SHORT, "--augment", "none"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "recipe.augment is trivial-augment-wide, not None" in result.output
+
+
 def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "99")
     command = ["train", str(dataset), "--out", str(tmp_path / "run"), *_SHORT, "--device", "cuda"]
@@ -91,6 +111,7 @@ def test_recipes_are_told_with_their_source():
     ("arguments", "message"),
     [
         (["--batch-size", "33", "--accumulate", "2"], "33 cannot be cut into 2 equal parts"),
+        (["--color-jitter", "0.4", "0.4", "0.4", "0.7"], "hue of color_jitter is 0.7; allowed are"),
         (["--model", "resnet19"], "unknown model 'resnet19'"),
         (["--finetune", "FILE", "--features", "FILE"], "exclude each other"),
     ],

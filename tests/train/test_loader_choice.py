@@ -30,11 +30,11 @@ def epochs(dataset, recipe, execution, ranks):
         loader.close()
 
 
-@pytest.mark.parametrize("policy", [None, "trivialaugment-wide"], ids=["tensors", "pixels"])
-def test_dali_feeds_the_loop_as_the_cpu_loader_does(dataset, policy):
+@pytest.mark.parametrize("augment", [None, "trivial-augment-wide"], ids=["tensors", "pixels"])
+def test_dali_feeds_the_loop_as_the_cpu_loader_does(dataset, augment):
     """With another box, or another flip, images differ by ten times what is allowed here."""
-    recipe = dataclasses.replace(TINY, policy=policy)
-    unit = 1 if policy else 1 / 255 / 0.225  # levels, or what normalizing makes of them
+    recipe = dataclasses.replace(TINY, augment=augment)
+    unit = 1 if augment else 1 / 255 / 0.225  # levels, or what normalizing makes of them
     taken = [[], []]
     for rank in (0, 1):
         ranks = Ranks(rank, 2, CPU)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from imnet_data.errors import TrainError
 from imnet_data.evaluation import Protocol, evaluate, load_model
 from imnet_data.train import loop, recipes
 from imnet_data.train.models import ModelOptions, build_model
+from imnet_data.train.transfer import Transfer
 from imnet_data.transforms import Progressive
 
 ONE_EPOCH = TINY.with_epochs(1)
@@ -62,10 +65,27 @@ def test_a_finished_run_is_not_trained_further(dataset, never_killed):
 
 
 def test_another_run_in_the_same_folder_is_refused(dataset, never_killed):
-    with pytest.raises(TrainError, match="whose seed is 0, asked for is 7"):
+    with pytest.raises(TrainError, match="another run: seed is 0, not 7; give the options of that"):
         loop.train(dataset, never_killed, TINY, seed=7, execution=EXECUTION)
-    with pytest.raises(TrainError, match=r"whose recipe is .* choose another --out"):
-        loop.train(dataset, never_killed, ONE_EPOCH, execution=EXECUTION)
+    other = dataclasses.replace(TINY, erasing=0.1, pixels=dataclasses.replace(TINY.pixels, size=40))
+    with pytest.raises(TrainError) as caught:
+        loop.train(dataset, never_killed, other, execution=EXECUTION)
+    assert str(caught.value) == (
+        f"{never_killed}/checkpoint.pt: was written by another run: recipe.pixels.size is 32, not "
+        "40; recipe.erasing is 0.0, not 0.1; give the options of that run to go on with it, or "
+        "choose another --out"
+    )
+
+
+def test_a_finished_run_that_is_to_be_longer_is_refused_with_a_way_that_works(
+    dataset, never_killed, tmp_path
+):
+    with pytest.raises(TrainError, match=r"recipe\.epochs is 3, not 4") as caught:
+        loop.train(dataset, never_killed, TINY.with_epochs(4), execution=EXECUTION)
+    found = re.search(r"with a new head: --finetune (\S+) --out OTHER$", str(caught.value))
+    start = Transfer(Path(found[1]))
+    loop.train(dataset, tmp_path, ONE_EPOCH, start=start, execution=EXECUTION)
+    assert len(losses(tmp_path)) == STEPS
 
 
 def test_accumulating_gives_the_weights_of_the_whole_batch(dataset, tmp_path):
@@ -135,7 +155,7 @@ def test_every_augmentation_is_a_function_of_the_seed(dataset, tmp_path):
         mixup=0.2,
         cutmix=1.0,
         erasing=0.5,
-        policy="trivialaugment-wide",
+        augment="trivial-augment-wide",
         stochastic_depth=0.2,
         pixels=dataclasses.replace(
             TINY.pixels, size=Progressive(min_size=32, max_size=64, start_epoch=0, end_epoch=1)

@@ -1,7 +1,10 @@
 """Recipes and the learning rate they give."""
 
 import dataclasses
+import math
+import re
 
+import numpy as np
 import pytest
 
 from imnet_data.evaluation.torch_models import timm_recipe, torchvision_recipe
@@ -56,10 +59,65 @@ def test_the_linear_curve_is_that_of_ffcv():
 def test_another_batch_size_scales_the_rate_and_other_epochs_stretch_the_curves():
     recipe = recipes.get("torchvision-v1").with_batch_size(1024)
     assert (recipe.batch_size, recipe.learning_rate) == (1024, pytest.approx(0.4))
-    short = recipes.get("ffcv-rn50-88").with_epochs(44)
-    assert (short.epochs, short.warmup_epochs) == (44, 1)
-    assert (short.pixels.size.start_epoch, short.pixels.size.end_epoch) == (32, 38)
     assert recipes.get("torchvision-v1").with_epochs(9).milestones == pytest.approx((3, 6))
+
+
+@pytest.mark.parametrize(("gpus", "per_gpu", "epochs"), [(8, 128, 600), (8, 128, 30), (4, 256, 10)])
+def test_the_average_decays_as_in_torchvisions_script(gpus, per_gpu, epochs):
+    # references/classification/train.py; 32 and 0.99998 are defaults of --model-ema-steps, -decay
+    adjust = gpus * per_gpu * 32 / epochs
+    alpha = min(1.0, (1.0 - 0.99998) * adjust)
+    recipe = recipes.get("torchvision-v2").with_epochs(epochs).with_batch_size(gpus * per_gpu)
+    assert recipe.ema_every == 32
+    assert recipe.ema_decay == pytest.approx(1.0 - alpha, abs=1e-12)
+
+
+def test_the_average_never_moves_by_more_than_all():
+    recipe = recipes.get("torchvision-v2").with_batch_size(8192).with_epochs(1)
+    assert recipe.ema_decay == 0
+
+
+@pytest.mark.parametrize("epochs", [30, 600, 1200])
+def test_the_warm_up_of_torchvision_is_five_epochs_of_any_number(epochs):
+    # train.py: LinearLR(start_factor=0.01, total_iters=5), then CosineAnnealingLR(epochs - 5)
+    recipe = recipes.get("torchvision-v2").with_epochs(epochs)
+    for epoch in (0, 2, 4, 5, epochs // 2, epochs - 1):
+        if epoch < 5:
+            expected = 0.5 * (0.01 + (1 - 0.01) * epoch / 5)
+        else:
+            expected = 0.5 * (1 + math.cos(math.pi * (epoch - 5) / (epochs - 5))) / 2
+        assert learning_rate(recipe, epoch) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("batch_size", "epochs"), [(2048, 100), (512, 100), (4096, 300)])
+def test_the_rate_of_lamb_grows_with_the_root_of_the_batch_as_in_timms_script(batch_size, epochs):
+    # timm's train.py: lr = lr_base * (batch size / lr_base_size) ** 0.5 for "lamb"; A3 has 8e-3 at
+    # 2048 and warms up for 5 epochs, from 1e-4 of the peak in mmpretrain (LinearLR, start_factor)
+    peak = 8e-3 * (batch_size / 2048) ** 0.5
+    recipe = recipes.get("timm-a3").with_batch_size(batch_size).with_epochs(epochs)
+    assert learning_rate(recipe, 0) == pytest.approx(1e-4 * peak)
+    assert learning_rate(recipe, 5) == pytest.approx(peak)
+    assert learning_rate(recipe, 5 + (epochs - 5) / 2) == pytest.approx(peak / 2)
+
+
+# resolution.start_ramp and end_ramp of libffcv/ffcv-imagenet, rn50_configs/rn50_*_epochs.yaml
+_FFCV_RAMPS = {16: (11, 13), 24: (17, 20), 32: (23, 27), 40: (29, 34), 56: (41, 48), 88: (65, 76)}
+
+
+@pytest.mark.parametrize("name", ["ffcv-rn50-16", "ffcv-rn50-88"])
+@pytest.mark.parametrize("epochs", _FFCV_RAMPS)
+def test_ffcv_recipes_of_all_its_numbers_of_epochs_are_its_configurations(name, epochs):
+    recipe = recipes.get(name).with_epochs(epochs)
+    size = recipe.pixels.size
+    assert (size.start_epoch, size.end_epoch) == _FFCV_RAMPS[epochs]
+    # get_cyclic_lr: interpolated between 0, lr_peak_epoch (2 in all of them), and the last one
+    for epoch in (0, 1, 2, 5.5, epochs):
+        expected = np.interp(epoch, [0, 2, epochs], [1e-4 * 1.7, 1.7, 0])
+        assert learning_rate(recipe, epoch) == pytest.approx(expected)
+
+
+def test_a_warm_up_is_no_longer_than_half_of_the_run():
+    assert recipes.get("torchvision-v2").with_epochs(6).warmup_epochs == 3
 
 
 def test_numbers_that_make_no_sense_are_refused():
@@ -70,5 +128,14 @@ def test_numbers_that_make_no_sense_are_refused():
         dataclasses.replace(recipe, learning_rate=0)
     with pytest.raises(ValueError, match="ema_decay is 1; allowed are 0 to below 1"):
         dataclasses.replace(recipe, ema_decay=1)
+    for changed, message in (
+        ({"erasing": 1.5}, "erasing is 1.5; allowed are 0 to 1"),
+        ({"augment": "v3"}, "augment is 'v3'; allowed are auto-augment, rand-augment, trivial-"),
+        ({"color_jitter": (0.4, -0.1, 0.4, 0.1)}, "needed are brightness, contrast and saturation"),
+        ({"color_jitter": (0.4, 0.4)}, "needed are brightness, contrast and saturation"),
+        ({"color_jitter": (0.4, 0.4, 0.4, 0.6)}, "hue of color_jitter is 0.6; allowed are 0 to"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            dataclasses.replace(recipe, **changed)
     with pytest.raises(ValueError, match=r"label_smoothing is 0\.1; binary_cross_entropy has none"):
         dataclasses.replace(recipes.get("timm-a3"), label_smoothing=0.1)

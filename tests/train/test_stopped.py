@@ -1,5 +1,6 @@
 """Killed in the middle of an epoch, and called again."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -66,6 +67,29 @@ def test_a_stopped_run_may_go_on_in_another_precision(dataset, tmp_path, before,
         )
     loop.train(dataset, tmp_path, one, execution=EXECUTION._replace(precision=after))
     assert list(losses(tmp_path)) == [(0, step + 1) for step in range(STEPS)]
+
+
+def test_a_stopped_run_with_augmentation_ends_as_one_that_was_not(dataset, tmp_path):
+    strong = dataclasses.replace(
+        TINY.with_epochs(1),
+        augment="rand-augment",
+        color_jitter=(0.4, 0.4, 0.4, 0.1),
+        erasing=0.5,
+        cutmix=1.0,
+    )
+
+    def stop(line):
+        if "step 5/" in line:
+            raise KeyboardInterrupt
+
+    loop.train(dataset, tmp_path / "whole", strong, execution=EXECUTION)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, report=stop)
+    lines = []
+    loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, report=lines.append)
+    assert lines[0] == "goes on from epoch 1, step 3"
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")
+    assert_same_weights(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 
 
 def test_half_a_line_of_a_killed_run_is_cut(dataset, tmp_path):
