@@ -230,7 +230,7 @@ path = Path(__file__).with_name("zip.py")
 spec = importlib.util.spec_from_file_location("imnet_data.formats.zip", path)
 module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-formats.FORMATS["zip"] = None
+formats.FORMATS["zip"] = spec.name
 """
 
 
@@ -261,7 +261,7 @@ def test_a_dataset_in_the_added_format_is_sound(
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
-    monkeypatch.setitem(formats.FORMATS, "zip", None)
+    monkeypatch.setitem(formats.FORMATS, "zip", spec.name)
     synth(tmp_path / "in", class_count=2, images_per_class=5, mean_nbytes=2_000)
     assert len(list((tmp_path / "in").iterdir())) == len(FILE_NAMES)
     added = convert([tmp_path / "in"], tmp_path / "zip", format="zip", workers=1)

@@ -118,6 +118,21 @@ def test_importing_the_package_imports_numpy_at_most() -> None:
     assert foreign == set()
 
 
+def test_help_names_each_command_on_one_line_and_imports_none_of_them() -> None:
+    code = (
+        "import atexit, sys; from imnet_data.cli import main;"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(['--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    listed = done.stdout.partition("Commands:\n")[2].splitlines()
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
+    commands -= {"__init__", "progress", "values"}
+    assert {line.split()[0] for line in listed} == commands
+    assert len(listed) == len(commands)
+    assert all(line.endswith(".") and "..." not in line for line in listed)
+    assert "numpy" not in done.stderr.split()
+
+
 def test_every_public_name_is_there_and_listed_in_order() -> None:
     import imnet_data
 

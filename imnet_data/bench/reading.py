@@ -20,7 +20,6 @@ from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import some
 from imnet_data.bench.stored import StoredReader, require_hash, stored_hashes
 from imnet_data.dataset.opened import Dataset
-from imnet_data.formats import folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -68,7 +67,7 @@ class Reading:
     def prepare(self) -> None:
         """Empty the page cache of the files, or fill it with the records."""
         if self.is_cold:
-            for path in files_of(self._dataset, self._indices):
+            for path in self._dataset.files_of(self._indices):
                 drop(path)
         else:
             for _ in self._passes(1):
@@ -104,17 +103,6 @@ def hashes_of(dataset: Dataset, work: Work) -> dict[int, str]:
     """Return the hashes of all records that are read, in one walk through the manifest."""
     orders = [work.first(_MOST_RECORDS, in_epoch_order=one) for one in (False, True)]
     return stored_hashes(dataset, np.concatenate(orders))
-
-
-def files_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[Path]:
-    """Return the files that hold some records."""
-    shards = np.unique(dataset.index.shard[indices])
-    paths = [dataset.shard_paths[shard] for shard in shards.tolist()]
-    if not any(path.is_dir() for path in paths):
-        return paths
-    keys = [key.decode() for key in dataset.index.key[indices].tolist()]
-    wnids = [dataset.classes[label] if label >= 0 else "" for label in dataset.labels[indices]]
-    return [dataset.directory / folder.file_name(*names) for names in zip(wnids, keys, strict=True)]
 
 
 def drop(path: Path) -> None:

@@ -10,13 +10,19 @@ from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import Options
-from imnet_data.formats import FORMATS
+from imnet_data.formats import FORMATS, get
 from imnet_data.inspection.text import fix_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imnet_data.dataset.description import Description
+    from imnet_data.formats import Format
+
+
+def _formats(which: Callable[[Format], bool]) -> str:
+    return ", ".join(name for name in FORMATS if name != "caffe" and which(get(name)))
 
 
 @click.command(name="convert")
@@ -41,7 +47,8 @@ if TYPE_CHECKING:
     "shard_nbytes",
     type=nbytes,
     metavar="SIZE",
-    help="Published bytes in a shard.  [default: 256MiB; beton: all in one]",
+    help="Published bytes in a shard.  [default: 256MiB; "
+    f"{_formats(lambda format: format.ONE_SHARD)}: all in one]",
 )
 @click.option(
     "--bad",
@@ -62,9 +69,13 @@ if TYPE_CHECKING:
     "--jpeg",
     type=click.Choice(["seekable", "original"]),
     help="Store JPEGs with restart markers, losslessly and reversibly, or as published.  "
-    "[default: seekable; folder: original]",
+    f"[default: seekable; {_formats(lambda format: not format.SEEKABLE)}: original]",
 )
-@click.option("--raw", type=click.FloatRange(0, 1), help="Share stored as pixels (beton only).")
+@click.option(
+    "--raw",
+    type=click.FloatRange(0, 1),
+    help=f"Share stored as pixels ({_formats(lambda format: format.PIXELS)} only).",
+)
 @click.option(
     "--lmdb-layout",
     type=click.Choice(["own", "caffe"]),

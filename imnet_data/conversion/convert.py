@@ -72,6 +72,7 @@ def convert(
     Raises:
         ImnetError: if anything is wrong; nothing is left under a final name then.
     """
+    formats.get(format)
     out = Path(out)
     given = [paths] if isinstance(paths, str | Path) else paths
     roots = [Path(path) for path in given]
@@ -92,13 +93,15 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     """Resolve the options and plan every split of the source."""
     converted = [split for split in source.splits.values() if isinstance(split, opened.Dataset)]
     made_by = converted[0].about if converted else None
-    if options.raw and format_name != "beton":
-        raise ConvertError(f"pixels can be stored in beton files only, not in {format_name}")
+    module = formats.get(format_name)
+    if options.raw and not module.PIXELS:
+        holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PIXELS)
+        raise ConvertError(f"{format_name} cannot store pixels; leave out raw, or take {holding}")
     try:
         resolved = options.over(made_by.options if made_by else DEFAULTS)
     except ValueError as error:  # an earlier version did not check what it was given
         raise ConvertError(f"the dataset was made with options that are none: {error}") from error
-    one_shard = formats.get(format_name).ONE_SHARD and resolved.shard_nbytes is None
+    one_shard = module.ONE_SHARD and resolved.shard_nbytes is None
     classes = plan.class_list(options.classes, source.classes, source.splits)
     for name, records in source.splits.items():
         plan.check_classes(
@@ -159,22 +162,17 @@ def prepare(conversion: Conversion, stage: Path) -> Writing:
     for split in conversion.plans:
         (stage / split).mkdir(exist_ok=True)
     (stage / "journals").mkdir(exist_ok=True)
+    module, asked = formats.get(conversion.format_name), conversion.options.jpeg
     return Writing(
-        format=formats.get(conversion.format_name),
+        format=module,
         options=conversion.options,
         labels={wnid: label for label, wnid in enumerate(conversion.classes)},
         plans=conversion.plans,
-        seekable=_is_seekable(conversion),
+        seekable=module.SEEKABLE if asked is None else asked == "seekable",
         stage=stage,
         journals=stage / "journals",
         counter=Counter(),
     )
-
-
-def _is_seekable(conversion: Conversion) -> bool:
-    """A folder is there to have the published files; all else is there to be read fast."""
-    asked = conversion.options.jpeg
-    return asked == "seekable" if asked else conversion.format_name != "folder"
 
 
 def write_shards(

@@ -17,7 +17,7 @@ from imnet_data.dataset.description import FILE_NAME as DESCRIPTION
 from imnet_data.dataset.description import Description, ShardFile, SplitDescription
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv
 from imnet_data.errors import ConvertError
-from imnet_data.formats import ShardSummary, folder
+from imnet_data.formats import ShardSummary
 from imnet_data.machine import files
 from imnet_data.machine.files import file_sha256
 from imnet_data.machine.progress import Step
@@ -121,6 +121,6 @@ def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple
         yield name, _write(directory / name, content)
     for name in (manifest.FILE_NAME, index.FILE_NAME):
         yield name, file_sha256(directory / name)
-    if not heads[0].name:  # a folder: the hash of a record is that of its file
+    if (record_file := writing.format.record_file) is not None:
         for entry in writing.entries(split, range(len(heads))):
-            yield folder.file_name(entry.wnid, entry.key), entry.sha256
+            yield record_file(entry.wnid, entry.key), entry.stored_sha256 or entry.sha256

@@ -20,7 +20,7 @@ from imnet_data.conversion import journal
 from imnet_data.conversion.journal import Head
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
-from imnet_data.formats import Sample, folder
+from imnet_data.formats import Sample
 from imnet_data.images import fixups, reencode
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.files import Output, file_sha256, write_whole
@@ -313,10 +313,10 @@ def is_whole(writing: Writing, job: ShardJob) -> bool:
         head = journal.read_head(path)
         if journal.beside_sha256(path) != head.beside_sha256:
             return False
-        sums = {head.name: head.sha256, **head.side_files} if head.name else {}
-        if not head.name:
+        sums = {head.name: head.sha256, **head.side_files}
+        if (record_file := writing.format.record_file) is not None:
             sums = {
-                folder.file_name(entry.wnid, entry.key): entry.sha256
+                record_file(entry.wnid, entry.key): entry.stored_sha256 or entry.sha256
                 for entry in journal.entries(path)
             }
         return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())

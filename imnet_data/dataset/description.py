@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imnet_data.arguments import integer, number, one_of
 from imnet_data.errors import ManifestError
+from imnet_data.formats import FORMATS
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.rng import require_seed
@@ -162,6 +163,11 @@ def read(root: Path) -> Description:
         if document["version"] != VERSION:
             raise ManifestError(
                 f"{path}: version {document['version']}, this program knows {VERSION}; update it"
+            )
+        if document["format"] not in FORMATS:
+            raise ManifestError(
+                f"{path}: format {document['format']!r}, this program knows {', '.join(FORMATS)}; "
+                "update it, or import what adds the format to imnet_data.formats.FORMATS"
             )
         return Description(
             name=document["name"],

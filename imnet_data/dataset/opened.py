@@ -83,7 +83,7 @@ class Dataset(Closing):
 
     @property
     def shard_paths(self) -> tuple[Path, ...]:
-        """The files that `index.shard` numbers; of a folder, the split's directory."""
+        """The files that `index.shard` numbers; the split's folder where each record has a file."""
         return tuple(self._shard_path(number) for number in range(len(self._shard_files)))
 
     @property
@@ -121,6 +121,17 @@ class Dataset(Closing):
     def entries(self, *, start: int = 0) -> Iterator[Entry]:
         """Return the lines of the manifest in order, from record `start` on."""
         return manifest.read(self.directory / manifest.FILE_NAME, start=start)
+
+    def files_of(self, indices: NDArray[np.integer]) -> list[Path]:
+        """Return the files that hold some records: those of their shards, or one for each."""
+        record_file = self._format.record_file
+        if record_file is None:
+            return [self._shard_path(shard) for shard in np.unique(self.index.shard[indices])]
+        keys, labels = self.index.key[indices].tolist(), self.labels[indices].tolist()
+        return [
+            self.directory / record_file(self.classes[label] if label >= 0 else "", key.decode())
+            for key, label in zip(keys, labels, strict=True)
+        ]
 
     def open_shard(self, number: int) -> Shard:
         """Return shard `number`, opened on first use; closed by `close`."""

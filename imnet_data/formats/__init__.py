@@ -1,8 +1,8 @@
 """Formats: each is one module that writes and opens shards; a shard is one file of it.
 
-A format's module satisfies the Protocol `Format`. To add one, write the module and add its row to
-`FORMATS`; nothing else knows the list. Splits, manifests and labels of a whole dataset belong to
-`dataset`.
+A format's module satisfies the Protocol `Format`, which is all that the package knows of it. To add
+one, write the module, inside this package or outside, and add its row to `FORMATS`. Splits,
+manifests and labels of a whole dataset belong to `dataset`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from imnet_data.errors import MissingExtra
+from imnet_data.arguments import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +24,10 @@ if TYPE_CHECKING:
 
     Seen = Callable[[int, memoryview], None]
 
-# name -> extra that it needs, None for none
-FORMATS: dict[str, str | None] = {
-    "webdataset": None,
-    "lmdb": None,
-    "caffe": None,
-    "beton": None,
-    "tfrecord": None,
-    "folder": None,
+# name -> module, imported on first use
+FORMATS = {
+    name: f"imnet_data.formats.{name}"
+    for name in ("webdataset", "lmdb", "caffe", "beton", "tfrecord", "folder")
 }
 
 
@@ -111,6 +107,23 @@ class Format(Protocol):
     def ONE_SHARD(self) -> bool:
         """Whether its tools want one file a split, so that this is the default."""
 
+    @property
+    def PIXELS(self) -> bool:
+        """Whether it can store an image as pixels: `Sample.pixels`."""
+
+    @property
+    def SEEKABLE(self) -> bool:
+        """Whether JPEGs are stored seekable unless the options say otherwise."""
+
+    @property
+    def record_file(self) -> Callable[[str, str], str] | None:
+        """Name the file of a record, from wnid and key, below the folder of its split.
+
+        None where the records of a shard share one file. Where each has a file of its own, which
+        holds the stored bytes alone, a shard is written as a folder, all shards of a split are
+        merged into the split's folder, and `open` is given that.
+        """
+
     def shard_name(self, split: str, index: int, count: int) -> str:
         """Name shard `index` of `count`."""
 
@@ -118,7 +131,7 @@ class Format(Protocol):
         """Write one shard and its side files; give the offset of each image, int64[written]."""
 
     def open(self, path: Path) -> Shard:
-        """Open the shard at `path`, cheaply: for a folder, `path` is the split's directory."""
+        """Open the shard at `path`, cheaply."""
 
     def split_side_files(self, split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
         """Return the files that go beside all shards of a split."""
@@ -129,17 +142,6 @@ def get(name: str) -> Format:
 
     Raises:
         ValueError: if there is no such format.
-        MissingExtra: if a package that it needs is not installed.
     """
-    if name not in FORMATS:
-        raise ValueError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
-    try:
-        return cast("Format", importlib.import_module(f"imnet_data.formats.{name}"))
-    except ImportError as error:
-        extra = FORMATS[name]
-        if extra is None:
-            raise
-        raise MissingExtra(
-            f"format {name} needs a package that is missing ({error}); "
-            f"install it: pip install 'imnet-data[{extra}]'"
-        ) from error
+    one_of("format", name, FORMATS)
+    return cast("Format", importlib.import_module(FORMATS[name]))

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+PIXELS = True
+SEEKABLE = True
+
+record_file = None
 
 _HEADER = struct.Struct("<HHIQQ")
 _VERSION = 2

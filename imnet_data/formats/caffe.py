@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+PIXELS = False
+SEEKABLE = True
+
+record_file = None
 
 _DATA, _LABEL, _ENCODED = 4, 5, 7
 _MAX_COUNT = 10**8  # eight digits keep the keys in order

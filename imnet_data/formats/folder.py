@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 EXTENTS = False
 ONE_SHARD = False
+PIXELS = False
+SEEKABLE = False  # a folder is there to have the published files
 
 _SUFFIX = ".JPEG"
 
@@ -38,7 +40,7 @@ def shard_name(split: str, index: int, count: int) -> str:
     return f"{split}-{index:06d}"
 
 
-def file_name(wnid: str, key: str) -> str:
+def record_file(wnid: str, key: str) -> str:
     """Name the file of a record, below the folder of its split."""
     return f"{wnid}/{key}{_SUFFIX}" if wnid else f"{key}{_SUFFIX}"
 
@@ -48,7 +50,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
     out.path.mkdir()
     count = 0
     for sample in samples:
-        image = out.path / file_name(sample.record.wnid, sample.record.key)
+        image = out.path / record_file(sample.record.wnid, sample.record.key)
         image.parent.mkdir(exist_ok=True)
         try:
             with image.open("xb") as file:
@@ -69,7 +71,7 @@ class FolderShard:
 
     def read(self, place: Place) -> bytes:
         """Return the bytes of the file of `place`."""
-        path = self._path / file_name(place.wnid, place.key)
+        path = self._path / record_file(place.wnid, place.key)
         image = _read(path)
         if len(image) != place.nbytes:
             raise FormatError(

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+PIXELS = False
+SEEKABLE = True
+
+record_file = None
 
 _HEAD = struct.Struct("<iIHHBBH")
 _VERSION = 1

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+PIXELS = False
+SEEKABLE = True
+
+record_file = None
 
 _HEAD_NBYTES, _TAIL_NBYTES = 12, 4
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+PIXELS = False
+SEEKABLE = True
+
+record_file = None
 
 _BLOCK = 512
 _ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nvidia.dali import Pipeline, fn, math, tfrecord, types
 
-from imnet_data.formats import folder
+from imnet_data import formats
 from imnet_data.loaders.dali_graph import decode_options, resized
 from imnet_data.machine.pool import cores
 from imnet_data.rng import Stream, hash64
@@ -113,17 +113,17 @@ def _read(
             path=paths, index_path=[f"{path}.idx" for path in paths], features=features, **options
         )
         return found[_IMAGE], found[_LABEL][0] - 1  # the convention `tf`
-    if format_name == "folder":
-        jpegs, labels = fn.readers.file(
-            files=_files(dataset), labels=dataset.labels.tolist(), **options
-        )
+    if formats.get(format_name).record_file is not None:
+        files = [str(path) for path in dataset.files_of(np.arange(len(dataset)))]
+        jpegs, labels = fn.readers.file(files=files, labels=dataset.labels.tolist(), **options)
         return jpegs, labels[0]
     if format_name == "caffe" and len(paths) == 1:
         jpegs, labels = fn.readers.caffe(path=str(dataset.directory), **options)
         return jpegs, labels[0]
     raise ValueError(
         f"{dataset.root}: DALI has no reader for {format_name} in {len(paths)} shards; allowed are "
-        "webdataset, tfrecord, folder, and caffe in one; or use DaliLoader, which reads all formats"
+        "webdataset, tfrecord, a file for each record, and caffe in one; or use DaliLoader, which "
+        "reads all formats"
     )
 
 
@@ -136,14 +136,6 @@ def _number(digits: Any, most: int) -> Any:
     return fn.reductions.sum(values * powers, axes=[0]) // fn.cast(
         math.pow(10, missing), dtype=types.INT32
     )
-
-
-def _files(dataset: Dataset) -> list[str]:
-    """Return the path of each record of a folder, in stored order."""
-    wnids = (dataset.classes[label] for label in dataset.labels.tolist())
-    keys = (key.decode() for key in dataset.index.key)
-    names = map(folder.file_name, wnids, keys)
-    return [str(dataset.directory / name) for name in names]
 
 
 def _train(jpegs: Any, recipe: TrainRecipe, options: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import formats, jpeg
 from imnet_data.dataset import manifest
 from imnet_data.errors import FormatError, ImageError
-from imnet_data.formats import Place, folder
+from imnet_data.formats import Place
 from imnet_data.images import reencode
 from imnet_data.machine.files import FileHash, digests, file_sha256
 
@@ -95,6 +95,7 @@ class _RecordsCheck:
         self._rows = self._expected.rows_of(job.shard)
         self._name = checking.about.splits[job.split].shards[job.shard].name
         self._format = formats.get(checking.about.format)
+        self._has_file = self._format.record_file is None
         self._file = f"{job.split}/{self._name}"
         self._sum = FileHash(checking.root / self._file)
 
@@ -106,7 +107,7 @@ class _RecordsCheck:
             return
         try:
             reached = self._rows.start
-            if self._name:  # files of a folder have no order to be walked in
+            if self._has_file:  # files of single records have no order to be walked in
                 for found in self._walk(shard):
                     if isinstance(found, Difference):
                         yield found
@@ -114,7 +115,7 @@ class _RecordsCheck:
                         reached = found
             for row in range(reached, self._rows.stop):
                 yield from self._look(shard, row)
-            if self._name:
+            if self._has_file:
                 yield from _check_sum(self._checking, self._file, self._sum.hexdigest())
         except OSError as error:
             yield self._difference(f"cannot be read ({error.strerror})")
@@ -184,7 +185,7 @@ class _RecordsCheck:
 
     def _digests(self, *contents: bytes) -> list[bytes]:
         """Return the sha256 of each, and go on with that of the shard where it has a file."""
-        if self._name:
+        if self._has_file:
             return self._sum.digests_beside(*contents)
         return digests(contents)
 
@@ -202,5 +203,6 @@ class _RecordsCheck:
         if row is None:
             return Difference(f"{self._split}/{self._name}", what)
         place = self._place(row)
-        name = self._name or folder.file_name(place.wnid, place.key)
+        record_file = self._format.record_file
+        name = self._name if record_file is None else record_file(place.wnid, place.key)
         return Difference(f"{self._split}/{name}", what, place.key)

@@ -16,7 +16,7 @@ import numpy as np
 from imnet_data.dataset import description, index, manifest
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
-from imnet_data.formats import folder, get
+from imnet_data.formats import get
 from imnet_data.imagenet import labels
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
@@ -196,9 +196,11 @@ def _check_known_counts(
 def _without_records(
     root: Path, about: Description, split: str, sums: dict[str, str]
 ) -> Iterator[Difference]:
-    """Take the files of records out of the sums of a folder: they are hashed as records."""
-    if about.splits[split].shards[0].name:
+    """Take the files of single records out of the sums: they are hashed as records."""
+    record_file = get(about.format).record_file
+    if record_file is None:
         return
     for entry in manifest.read(root / split / manifest.FILE_NAME):
-        if sums.pop(f"{split}/{folder.file_name(entry.wnid, entry.key)}", None) != entry.sha256:
+        sha256 = entry.stored_sha256 or entry.sha256
+        if sums.pop(f"{split}/{record_file(entry.wnid, entry.key)}", None) != sha256:
             yield Difference(SUMS, "does not have the hash that the manifest has", entry.key)

@@ -184,7 +184,7 @@ def test_what_should_be_warm_and_was_not_is_told(share, words):
 def test_files_that_are_dropped_are_those_that_are_read(other_roots, kind):
     (root,) = [path for path in other_roots if path.name == kind]
     with Dataset.open(root) as dataset:
-        files = reading.files_of(dataset, np.arange(3))
+        files = dataset.files_of(np.arange(3))
         assert len(set(files)) == (3 if kind == "folder" else 1)
         assert all(path.is_file() for path in files)
 
