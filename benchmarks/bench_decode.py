@@ -3,7 +3,8 @@
 "simplejpeg" is libjpeg-turbo without anything around it, "pillow" what torchvision reads with:
 both decode whole images. "full" is this decoder on whole images, "boxes-original" and
 "boxes-seekable" on the boxes of RandomResizedCrop, from the files as they are and from the same
-with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes.
+with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes, and
+"examine" reads all of the data of either kind without making pixels.
 
 Images and boxes are those of `imnet-data bench DATASET`: the first batches of epoch 0 (without
 those that cannot have restart markers). Its decode and cut rows, in images/s a core, are
@@ -39,7 +40,10 @@ from imnet_data.errors import NotSeekable
 from imnet_data.machine.provenance import processor
 
 PASSES = 3  # over all images in one round, after one that is not timed
-RIVALS = ["simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"]
+RIVALS = [
+    *("simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"),
+    *("examine", "examine-seekable"),
+]
 
 
 def pillow_pixels(data):
@@ -80,6 +84,9 @@ def rival(name, files, made, boxes, target_width) -> tuple[list[tuple], Callable
     def is_seekable(index, result):
         return jpeg.restore(result) == files[index]
 
+    def is_plain(index, found):
+        return found.verdict is jpeg.Verdict.PLAIN
+
     whole, boxed = [(data,) for data in files], list(zip(made, boxes, strict=True))
     if name == "simplejpeg":
         from simplejpeg import decode_jpeg
@@ -96,6 +103,8 @@ def rival(name, files, made, boxes, target_width) -> tuple[list[tuple], Callable
             is_seekable,
         ),
         "crop": (boxed, jpeg.crop, is_cut),
+        "examine": (whole, jpeg.examine, is_plain),
+        "examine-seekable": ([(data,) for data in made], jpeg.examine, is_plain),
     }[name]
 
 

@@ -6,7 +6,7 @@ others. The policy for bad images belongs to `images`, batches to `loaders`.
 
 from imnet_data.jpeg._crop import crop
 from imnet_data.jpeg._decode import decode
-from imnet_data.jpeg._examine import Examination, Verdict, examine
+from imnet_data.jpeg._examine import Examination, Verdict, examine, is_regular
 from imnet_data.jpeg._header import Header, header
 from imnet_data.jpeg._pillow import MAX_PIXELS, decode_by_pillow, kind_of, open_by_pillow
 from imnet_data.jpeg._seekable import restore, seekable
@@ -21,6 +21,7 @@ __all__ = [
     "decode_by_pillow",
     "examine",
     "header",
+    "is_regular",
     "kind_of",
     "open_by_pillow",
     "restore",

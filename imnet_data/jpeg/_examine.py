@@ -56,6 +56,14 @@ def examine(image: bytes | memoryview) -> Examination:
     return _ask_pillow(image, seen, coding or ("" if data else "structure"), reason)
 
 
+def is_regular(image: bytes | memoryview) -> bool:
+    """Return whether the header is one of a JPEG that all decoders read in the same way.
+
+    Looks at the header alone, so it costs microseconds; damage in the data is not seen.
+    """
+    return _native.jpeg_is_regular(image)
+
+
 def _ask_pillow(
     image: bytes | memoryview, seen: dict[str, Any], kind: str, reason: str
 ) -> Examination:

@@ -20,7 +20,12 @@ from imnet_data import jpeg
 from imnet_data.errors import ImageError
 from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, OpenFile, ReadAhead, read_extent
-from imnet_data.loaders.source import SupportsExtents, record_name
+from imnet_data.loaders.source import (
+    CHANGED,
+    SupportsExtents,
+    damaged_as_published,
+    record_name,
+)
 from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
@@ -42,7 +47,8 @@ class JpegBatch(NamedTuple):
     """Some records as they are stored, and what is to be done to their pixels."""
 
     indices: NDArray[np.int64]
-    images: list[bytes | NDArray[np.uint8]]  # JPEGs; [h, w, 3] where pixels are stored
+    # JPEGs; [h, w, 3] where pixels are stored, or where each decoder would make others
+    images: list[bytes | NDArray[np.uint8]]
     boxes: NDArray[np.int32]  # [n, 4], left, upper, right, lower: the crops, in these images
     rows: NDArray[np.int32]  # see `geometry`
     side: int  # of the square images to be made
@@ -83,6 +89,7 @@ class JpegReader:
         self._cuts = cut and isinstance(recipe, TrainRecipe)
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self._reading = threading.Lock()  # of a source that may not be read by several threads
+        self._damaged = damaged_as_published(source)
         self._pool = ThreadPoolExecutor(threads, "jpegs")
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:
@@ -180,15 +187,31 @@ class JpegReader:
         image = np.frombuffer(stored, np.uint8).reshape(height, width, 3)[upper:lower, left:right]
         return image, (0, 0, right - left, lower - upper)
 
-    def _jpeg(self, index: int, stored: bytes | memoryview, box: Box) -> tuple[bytes, Box]:
-        expected = (int(self._source.width[index]), int(self._source.height[index]))
+    def _jpeg(
+        self, index: int, stored: bytes | memoryview, box: Box
+    ) -> tuple[bytes | NDArray[np.uint8], Box]:
         try:
+            if self._damaged[index] or not jpeg.is_regular(stored):
+                return self._by_pillow(index, stored, box)
             header = jpeg.header(stored)
-            if (header.width, header.height) != expected:
-                raise ImageError(
-                    f"the image is {header.width} x {header.height} pixels, but the index says "
-                    f"{expected[0]} x {expected[1]}"
-                )
+            self._require_size(index, header.width, header.height)
             return jpeg.crop(stored, box) if self._cuts else (bytes(stored), box)
         except ImageError as error:
-            raise ImageError(f"{self.name(index)}: {error}; {_REMEDY}") from error
+            raise ImageError(f"{self.name(index)}: {error}; {CHANGED}") from error
+
+    def _by_pillow(
+        self, index: int, stored: bytes | memoryview, box: Box
+    ) -> tuple[NDArray[np.uint8], Box]:
+        """Return the pixels of a box where each decoder would make something else of the bytes."""
+        pixels = jpeg.decode_by_pillow(stored, fill=bool(self._damaged[index]))
+        self._require_size(index, pixels.shape[1], pixels.shape[0])
+        left, upper, right, lower = box
+        return pixels[upper:lower, left:right], (0, 0, right - left, lower - upper)
+
+    def _require_size(self, index: int, width: int, height: int) -> None:
+        expected = (int(self._source.width[index]), int(self._source.height[index]))
+        if (width, height) != expected:
+            raise ImageError(
+                f"the image is {width} x {height} pixels, but the index says "
+                f"{expected[0]} x {expected[1]}"
+            )

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from imnet_data.dataset.opened import Dataset
 
 
-# what to do where the bytes of a record are not what they were when it was converted
+# what to do where the bytes of a record are not what they should be
 CHANGED = (
-    "its bytes have changed since it was converted: `imnet-data verify DATASET --decode` shows it, "
-    "`imnet-data verify DATASET --repair SOURCE` restores it"
+    "run `imnet-data verify DATASET --decode`, which shows whether its bytes have changed; "
+    "`--repair SOURCE` restores them"
 )
 
 

@@ -157,11 +157,11 @@ def test_damage_that_is_not_marked_is_an_error_with_the_commands_that_help(cases
             list(loader.epoch(0))
         assert len(loader.skipped) > len(damaged) // 2  # a crop need not see what lies below it
         for text in loader.skipped.values():
-            assert "imnet-data verify DATASET --decode" in text
-            assert "--repair SOURCE" in text
+            assert "run `imnet-data verify DATASET --decode`, which shows" in text
+            assert "`--repair SOURCE` restores them" in text
     with (
         CpuLoader(source, recipe, schedule) as loader,
-        pytest.raises(ImageError, match=r"record_\d+ \(record \d+\): .*its bytes have changed"),
+        pytest.raises(ImageError, match=r"record_\d+ \(record \d+\): .*run `imnet-data verify"),
     ):
         list(loader.epoch(0))
 

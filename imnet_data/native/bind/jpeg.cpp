@@ -127,6 +127,12 @@ nb::dict examine(nb::handle jpeg, uint64_t max_pixels) {
   return fields;
 }
 
+bool is_regular(nb::handle jpeg) {
+  const Bytes bytes(jpeg);
+  JpegHeader found;
+  return found.read(bytes.data(), bytes.size()) && found.irregular;
+}
+
 nb::dict header(nb::handle jpeg) {
   const Bytes bytes(jpeg);
   JpegHeader found;
@@ -208,6 +214,7 @@ void bind_jpeg(nb::module_& m) {
   m.def("jpeg_header", &header, "jpeg"_a);
   m.attr("MAX_PIXELS") = JpegDecoder::kMaxPixels;
   m.def("jpeg_examine", &examine, "jpeg"_a, "max_pixels"_a);
+  m.def("jpeg_is_regular", &is_regular, "jpeg"_a);
   m.def("jpeg_decode", &decode, "jpeg"_a, "box"_a.none(), "max_pixels"_a, "irregular"_a);
 }
 

@@ -1,0 +1,82 @@
+"""Records that each decoder would read in its own way: all loaders give Pillow's pixels of them."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imnet_data import jpeg
+from imnet_data.errors import ImageError
+from imnet_data.jpeg import Verdict
+from imnet_data.loaders.jpegs import JpegReader
+from imnet_data.loaders.schedule import Schedule
+from imnet_data.transforms import EvalRecipe
+
+COUNT = 5
+RECIPE = EvalRecipe(resize=16, crop=16)
+
+
+class Source:
+    """Five records: sound, cut with an end marker, with bytes between segments, a PNG, grey."""
+
+    def __init__(self, *, marked):
+        pixels = np.random.default_rng(3).integers(0, 256, (24, 31, 3), np.uint8)
+        image = Image.fromarray(pixels)
+        sound = self.file(image, "JPEG", quality=90)
+        self.images = [
+            sound,
+            sound[: len(sound) // 2] + b"\xff\xd9",
+            sound[:20] + b"\0\0" + sound[20:],
+            self.file(image, "PNG"),
+            self.file(image.convert("L"), "JPEG"),
+        ]
+        self.key = np.array([f"record_{number}" for number in range(COUNT)], "S10")
+        self.label = np.arange(COUNT)
+        self.width, self.height = np.full(COUNT, 31), np.full(COUNT, 24)
+        self.pixels = np.zeros(COUNT, bool)
+        self.damaged = np.arange(COUNT) == 1 if marked else None
+
+    @staticmethod
+    def file(image, kind, **options):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        return file.getvalue()
+
+    def read(self, index):
+        return self.images[index]
+
+
+def batch_of(source):
+    schedule = Schedule(count=COUNT, batch_size=COUNT, order="sequential", last="ragged")
+    reader = JpegReader(source, RECIPE, schedule, threads=1, cut=False)
+    try:
+        return next(reader.epoch(0))
+    finally:
+        reader.close()
+
+
+def test_readers_for_other_decoders_hand_them_only_what_all_read_alike():
+    source = Source(marked=True)
+    verdicts = [jpeg.examine(image).verdict for image in source.images]
+    assert verdicts == [
+        Verdict.PLAIN,
+        Verdict.DAMAGED,
+        Verdict.OTHER_DECODER,
+        Verdict.NOT_A_JPEG,
+        Verdict.PLAIN,
+    ]
+    batch = batch_of(source)
+    assert [isinstance(image, bytes) for image in batch.images] == [True, False, False, False, True]
+    for image, stored in zip(batch.images[1:4], source.images[1:4], strict=True):
+        expected = np.asarray(Image.open(io.BytesIO(stored)).convert("RGB"))
+        assert np.array_equal(image, expected)
+    assert batch.boxes.tolist() == [[0, 0, 31, 24]] * COUNT
+
+
+def test_an_image_that_nobody_decodes_is_an_error_that_names_the_record():
+    source = Source(marked=False)
+    source.images[3] = source.images[3][:200]
+    message = r"record_3 \(record 3\): it cannot be decoded by Pillow .*; run `imnet-data verify"
+    with pytest.raises(ImageError, match=message):
+        batch_of(source)
