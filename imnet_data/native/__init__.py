@@ -3,6 +3,10 @@
 Everything that knows Python, NumPy or a dataset belongs to the packages above.
 """
 
+import os
+
+from imnet_data.errors import ImnetError
+
 try:
     from imnet_data.native import _native
 except ImportError as error:
@@ -12,3 +16,14 @@ except ImportError as error:
     ) from error
 
 __all__ = ["_native"]
+
+
+def _choose_variant(name: str) -> None:
+    known = _native.simd_variants()
+    if name not in known:
+        raise ImnetError(f"IMNET_DATA_SIMD is {name!r}; this machine runs: {', '.join(known)}")
+    _native.set_simd(name)
+
+
+if os.environ.get("IMNET_DATA_SIMD"):
+    _choose_variant(os.environ["IMNET_DATA_SIMD"])

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cpu/simd.hpp"
+#include "kernels.hpp"
 #include "jpeg/decoder.hpp"
 
 namespace imnet {

@@ -9,8 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
   const Box whole = whole_box(decoder.header()), box = some_box(data, nbytes, decoder.header());
   const int width = decoder.header().width;
   std::vector<Pixels> images;
-  for (const std::string& variant : simd_variants()) {
-    set_simd(variant);
+  for (const Kernels* variant : runnable_kernels()) {
+    set_simd(variant->name);
     images.push_back(pixels_of(decoder, whole));
     const Pixels part = pixels_of(decoder, box);
     if (images.back().status) {

@@ -6,8 +6,8 @@ using namespace imnet;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
   static JpegDecoder decoder;
-  for (const std::string& variant : simd_variants()) {
-    set_simd(variant);
+  for (const Kernels* variant : runnable_kernels()) {
+    set_simd(variant->name);
     const JpegExamination found = examine_jpeg(decoder, data, nbytes, kFuzzPixels);
     for (const JpegStatus& status : {found.header, found.coding, found.structure, found.data})
       require(status.offset <= nbytes);

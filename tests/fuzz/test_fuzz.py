@@ -10,6 +10,8 @@ from make_corpus import main as write_corpus
 
 FOLDER = Path(__file__).parent
 NATIVE = FOLDER.parents[1] / "imnet_data" / "native"
+STANDALONE = FOLDER / "standalone.cpp"
+KERNELS = sorted((FOLDER.parent / "native").glob("kernels*.cpp"))
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 OPTIONS = ["-std=c++17", "-O1", "-g1", f"-I{NATIVE}", *SANITIZERS]
 TARGETS = sorted(path.stem for path in FOLDER.glob("fuzz_*.cpp"))
@@ -32,8 +34,7 @@ def compiler(tmp_path_factory):
 @pytest.fixture(scope="module")
 def objects(compiler, tmp_path_factory):
     folder = tmp_path_factory.mktemp("objects")
-    core = [path for name in ("jpeg", "cpu") for path in (NATIVE / name).rglob("*.cpp")]
-    sources = [*core, FOLDER / "standalone.cpp"]
+    sources = [path for path in NATIVE.rglob("*.cpp") if path.parent.name not in {"bind", "loader"}]
     subprocess.run([compiler, *OPTIONS, "-c", *sources], cwd=folder, check=True)
     return list(folder.glob("*.o"))
 
@@ -49,7 +50,7 @@ def corpus(tmp_path_factory):
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_images_break_nothing(target, compiler, objects, corpus, tmp_path):
     program = tmp_path / target
-    command = [compiler, *OPTIONS, FOLDER / f"{target}.cpp", *objects, "-o", program]
+    command = [compiler, *OPTIONS, FOLDER / f"{target}.cpp", STANDALONE, *objects, "-o", program]
     subprocess.run(command, check=True)
     count = MUTATIONS.get(target, OTHER_MUTATIONS)
     run = subprocess.run(
@@ -62,3 +63,11 @@ def test_mutated_images_break_nothing(target, compiler, objects, corpus, tmp_pat
     )
     assert run.returncode == 0, f"after {tmp_path / 'last-input'}:\n{run.stderr}"
     assert run.stdout == f"{len(corpus)} files, {count} mutations\n"
+
+
+@pytest.mark.slow
+def test_kernels_stay_within_what_they_may_read_and_write(compiler, objects, tmp_path):
+    program = tmp_path / "kernels"
+    subprocess.run([compiler, *OPTIONS, *KERNELS, *objects, "-o", program], check=True)
+    run = subprocess.run([program, "300"], capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stdout + run.stderr

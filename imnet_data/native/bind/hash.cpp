@@ -7,6 +7,7 @@
 
 #include "bind/module.hpp"
 #include "hash/sha256.hpp"
+#include "kernels.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -40,6 +41,9 @@ nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
   for (const Sha256& sum : sums) digests.append(digest(sum));
   return digests;
 }
+
+// The scalar code is slower than hashlib.
+bool has_sha256_instructions() { return kernels().sha256 != kSha256Scalar; }
 
 Sha256* new_stream() {
   if (!has_sha256_instructions())

@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "bind/module.hpp"
-#include "cpu/simd.hpp"
+#include "kernels.hpp"
 #include "pixels/normalize.hpp"
 #include "resize/resizer.hpp"
 
@@ -85,6 +85,12 @@ void normalize(const Images& images, const Table<Number>& table, bool planar,
   look_up(images.data(), count, pixels, table.data(), planar, out.data());
 }
 
+std::vector<std::string> simd_variants() {
+  std::vector<std::string> names;
+  for (const Kernels* table : runnable_kernels()) names.emplace_back(table->name);
+  return names;
+}
+
 }  // namespace
 
 void bind_pixels(nb::module_& m) {
@@ -92,7 +98,7 @@ void bind_pixels(nb::module_& m) {
         "flip"_a);
   m.def("normalize_float32", &normalize<float>, "images"_a, "table"_a, "planar"_a, "out"_a);
   m.def("normalize_16bit", &normalize<uint16_t>, "images"_a, "table"_a, "planar"_a, "out"_a);
-  m.def("simd", [] { return simd_name(simd()); });
+  m.def("simd", [] { return kernels().name; });
   m.def("simd_variants", &simd_variants);
   m.def("set_simd", &set_simd, "name"_a);
 }

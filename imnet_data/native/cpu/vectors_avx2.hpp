@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#define IMNET_VECTOR_TARGET __attribute__((target("avx2")))
-#define IMNET_VECTOR_INLINE __attribute__((target("avx2"), always_inline)) static inline
+#include "cpu/features.hpp"
+
+#define IMNET_VECTOR_TARGET IMNET_AVX2
+#define IMNET_VECTOR_INLINE IMNET_AVX2 __attribute__((always_inline)) static inline
 #define IMNET_MM(name) _mm256_##name
 
 namespace imnet {

@@ -6,14 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/features.hpp"
+
 // GCC 12 takes the operand that its own intrinsics leave undefined for a mistake (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#define IMNET_AVX512_TARGET target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")
-#define IMNET_VECTOR_TARGET __attribute__((IMNET_AVX512_TARGET))
-#define IMNET_VECTOR_INLINE __attribute__((IMNET_AVX512_TARGET, always_inline)) static inline
+#define IMNET_VECTOR_TARGET IMNET_AVX512
+#define IMNET_VECTOR_INLINE IMNET_AVX512 __attribute__((always_inline)) static inline
 #define IMNET_MM(name) _mm512_##name
 
 namespace imnet {

@@ -1,8 +1,6 @@
-// SHA-256 of several streams, three at once, with the processor's SHA instructions: each of them
-// waits for the one before it for twice as long as it keeps the unit busy. Measured (Zen 4), ns a
-// byte: one stream 0.55, two 0.29, three 0.24; three without AVX's third operand 0.26.
+// SHA-256 of several streams, up to three at once, by the kernels of hash/compress.hpp.
 //
-// Source: FIPS 180-4, 5.1.1, 6.2.2.
+// Source: FIPS 180-4, 5.1.1, 5.3.3.
 #pragma once
 
 #include <array>
@@ -10,14 +8,13 @@
 #include <cstdint>
 #include <vector>
 
-namespace imnet {
+#include "hash/compress.hpp"
 
-// Whether this machine has the instructions; nothing else here may be called where it has not.
-bool has_sha256_instructions() noexcept;
+namespace imnet {
 
 class Sha256 {
  public:
-  static constexpr size_t kBlock = 64;
+  static constexpr size_t kBlock = kShaBlock;
   using Digest = std::array<uint8_t, 32>;
 
   void update(const uint8_t* data, size_t nbytes);

@@ -7,13 +7,14 @@
 #include <cstdint>
 
 #include "jpeg/stuffing.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 
 class BitWriter {
  public:
   // Up to kStuffingSlack bytes are written beyond the last one.
-  explicit BitWriter(uint8_t* out) : start_(out), next_(out) {}
+  explicit BitWriter(uint8_t* out) : start_(out), next_(out), stuff_(kernels().stuff) {}
 
   // The low `count` bits of `value`, 56 at most; the others must be 0.
   void put(uint64_t value, int count) {
@@ -31,7 +32,7 @@ class BitWriter {
       copy_few(data, begin, missing);
       begin += missing;
       const uint64_t nbytes = (end - begin) >> 3;
-      next_ = stuff(data + (begin >> 3), begin & 7, nbytes, next_);
+      next_ = stuff_(data + (begin >> 3), begin & 7, nbytes, next_);
       begin += 8 * nbytes;
     }
     for (; begin < end; begin += 56)
@@ -60,6 +61,7 @@ class BitWriter {
 
   uint8_t* start_;
   uint8_t* next_;
+  StuffFunction stuff_;
   uint64_t bits_ = 0;
   int count_ = 0;  // fewer than 8 between calls
 };

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/simd.hpp"
 #include "jpeg/scan.hpp"
-#include "jpeg/stuffing.hpp"
 #include "jpeg/tables.hpp"
 #include "jpeg/walk.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 namespace {
@@ -15,16 +14,6 @@ namespace {
 constexpr const char* kEndsEarly = "image data ends early";
 constexpr const char* kFilledData = "fill bytes within the image data";
 constexpr const char* kBadCode = "image data has a code that cannot be there";
-
-ScanFunction scan_function() {
-#if defined(__x86_64__)
-  if (simd() == Simd::avx2 && __builtin_cpu_supports("bmi2")) return scan_avx2;
-  if (simd() == Simd::avx512) return scan_avx512;
-#elif defined(__aarch64__)
-  if (simd() == Simd::neon) return scan_neon;
-#endif
-  return scan_scalar;
-}
 
 // The place in the file of an unstuffed byte.
 size_t stuffed_offset(const uint8_t* data, size_t offset, size_t end, ptrdiff_t unstuffed) {
@@ -48,7 +37,7 @@ struct JpegDecoder::Workspace {
   alignas(32) int16_t quant[kMaxComponents][64];
   JpegPlanes planes;
   GrowingBuffer unstuffed;
-  ScanFunction scan;
+  const Kernels* use;
 
   const JpegHeader* header;
   const uint8_t* data;
@@ -122,7 +111,7 @@ void JpegDecoder::Workspace::start(const JpegHeader& of, const Box& part) {
   header = &of;
   box = part;
   region = McuRegion(*header, box);
-  scan = scan_function();
+  use = &kernels();
 }
 
 // Each block takes two bits at least: no memory for images whose data cannot be there.
@@ -286,7 +275,7 @@ bool JpegDecoder::Workspace::interval_wanted(int64_t first, int64_t last) const 
 JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
   uint8_t* const begin =
       unstuffed.reserve(kScanHeadroom + (job.end - job.begin) + kScanPadding) + kScanHeadroom;
-  uint8_t* const end = begin + unstuff(job.begin, job.end, begin, &job.end);
+  uint8_t* const end = begin + use->unstuff(job.begin, job.end, begin, &job.end);
   std::memset(end, 0, kScanZeros);
   scan_end = job.end;
   if (walking) {
@@ -307,7 +296,7 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
     if (run.row >= wanted.lower || run.count <= 0) break;
     run.wanted = keep && run.row >= wanted.upper;
     if (streaming && keep) write_rows(run.row);
-    if (!scan(plan, stream, run)) return fault(stream, job, begin);
+    if (!use->scan(plan, stream, run)) return fault(stream, job, begin);
     first += run.count;
   }
   if (stream.overrun(begin) > 0) return fault(stream, job, begin);

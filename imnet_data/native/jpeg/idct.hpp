@@ -79,8 +79,12 @@ enum DctConstant : int16_t {
 // What the first pass takes without wrapping, of row 0.
 constexpr int kFirstPassLimit = 8192;
 
-// Writes 8 rows of 8 samples, and leaves the coefficients at 0.
-void idct_scalar(int16_t* coefficients, const int16_t* quant, uint8_t* out,
-                 ptrdiff_t stride);
+// Writes 8 rows of 8 samples, and leaves the coefficients at 0; they and `quant` are aligned to 32.
+using IdctFunction = void (*)(int16_t* coefficients, const int16_t* quant, uint8_t* out,
+                              ptrdiff_t stride);
+
+void idct_scalar(int16_t* coefficients, const int16_t* quant, uint8_t* out, ptrdiff_t stride);
+void idct_avx2(int16_t* coefficients, const int16_t* quant, uint8_t* out, ptrdiff_t stride);
+void idct_neon(int16_t* coefficients, const int16_t* quant, uint8_t* out, ptrdiff_t stride);
 
 }  // namespace imnet

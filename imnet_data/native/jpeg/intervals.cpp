@@ -5,7 +5,7 @@
 
 #include "cpu/big_endian.hpp"
 #include "jpeg/scan.hpp"
-#include "jpeg/stuffing.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 namespace {
@@ -106,9 +106,9 @@ JpegStatus JpegIntervals::check_end(uint64_t bit, const uint8_t* end) {
 
 JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const uint8_t** stop) {
   reserve(end - data);
-  uint8_t* const last = data_ + unstuff(data, end, data_, stop);
+  uint8_t* const last = data_ + kernels().unstuff(data, end, data_, stop);
   std::memset(last, 0, kScanZeros);
-  const SkipFunction skip = skip_function();
+  const SkipFunction skip = kernels().skip;
   uint64_t bit = 0;
   std::array<int, 3> values{};
   for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
@@ -127,6 +127,7 @@ JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const ui
   reserve(end - data);
   ends_.clear();
   uint8_t* last = data_;
+  const UnstuffFunction unstuff = kernels().unstuff;
   for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
     if (mcu > 0) {
       if (end - data < 2 || data[1] != 0xD0 + ((ends_.size() - 1) & 7)) break;
@@ -146,7 +147,7 @@ JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const ui
 
 // The intervals that are through give their places to the next ones.
 JpegStatus JpegIntervals::walk_in_turn() {
-  const SkipFunction skip = skip_function();
+  const SkipFunction skip = kernels().skip;
   const size_t count = intervals_.size();
   SkipLane lanes[kSkipLanes];
   size_t walked[kSkipLanes];

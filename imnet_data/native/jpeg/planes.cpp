@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/simd.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 namespace {
@@ -32,22 +32,8 @@ void JpegPlanes::plan(const JpegHeader& header, const Box& box, const McuRegion&
   component_count_ = header.component_count;
   rgb_ = header.rgb();
   needs_next_row_ = false;
-  upsample_rows_ = &kUpsampleScalar;
-  color_rows_ = &kColorScalar;
-#if defined(__x86_64__)
-  if (simd() == Simd::avx2) {
-    upsample_rows_ = &kUpsampleAvx2;
-    color_rows_ = &kColorAvx2;
-  } else if (simd() == Simd::avx512) {
-    upsample_rows_ = &kUpsampleAvx512;
-    color_rows_ = &kColorAvx512;
-  }
-#elif defined(__aarch64__)
-  if (simd() == Simd::neon) {
-    upsample_rows_ = &kUpsampleNeon;
-    color_rows_ = &kColorNeon;
-  }
-#endif
+  upsample_rows_ = kernels().upsample;
+  color_rows_ = kernels().color;
   const bool single = component_count_ == 1;
   std::array<size_t, 3> nbytes{};
   size_t total = 0;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "cpu/simd.hpp"
-
 #define IMNET_SKIP_TARGET
 #define IMNET_SKIP_NAME skip_scalar
 #include "jpeg/skip_loop.hpp"
@@ -65,14 +63,6 @@ void link(SkipBlock* ring, int count) {
     block.change = reinterpret_cast<uintptr_t>(block.after) ^
                    reinterpret_cast<uintptr_t>(block.table->rest.data());
   }
-}
-
-SkipFunction skip_function() {
-#if defined(__x86_64__)
-  // it has no vectors: there is nothing in AVX-512 for it
-  if (simd() != Simd::scalar && __builtin_cpu_supports("bmi2")) return skip_avx2;
-#endif
-  return skip_scalar;
 }
 
 }  // namespace imnet

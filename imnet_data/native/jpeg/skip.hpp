@@ -86,6 +86,5 @@ constexpr int kSkipSlack = 3;
 using SkipFunction = void (*)(const uint8_t* data, SkipLane* lanes, int count);
 void skip_scalar(const uint8_t* data, SkipLane* lanes, int count);
 void skip_avx2(const uint8_t* data, SkipLane* lanes, int count);
-SkipFunction skip_function();
 
 }  // namespace imnet

@@ -2,10 +2,7 @@
 
 #include <cstring>
 
-#include "cpu/simd.hpp"
-
 namespace imnet {
-namespace {
 
 size_t unstuff_scalar(const uint8_t* data, const uint8_t* end, uint8_t* out,
                       const uint8_t** stop) {
@@ -29,26 +26,6 @@ uint8_t* stuff_scalar(const uint8_t* data, int first, size_t nbytes, uint8_t* ou
   const auto word = [&] { return load_big_endian(data) << first | data[8] >> (8 - first); };
   for (; nbytes >= 8; nbytes -= 8, data += 8) out = store_stuffed(word(), 8, out);
   return store_stuffed(word(), int(nbytes), out);
-}
-
-#if defined(__x86_64__)
-bool has_avx2() { return simd() != Simd::scalar && __builtin_cpu_supports("bmi"); }
-#endif
-
-}  // namespace
-
-size_t unstuff(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop) {
-#if defined(__x86_64__)
-  if (has_avx2()) return unstuff_avx2(data, end, out, stop);
-#endif
-  return unstuff_scalar(data, end, out, stop);
-}
-
-uint8_t* stuff(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
-#if defined(__x86_64__)
-  if (has_avx2()) return stuff_avx2(data, first, nbytes, out);
-#endif
-  return stuff_scalar(data, first, nbytes, out);
 }
 
 }  // namespace imnet

@@ -12,14 +12,16 @@ namespace imnet {
 
 // Copies entropy-coded data without its stuffing up to the next marker or `end`, where `stop` then
 // points; returns the number of bytes. `out` must have room for `end - data` bytes.
-size_t unstuff(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
+using UnstuffFunction = size_t (*)(const uint8_t* data, const uint8_t* end, uint8_t* out,
+                                   const uint8_t** stop);
+size_t unstuff_scalar(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
+size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
 
 // Copies `nbytes` bytes from bit `first` (0 to 7) of `data` on and stuffs them; returns the end of
 // what it wrote. kStuffingSlack bytes after the last one must be readable, and writable.
 constexpr size_t kStuffingSlack = 40;
-uint8_t* stuff(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
-
-size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
+using StuffFunction = uint8_t* (*)(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
+uint8_t* stuff_scalar(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
 uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
 
 // The first bytes of `word`, eight at most, stuffed; eight must be writable, and one for each FF.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels.hpp"
+
 namespace imnet {
 
 bool ScanWalk::plan(const JpegHeader& header) {
@@ -20,7 +22,7 @@ bool ScanWalk::plan(const JpegHeader& header) {
 }
 
 bool ScanWalk::sound(const uint8_t* data, size_t nbytes, int64_t mcus) {
-  const SkipFunction skip = skip_function();
+  const SkipFunction skip = kernels().skip;
   SkipLane lane;
   lane.state.block = ring_.data();
   lane.state.entries = ring_[0].table->first.data();

@@ -54,6 +54,6 @@ size_t row_extent(const Axis& axis, int channels) {
 
 }  // namespace
 
-const ResizePasses kScalarPasses = {across, down, row_extent};
+const ResizePasses kResizeScalar = {across, down, row_extent};
 
 }  // namespace imnet

@@ -39,9 +39,9 @@ void with_pairs(int taps, Run run) {
   }
 }
 
-extern const ResizePasses kScalarPasses;
-extern const ResizePasses kAvx2Passes;
-extern const ResizePasses kAvx512Passes;
-extern const ResizePasses kNeonPasses;
+extern const ResizePasses kResizeScalar;
+extern const ResizePasses kResizeAvx2;
+extern const ResizePasses kResizeAvx512;
+extern const ResizePasses kResizeNeon;
 
 }  // namespace imnet

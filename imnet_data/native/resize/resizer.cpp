@@ -5,21 +5,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "cpu/simd.hpp"
-#include "resize/passes.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 namespace {
-
-const ResizePasses& passes() {
-#if defined(__x86_64__)
-  if (simd() == Simd::avx2) return kAvx2Passes;
-  if (simd() == Simd::avx512) return kAvx512Passes;
-#elif defined(__aarch64__)
-  if (simd() == Simd::neon) return kNeonPasses;
-#endif
-  return kScalarPasses;
-}
 
 void check_side(const char* what, int side, int most) {
   if (side < 1 || side > most)
@@ -90,7 +79,7 @@ void Resizer::run(const uint8_t* source, ptrdiff_t source_stride, int channels, 
 
 void Resizer::run_down(const uint8_t* source, ptrdiff_t source_stride, size_t row_nbytes,
                        uint8_t* out, ptrdiff_t out_stride) const {
-  const ResizePasses& use = passes();
+  const ResizePasses& use = *kernels().resize;
   for (int y = 0; y < down_.outputs; ++y) {
     const uint8_t* rows = source + down_.start[y] * source_stride;
     if (down_.copies)
@@ -102,7 +91,7 @@ void Resizer::run_down(const uint8_t* source, ptrdiff_t source_stride, size_t ro
 
 void Resizer::run_across(const uint8_t* source, ptrdiff_t source_stride, int channels, int height,
                          uint8_t* out, ptrdiff_t out_stride) {
-  const ResizePasses& use = passes();
+  const ResizePasses& use = *kernels().resize;
   const size_t row_nbytes = static_cast<size_t>(across_.last - across_.first) * channels;
   const size_t extent = std::max(use.row_extent(across_, channels), row_nbytes);
   if (tail_.size() < extent * kRowsAtOnce) tail_.resize(extent * kRowsAtOnce);

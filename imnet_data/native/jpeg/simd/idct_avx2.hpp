@@ -1,11 +1,12 @@
-// The inverse DCT of jpeg/idct.hpp with AVX2; only for files that dispatch at run time.
+// The inverse DCT of jpeg/idct.hpp with AVX2, for the scans to inline.
 #pragma once
 
 #include <immintrin.h>
 
+#include "cpu/features.hpp"
 #include "jpeg/idct.hpp"
 
-#define IMNET_AVX2_INLINE __attribute__((target("avx2,bmi,bmi2"), always_inline)) static inline
+#define IMNET_AVX2_INLINE IMNET_AVX2 __attribute__((always_inline)) static inline
 
 namespace imnet {
 
@@ -55,8 +56,8 @@ IMNET_AVX2_INLINE bool wraps_avx2(const int16_t* coefficients, const int16_t* qu
   return !_mm256_testz_si256(shifted, _mm256_set1_epi32(0xFFFF & -2 * kFirstPassLimit));
 }
 
-IMNET_AVX2_INLINE void idct_avx2(int16_t* coefficients, const int16_t* quant, uint8_t* out,
-                                 ptrdiff_t stride) {
+IMNET_AVX2_INLINE void idct_block(int16_t* coefficients, const int16_t* quant, uint8_t* out,
+                                  ptrdiff_t stride) {
   __m256i in[4], lanes[8], pairs[4];
   if (__builtin_expect(wraps_avx2(coefficients, quant), 0))
     return idct_scalar(coefficients, quant, out, stride);

@@ -1,5 +1,5 @@
-// The inverse DCT of jpeg/idct.hpp with NEON. No sum leaves 32 bits: coefficients have 16, and the
-// constants that one output takes add up to less than 2**16.
+// The inverse DCT of jpeg/idct.hpp with NEON, for the scan to inline. No sum leaves 32 bits:
+// coefficients have 16, and the constants that one output takes add up to less than 2**16.
 #pragma once
 
 #include <arm_neon.h>
@@ -83,8 +83,8 @@ inline bool wraps(const int16_t* coefficients, const int16_t* quant) {
 
 }  // namespace neon
 
-inline void idct_neon(int16_t* coefficients, const int16_t* quant, uint8_t* out,
-                      ptrdiff_t stride) {
+inline void idct_block(int16_t* coefficients, const int16_t* quant, uint8_t* out,
+                       ptrdiff_t stride) {
   if (__builtin_expect(neon::wraps(coefficients, quant), 0))
     return idct_scalar(coefficients, quant, out, stride);
   constexpr int kPairs[4][2] = {{0, 4}, {2, 6}, {7, 1}, {3, 5}};

@@ -6,8 +6,8 @@
 #include "jpeg/simd/idct_avx2.hpp"
 
 #define IMNET_SCAN_BMI2
-#define IMNET_SCAN_TARGET IMNET_VECTOR_TARGET
-#define IMNET_IDCT idct_avx2
+#define IMNET_SCAN_TARGET IMNET_AVX512
+#define IMNET_IDCT idct_block
 #define IMNET_SCAN_NAME scan_avx512
 #include "jpeg/scan_loop.hpp"
 

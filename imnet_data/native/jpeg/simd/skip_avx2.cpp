@@ -1,6 +1,8 @@
 #if defined(__x86_64__)
 
-#define IMNET_SKIP_TARGET __attribute__((target("avx2,bmi,bmi2")))
+#include "cpu/features.hpp"
+
+#define IMNET_SKIP_TARGET IMNET_AVX2
 #define IMNET_SKIP_NAME skip_avx2
 #include "jpeg/skip_loop.hpp"
 

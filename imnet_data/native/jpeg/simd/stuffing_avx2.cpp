@@ -2,31 +2,30 @@
 
 #include <immintrin.h>
 
+#include "cpu/features.hpp"
 #include "jpeg/stuffing.hpp"
-
-#define IMNET_STUFFING __attribute__((target("avx2,bmi")))
 
 namespace imnet {
 namespace {
 
 constexpr size_t kVector = 32;
 
-IMNET_STUFFING inline __m256i load(const uint8_t* data) {
+IMNET_AVX2 inline __m256i load(const uint8_t* data) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data));
 }
 
-IMNET_STUFFING inline void store(uint8_t* out, __m256i bytes) {
+IMNET_AVX2 inline void store(uint8_t* out, __m256i bytes) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), bytes);
 }
 
 // One bit for each byte that is FF.
-IMNET_STUFFING inline uint32_t marks(__m256i bytes) {
+IMNET_AVX2 inline uint32_t marks(__m256i bytes) {
   return uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(-1))));
 }
 
 }  // namespace
 
-IMNET_STUFFING size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out,
+IMNET_AVX2 size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out,
                                    const uint8_t** stop) {
   uint8_t* const start = out;
   while (size_t(end - data) > kVector) {
@@ -54,7 +53,7 @@ IMNET_STUFFING size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint
   return out - start;
 }
 
-IMNET_STUFFING uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
+IMNET_AVX2 uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
   const __m128i left = _mm_cvtsi32_si128(first), right = _mm_cvtsi32_si128(8 - first);
   const __m256i high = _mm256_set1_epi8(char(0xFF << first));
   const __m256i low = _mm256_set1_epi8(char(0xFF >> (8 - first)));

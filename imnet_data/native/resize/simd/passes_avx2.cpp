@@ -2,8 +2,8 @@
 
 #include "cpu/vectors_avx2.hpp"
 
-#define IMNET_PASSES_NAME kAvx2Passes
-#define IMNET_NARROWER_PASSES kScalarPasses
+#define IMNET_PASSES_NAME kResizeAvx2
+#define IMNET_NARROWER_PASSES kResizeScalar
 #include "resize/simd/passes_x86.hpp"
 
 #endif

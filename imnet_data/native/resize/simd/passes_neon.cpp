@@ -90,7 +90,7 @@ void across_rgb(const Axis& axis, const uint8_t* const* rows, uint8_t* const* ou
 
 void across(const Axis& axis, const uint8_t* const* rows, int channels, uint8_t* const* out) {
   if (channels != 3 || axis.outputs < kOutputsAtOnce)
-    return kScalarPasses.across(axis, rows, channels, out);
+    return kResizeScalar.across(axis, rows, channels, out);
   with_pairs(axis.taps, [&](auto pairs) { across_rgb<pairs()>(axis, rows, out); });
 }
 
@@ -112,7 +112,7 @@ void block_down(const int32_t* weights, const uint8_t* rows, ptrdiff_t stride, i
 
 void down(const Axis& axis, int index, const uint8_t* rows, ptrdiff_t stride, size_t nbytes,
           uint8_t* out) {
-  if (nbytes < 16) return kScalarPasses.down(axis, index, rows, stride, nbytes, out);
+  if (nbytes < 16) return kResizeScalar.down(axis, index, rows, stride, nbytes, out);
   const int32_t* weights = &axis.weights[static_cast<size_t>(index) * axis.stride];
   for (size_t done = 0; done < nbytes; done += 16) {
     const size_t from = std::min(done, nbytes - 16);
@@ -122,7 +122,7 @@ void down(const Axis& axis, int index, const uint8_t* rows, ptrdiff_t stride, si
 
 }  // namespace
 
-const ResizePasses kNeonPasses = {across, down, row_extent_by_four};
+const ResizePasses kResizeNeon = {across, down, row_extent_by_four};
 
 }  // namespace imnet
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/simd.hpp"
+#include "kernels.hpp"
 #include "jpeg/decoder.hpp"
 #include "resize/resizer.hpp"
 

@@ -1,0 +1,34 @@
+// What the code of each variant is compiled for, and whether the processor has it. Nothing but the
+// table of kernels.cpp asks.
+#pragma once
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+#define IMNET_AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define IMNET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+#define IMNET_SHA __attribute__((target("sha,avx")))
+
+namespace imnet {
+
+inline bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
+}
+
+inline bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+inline bool has_sha() {
+  // compilers that are still in use do not know the name "sha" in __builtin_cpu_supports
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0 &&
+         __builtin_cpu_supports("avx");
+}
+
+}  // namespace imnet
+
+#endif

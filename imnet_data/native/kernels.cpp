@@ -1,0 +1,68 @@
+#include "kernels.hpp"
+
+#include <atomic>
+#include <stdexcept>
+
+#include "cpu/features.hpp"
+
+namespace imnet {
+namespace {
+
+struct Tables {
+  Kernels all[3];
+  int count = 0;
+
+  Tables() noexcept {
+    add({"scalar", scan_scalar, idct_scalar, skip_scalar, unstuff_scalar, stuff_scalar,
+         &kUpsampleScalar, &kColorScalar, &kResizeScalar, kSha256Scalar});
+#if defined(__x86_64__)
+    const Sha256Compress* const sha256 = has_sha() ? kSha256Sha : kSha256Scalar;
+    if (has_avx2())
+      add({"avx2", scan_avx2, idct_avx2, skip_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx2,
+           &kColorAvx2, &kResizeAvx2, sha256});
+    // a block of the IDCT fits AVX2, and the others have no vectors or few
+    if (has_avx512())
+      add({"avx512", scan_avx512, idct_avx2, skip_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx512,
+           &kColorAvx512, &kResizeAvx512, sha256});
+#elif defined(__aarch64__)
+    add({"neon", scan_neon, idct_neon, skip_scalar, unstuff_scalar, stuff_scalar, &kUpsampleNeon,
+         &kColorNeon, &kResizeNeon, kSha256Scalar});
+#endif
+  }
+
+  void add(const Kernels& table) noexcept { all[count++] = table; }
+};
+
+const Tables& tables() noexcept {
+  static const Tables filled;
+  return filled;
+}
+
+std::atomic<const Kernels*>& current() noexcept {
+  static std::atomic<const Kernels*> table{runnable_kernels().back()};
+  return table;
+}
+
+}  // namespace
+
+const Kernels& kernels() noexcept { return *current().load(std::memory_order_acquire); }
+
+std::vector<const Kernels*> runnable_kernels() {
+  std::vector<const Kernels*> found;
+  for (int i = 0; i < tables().count; ++i) found.push_back(&tables().all[i]);
+  return found;
+}
+
+void set_simd(const std::string& name) {
+  std::string known;
+  for (const Kernels* table : runnable_kernels()) {
+    if (name == table->name) {
+      current().store(table, std::memory_order_release);
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(table->name);
+  }
+  throw std::invalid_argument("simd is '" + name + "'; this machine runs: " + known);
+}
+
+}  // namespace imnet

@@ -1,0 +1,55 @@
+"""Each kernel of each variant by itself, against the scalar one; see kernels.cpp."""
+
+import shutil
+
+import pytest
+from programs import Programs
+
+from imnet_data.native import _native
+
+KERNELS = [
+    "scan",
+    "skip",
+    "idct",
+    "upsample_h2",
+    "upsample_h2v2",
+    "upsample_v2",
+    "color_ycc",
+    "color_rgb",
+    "resize_across",
+    "resize_down",
+    "unstuff",
+    "stuff",
+    "sha256_of_1",
+    "sha256_of_2",
+    "sha256_of_3",
+]
+VARIANTS = [name for name in _native.simd_variants() if name != "scalar"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not VARIANTS, reason="this machine runs the scalar variant alone"),
+]
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("needs g++ or clang++")
+    return Programs(compiler, tmp_path_factory.mktemp("kernels")).kernels(cases=2000)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel_writes_what_the_scalar_one_writes(verdicts, kernel, variant):
+    assert verdicts[kernel, variant] in {"ok", "scalar"}
+
+
+def test_every_kernel_of_the_program_is_tested(verdicts):
+    assert set(verdicts) == {(kernel, variant) for kernel in KERNELS for variant in VARIANTS}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_has_kernels_of_its_own(verdicts, variant):
+    assert verdicts["scan", variant] == verdicts["idct", variant] == "ok"
