@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import formats
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import FormatError
+from imnet_data.errors import FormatError, OutputError
+from imnet_data.machine.files import write_whole
 from imnet_data.machine.progress import Step
 from imnet_data.sources.opening import open_any
-from imnet_data.synth import synth
+from imnet_data.synth import FILE_NAMES, synth
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from imnet_data.sources import Source
 
 TARBALLS = "tarballs"
+_MARK = "made-by-imnet-data-demo.txt"
+_MARK_TEXT = b"`imnet-data demo` made this folder, and makes again what is in it.\n"
 
 
 class Row(NamedTuple):
@@ -40,18 +43,38 @@ def demo(
 ) -> list[Row]:
     """Make tarballs in `directory`, convert them to every format, verify each and read it back.
 
-    What an earlier demo left there is used, or replaced where it was made by other means.
+    What an earlier demo left there is made again.
 
     Raises:
+        OutputError: if the folder has other things in it.
         ImnetError: if a dataset is not sound, or gives other records than the tarballs.
     """
     tarballs = directory / TARBALLS
+    _take(directory)
     synth(tarballs, progress=lambda done, total: progress(Step("synth", done, total)))
     source = open_any([tarballs])
     try:
         return [_row(directory / name, name, source, workers, progress) for name in formats.FORMATS]
     finally:
         source.close()
+
+
+def _take(directory: Path) -> None:
+    """Mark a folder as the demo's own, without tarballs; refuse one that is somebody else's."""
+    try:
+        names = [path.name for path in directory.iterdir()] if directory.exists() else []
+        if names and _MARK not in names:
+            raise OutputError(
+                f"{directory}: is not empty (there is {names[0]}), and no demo made it; "
+                "choose another folder"
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        write_whole(directory / _MARK, _MARK_TEXT)
+        for name in FILE_NAMES:
+            (directory / TARBALLS / name).unlink(missing_ok=True)
+            (directory / TARBALLS / f"{name}.part").unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be written ({error.strerror})") from error
 
 
 def _row(

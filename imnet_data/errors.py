@@ -8,6 +8,7 @@ ImnetError
 │   └── NotSeekable      a JPEG that cannot be made seekable, and back, without loss
 ├── FormatError      a shard is damaged, or of another format
 ├── ManifestError    a manifest, index or dataset.json is damaged
+├── OutputError      an output file is there already, or cannot be written
 ├── ConvertError     a conversion cannot start, or not go on
 ├── EvaluationError  a measurement would not be of what it says
 ├── TrainError       a training run cannot start, or not go on
@@ -48,6 +49,10 @@ class FormatError(ImnetError):
 
 class ManifestError(ImnetError):
     """A manifest, an index or a dataset.json is damaged, or they do not belong together."""
+
+
+class OutputError(ImnetError):
+    """An output would replace what is there already, or cannot be written."""
 
 
 class ConvertError(ImnetError):

@@ -114,7 +114,9 @@ class Reader:
         self._done[block.page] = block.number + 1
         folder = self._root / str(block.page.relative_to(DOCS)).replace("/", "-")
         if not folder.exists():
-            shutil.copytree(self._root / "tarballs", folder / "tarballs")
+            folder.mkdir()
+            if not any("synth tarballs" in each.code for each in blocks(block.page)):
+                shutil.copytree(self._root / "tarballs", folder / "tarballs")
         code = block.code
         if block.imports() & _IMPORTING_TORCHVISION and importlib.util.find_spec("torchvision"):
             code = _TORCHVISION + code

@@ -12,9 +12,9 @@ import click
 
 from imnet_data import formats
 from imnet_data.bench.options import BenchOptions, default_threads
+from imnet_data.cli import output
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path
-from imnet_data.machine.files import write_whole
 
 if TYPE_CHECKING:
     from imnet_data.bench.report import Report
@@ -68,6 +68,7 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
 )
 @click.option("--json", "json_out", type=_OUT, help="Write all figures to a file; - prints them.")
 @click.option("--html", type=_OUT, help="Write a page with charts to a file.")
+@output.overwrite
 @click.option(
     "--compare",
     type=(_REPORT, _REPORT),
@@ -89,6 +90,7 @@ def command(
     target: float | None,
     json_out: Path | None,
     html: Path | None,
+    overwrite: bool,
     compare: tuple[Path, Path] | None,
 ) -> None:
     """Measure each stage of the input pipeline on DATASETs, alone and together.
@@ -108,6 +110,7 @@ def command(
         raise click.UsageError("name a DATASET, or --compare two reports")
     if format_names and len(dataset) > 1:
         raise click.UsageError("--format is of one DATASET")
+    output.require_all_new((json_out, html), overwrite=overwrite)
     try:
         options = BenchOptions(
             loader=loader,
@@ -123,7 +126,7 @@ def command(
         measured = _measured(dataset, format_names, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _tell(measured, json_out, html)
+    _tell(measured, json_out, html, overwrite=overwrite)
 
 
 def _measured(
@@ -139,24 +142,21 @@ def _measured(
         return measure(roots, options, command=shlex.join(sys.argv), progress=progress)
 
 
-def _tell(measured: Report, json_out: Path | None, html: Path | None) -> None:
+def _tell(measured: Report, json_out: Path | None, html: Path | None, *, overwrite: bool) -> None:
     from imnet_data.bench import page, text
     from imnet_data.bench.document import to_json
 
     document = to_json(measured)
     if html:
-        _write(html, page.page(measured))
+        _write(html, page.page(measured), overwrite=overwrite)
     if json_out:
-        _write(json_out, document)
+        _write(json_out, document, overwrite=overwrite)
     if Path("-") not in (json_out, html):
         click.echo(text.text(measured))
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, *, overwrite: bool) -> None:
     if path == Path("-"):
         click.echo(content)
-        return
-    try:
-        write_whole(path, content.encode())
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from error
+    else:
+        output.write(path, content, overwrite=overwrite)

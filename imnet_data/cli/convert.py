@@ -84,7 +84,9 @@ def _formats(which: Callable[[Format], bool]) -> str:
     help="What an LMDB value holds; caffe (Datum) is what DALI reads.",
 )
 @workers
-@click.option("--force", is_flag=True, help="Throw away the dataset or unfinished work in OUT.")
+@click.option(
+    "--force", is_flag=True, help="Remove the dataset or unfinished work in OUT, and no other file."
+)
 def command(
     source: tuple[Path, ...],
     out: Path,

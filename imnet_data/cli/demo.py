@@ -23,7 +23,8 @@ def command(directory: Path, workers: int | None) -> None:
     """Go the whole way in DIR (default: imnet-demo), with synthetic tarballs.
 
     Makes tarballs of the shape of ILSVRC2012, converts them to every format, verifies each dataset,
-    decodes its images, reads its records back, and says where everything is.
+    decodes its images, reads its records back, and says where everything is. DIR must be new,
+    empty, or made by an earlier demo, which is made again.
     """
     with Progress() as progress:
         rows = demo.demo(directory, workers=workers or cores(), progress=progress)

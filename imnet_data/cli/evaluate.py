@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from imnet_data.cli import output
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes as wnids
 from imnet_data.cli.values import source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
-from imnet_data.machine.files import write_whole
 from imnet_data.machine.progress import Step
 from imnet_data.transforms import EvalRecipe
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from imnet_data.evaluation import Model
     from imnet_data.imagenet.labels import Convention
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _BUILT_IN = "built-in"
 
 
@@ -68,9 +67,12 @@ _BUILT_IN = "built-in"
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 @click.option("--real", metavar="built-in|FILE", help="Score ReaL labels too; FILE is real.json.")
-@click.option("--csv", "csv_file", type=_FILE, help="Write timm's columns (of one dataset).")
+@click.option("--csv", "csv_file", type=output.path, help="Write timm's columns (of one dataset).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--html", type=_FILE, help="Write a page with the surest mistakes (of one dataset).")
+@click.option(
+    "--html", type=output.path, help="Write a page with the surest mistakes (of one dataset)."
+)
+@output.overwrite
 def command(
     dataset: tuple[Path, ...],
     name: str,
@@ -89,6 +91,7 @@ def command(
     csv_file: Path | None,
     as_json: bool,
     html: Path | None,
+    overwrite: bool,
 ) -> None:
     """Evaluate a model on DATASET..., each record exactly once.
 
@@ -97,6 +100,7 @@ def command(
     """
     if len(dataset) > 1 and (csv_file or html):
         raise click.UsageError("--csv and --html are of one DATASET")
+    output.require_all_new((csv_file, html), overwrite=overwrite)
     if classes and outputs:
         raise click.UsageError("--classes and --outputs say the same; give one of them")
     try:
@@ -123,9 +127,9 @@ def command(
             for root in dataset
         ]
     if csv_file:
-        _write(csv_file, text.to_csv(told[0]))
+        output.write(csv_file, text.to_csv(told[0]), overwrite=overwrite)
     if html:
-        _write(html, page.page(told[0], dataset[0]))
+        output.write(html, page.page(told[0], dataset[0]), overwrite=overwrite)
     click.echo(text.to_json(told) if as_json else "\n\n".join(map(text.text, told)))
 
 
@@ -157,10 +161,3 @@ def _real_labels(real: str) -> Sequence[Sequence[int]]:
     except ValueError as error:
         raise EvaluationError(f"{real}: is not real.json ({error})") from error
     return table
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        write_whole(path, content.encode())
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from error

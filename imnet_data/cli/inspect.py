@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from imnet_data.cli import output
 from imnet_data.cli.values import source_path
 from imnet_data.errors import FormatError
 from imnet_data.inspection import page, summary, text
-from imnet_data.machine.files import write_whole
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("inspect")
@@ -19,8 +20,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("--record", metavar="KEY|INDEX", help="Tell about one record, and check its hash.")
 @click.option("--split", help="Where the record is.  [default: where the key is, or train]")
-@click.option("--save", type=_FILE, help="Write the record's JPEG to a file.")
-@click.option("--html", type=_FILE, help="Write a page with pictures and charts to a file.")
+@click.option("--save", type=output.path, help="Write the record's JPEG to a file.")
+@click.option("--html", type=output.path, help="Write a page with pictures and charts to a file.")
+@output.overwrite
 def command(
     *,
     path: Path,
@@ -29,6 +31,7 @@ def command(
     split: str | None,
     save: Path | None,
     html: Path | None,
+    overwrite: bool,
 ) -> None:
     """Tell what is in PATH, a dataset or a source that could be converted to one.
 
@@ -39,18 +42,20 @@ def command(
         raise click.UsageError("--split and --save go with --record")
     if record is not None and html:
         raise click.UsageError("--html shows the whole dataset; leave out --record")
+    output.require_all_new((save, html), overwrite=overwrite)
     if record is not None:
-        _tell_record(path, record, split, save, as_json=as_json)
+        content = _tell_record(path, record, split, saves=save is not None, as_json=as_json)
+        if save:
+            output.write(save, content, overwrite=overwrite)
         return
     told = summary.summary(path)
     if html:
-        _write(html, page.page(path).encode())
+        output.write(html, page.page(path), overwrite=overwrite)
     click.echo(summary.to_json(told) if as_json else text.text(told))
 
 
-def _tell_record(
-    path: Path, which: str, split: str | None, save: Path | None, *, as_json: bool
-) -> None:
+def _tell_record(path: Path, which: str, split: str | None, *, saves: bool, as_json: bool) -> bytes:
+    """Print what is known of a record; return its JPEG, to be saved."""
     try:
         told, content = summary.record(path, which, split)
     except LookupError as error:
@@ -61,14 +66,6 @@ def _tell_record(
             f"{told.key} in {path / told.shard} at {told.offset}: is damaged; "
             f"run `imnet-data verify {path} --repair SOURCE`"
         )
-    if save:
-        if told.stored_as == "pixels":
-            raise FormatError(f"{told.key}: is stored as pixels, there is no JPEG to be saved")
-        _write(save, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from error
+    if saves and told.stored_as == "pixels":
+        raise FormatError(f"{told.key}: is stored as pixels, there is no JPEG to be saved")
+    return content

@@ -48,6 +48,7 @@ def command(
 
     They have the names, the nesting, the devkit, the boxes and the known bad images of the official
     ones, and images of the same statistics: for trying things out, for tests and benchmarks.
+    Files of these names that are in OUT already, such as the official ones, are not replaced.
     """
     with Progress() as progress:
 

@@ -63,7 +63,8 @@ def convert(
         split: the only split to be taken; by default all that are found.
         options: what decides the bytes.
         workers: processes; by default one a core and one more, as each waits for the disk at times.
-        force: whether a dataset or an unfinished conversion at `out` is thrown away.
+        force: whether a dataset or an unfinished conversion at `out` is removed, once the new one
+            is planned; if other files lie in its folders, it is refused.
         progress: called several times a second.
 
     Returns:
@@ -77,13 +78,17 @@ def convert(
     given = [paths] if isinstance(paths, str | Path) else paths
     roots = [Path(path) for path in given]
     _refuse_own_source(roots, out)
-    with staging.held(out, force=force) as stage:
+    with staging.held(out) as stage:
         spool = stage / "spool"
         source = open_any(
             roots, split=split, boxes=bool(options.boxes), spool=spool, progress=progress
         )
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
+            if force:
+                jobs = planned_writing(conversion, stage).jobs()
+                _check_space(conversion, jobs, out, freed_nbytes=staging.nbytes(out))
+                staging.clear(out)
             return _run(conversion, out, workers or pool.cores() + 1, progress)
         finally:
             source.close()
@@ -126,17 +131,19 @@ def _run(
     if opened.is_dataset(out):
         return _already_done(conversion, out)
     stage = out / staging.NAME
-    _agree_on_plan(conversion, stage / _PLAN)
+    plan_json = _agreed_plan(conversion, stage / _PLAN)
     same_boot = staging.is_of_this_boot(stage)
     if opened.is_dataset(stage):  # an earlier run was stopped while it moved things into place
         if same_boot or any((out / split).exists() for split in conversion.plans):
             return staging.move_into_place(stage, out)
         (stage / description.FILE_NAME).unlink()  # not all of it may be on disk
-    writing = prepare(conversion, stage)
+    writing = planned_writing(conversion, stage)
     if not same_boot:
         _forget_what_is_lost(writing)
     waiting = [job for job in writing.jobs() if not writing.journal(job).exists()]
-    _check_space(conversion, writing, waiting, out)
+    _check_space(conversion, waiting, out)
+    files.write_whole(stage / _PLAN, plan_json)
+    make_folders(writing)
     write_shards(writing, waiting, workers, progress)
     finish.finish(
         writing,
@@ -157,11 +164,15 @@ def _forget_what_is_lost(writing: Writing) -> None:
             journal.unlink()
 
 
-def prepare(conversion: Conversion, stage: Path) -> Writing:
+def make_folders(writing: Writing) -> None:
     """Make the folders that shards are written to on the stage."""
-    for split in conversion.plans:
-        (stage / split).mkdir(exist_ok=True)
-    (stage / "journals").mkdir(exist_ok=True)
+    for split in writing.plans:
+        (writing.stage / split).mkdir(exist_ok=True)
+    writing.journals.mkdir(exist_ok=True)
+
+
+def planned_writing(conversion: Conversion, stage: Path) -> Writing:
+    """Return what shards are written from."""
     module, asked = formats.get(conversion.format_name), conversion.options.jpeg
     return Writing(
         format=module,
@@ -182,7 +193,7 @@ def write_shards(
     progress: Callable[[Step], None],
 ) -> None:
     """Write the shards of `waiting` onto the stage, with `workers` processes."""
-    total, total_nbytes = _size(writing, waiting)
+    total, total_nbytes = _size(writing.plans, waiting)
 
     def report() -> None:
         done, nbytes = writing.counter.done
@@ -194,11 +205,11 @@ def write_shards(
     report()
 
 
-def _size(writing: Writing, jobs: Sequence[ShardJob]) -> tuple[int, int]:
+def _size(plans: Mapping[str, SplitPlan], jobs: Sequence[ShardJob]) -> tuple[int, int]:
     """Count the records and published bytes of jobs."""
     count = nbytes = 0
     for job in jobs:
-        planned = writing.plans[job.split]
+        planned = plans[job.split]
         rows = planned.rows[planned.starts[job.number] : planned.starts[job.number + 1]]
         count += len(rows)
         nbytes += int(planned.records.listing.nbytes[rows].sum())
@@ -206,12 +217,12 @@ def _size(writing: Writing, jobs: Sequence[ShardJob]) -> tuple[int, int]:
 
 
 def _check_space(
-    conversion: Conversion, writing: Writing, waiting: Sequence[ShardJob], out: Path
+    conversion: Conversion, waiting: Sequence[ShardJob], out: Path, *, freed_nbytes: int = 0
 ) -> None:
-    count, nbytes = _size(writing, waiting)
+    count, nbytes = _size(conversion.plans, waiting)
     # pixels take about ten times the bytes of ImageNet's JPEGs, at 4.3 bits a pixel less
     needed = int(nbytes * (1 + 9 * (conversion.options.raw or 0))) + count * plan.OVERHEAD_NBYTES
-    free = shutil.disk_usage(out).free
+    free = shutil.disk_usage(out).free + freed_nbytes
     if needed > free:
         raise ConvertError(
             f"{out}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
@@ -219,8 +230,8 @@ def _check_space(
         )
 
 
-def _agree_on_plan(conversion: Conversion, path: Path) -> None:
-    """Write down what is being done, or check that it is what an earlier run began."""
+def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
+    """Return what is being done, checked to be what an earlier run began, if there was one."""
     document = {
         "format": conversion.format_name,
         "options": conversion.options.to_json(),
@@ -231,11 +242,8 @@ def _agree_on_plan(conversion: Conversion, path: Path) -> None:
         },
     }
     content = (json.dumps(document, indent=1) + "\n").encode()
-    if not path.exists():
-        files.write_whole(path, content)
-        return
-    if path.read_bytes() == content:
-        return
+    if not path.exists() or path.read_bytes() == content:
+        return content
     began = json.loads(path.read_bytes())
     differing = [name for name in document if json.loads(content)[name] != began[name]]
     raise ConvertError(

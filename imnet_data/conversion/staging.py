@@ -10,28 +10,34 @@ import ctypes
 import fcntl
 import os
 import shutil
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imnet_data.dataset import description, opened
+from imnet_data.dataset import description, layout, opened
 from imnet_data.dataset.layout import LABELS, SUMS
-from imnet_data.errors import ConvertError, ManifestError
+from imnet_data.errors import ConvertError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from imnet_data.dataset.description import Description
 
 NAME = ".part"
 _LOCK = "lock"
 _BOOT = "boot"
+_SPOOL = "spool"
+_GOING = "going"  # the SHA256SUMS of a dataset that is being removed
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"  # random(4)
+
+_in_use: set[tuple[int, Path]] = set()  # process and stage: POSIX locks do not keep threads apart
+_in_use_lock = threading.Lock()
 
 
 @contextmanager
-def held(out: Path, *, force: bool) -> Iterator[Path]:
-    """Make `out` and its stage, held by this process alone; the stage goes when it is unused.
+def held(out: Path) -> Iterator[Path]:
+    """Make `out` and its stage, held by this thread alone; the stage goes when it is unused.
 
     Raises:
         ConvertError: if `out` has other things in it, is in use, or cannot be written.
@@ -40,47 +46,121 @@ def held(out: Path, *, force: bool) -> Iterator[Path]:
     try:
         _refuse_strangers(out)
         stage.mkdir(parents=True, exist_ok=True)
-        with (stage / _LOCK).open("w") as lock:
-            try:
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConvertError(f"{out}: another conversion is writing there") from error
-            if force:
-                _clear(out)
+        with _locked(stage, out):
+            _remove_going(out)
             try:
                 yield stage
             finally:
                 _remove_unused(out)
-    except OSError as error:
-        raise ConvertError(f"{out}: cannot be written ({error.strerror or error})") from error
+    except (OSError, RuntimeError) as error:  # of a loop of links, pathlib raises RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ConvertError(f"{out}: cannot be written ({reason or error})") from error
+
+
+@contextmanager
+def _locked(stage: Path, out: Path) -> Iterator[None]:
+    mine = (os.getpid(), stage.resolve())
+    busy = ConvertError(f"{out}: another conversion is writing there")
+    with _in_use_lock:
+        if mine in _in_use:  # to open and close its lock would release it
+            raise busy
+        _in_use.add(mine)
+    try:
+        with (stage / _LOCK).open("w") as lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise busy from error
+            yield
+    finally:
+        _in_use.discard(mine)
 
 
 def _refuse_strangers(out: Path) -> None:
-    names = [path.name for path in out.iterdir()] if out.exists() else []
-    if names and NAME not in names and not opened.is_dataset(out):
+    """Refuse a folder with things in it that no conversion put there."""
+    names = {path.name for path in out.iterdir()} if out.exists() else set[str]()
+    if not names or opened.is_dataset(out):
+        return
+    stage = out / NAME
+    if (stage / _LOCK).is_file():
+        names.discard(NAME)
+        if (stage / _GOING).is_file():
+            return
+        if opened.is_dataset(stage):  # a run was stopped while it moved things into place
+            names -= {*description.read(stage).splits, LABELS, SUMS}
+    elif not any(stage.glob("*")):
+        names.discard(NAME)
+    if names:
         raise ConvertError(
-            f"{out}: is neither empty (there is {names[0]}) nor a dataset; choose another OUT"
+            f"{out}: is neither empty (there is {min(names)}) nor a dataset; choose another OUT"
         )
 
 
-def _clear(out: Path) -> None:
-    """Remove a dataset, what is on the stage, and nothing else."""
-    for path in (out / NAME).iterdir():
-        if path.name != _LOCK:
+def clear(out: Path) -> None:
+    """Remove a dataset and what is unfinished, and nothing else.
+
+    Raises:
+        ConvertError: if there are files in its folders that it does not list; nothing is removed.
+    """
+    stage = out / NAME
+    if opened.is_dataset(out):
+        listed = {SUMS, *dict(layout.read_sums(out / SUMS))}
+        strangers = sorted(set(_files(out)) - listed)
+        if strangers:
+            more = f" (and {len(strangers) - 1} more)" if len(strangers) > 1 else ""
+            raise ConvertError(
+                f"{out / strangers[0]}{more}: is not a file of the dataset, as {SUMS} does not "
+                "list it, and --force removes nothing else; move it away"
+            )
+    for path in stage.iterdir():
+        if path.name not in (_LOCK, _SPOOL):
             _remove(path)
     if opened.is_dataset(out):
-        try:
-            splits: Sequence[str] = tuple(description.read(out).splits)
-        except ManifestError:
-            splits = ("train", "val", "test")
-        for name in (description.FILE_NAME, SUMS, LABELS, *splits):
-            _remove(out / name)
+        (out / SUMS).rename(stage / _GOING)
+        _remove_going(out)
+
+
+def nbytes(out: Path) -> int:
+    """Return how many bytes the files below `out` take, those on its stage included."""
+    return sum(path.lstat().st_size for path in out.rglob("*"))
+
+
+def _files(folder: Path, prefix: str = "") -> Iterator[str]:
+    """Yield the names of all that is below a folder and no folder, except the stage's."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{prefix}{entry.name}"
+            if not entry.is_dir(follow_symlinks=False):
+                yield f"{name}/" if entry.is_dir() else name  # a link to a folder is not ours
+            elif name != NAME:
+                yield from _files(folder / entry.name, f"{name}/")
+
+
+def _remove_going(out: Path) -> None:
+    """Remove what is listed as going; after a kill the next run goes on with it."""
+    going = out / NAME / _GOING
+    if not going.exists():
+        return
+    files = dict(layout.read_sums(going))
+    (out / description.FILE_NAME).unlink(missing_ok=True)  # from here on it is no dataset
+    for file in files:
+        (out / file).unlink(missing_ok=True)
+    _remove_empty_folders(out, files)
+    going.unlink()
+
+
+def _remove_empty_folders(out: Path, files: Collection[str]) -> None:
+    folders = {parent for file in files for parent in Path(file).parents if parent.parts}
+    for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        if (out / folder).is_dir() and not any((out / folder).iterdir()):
+            (out / folder).rmdir()
 
 
 def _remove_unused(out: Path) -> None:
     """Remove the stage if nothing has to go on from it, and `out` if it is empty then."""
     stage = out / NAME
-    if opened.is_dataset(out) or {path.name for path in stage.iterdir()} <= {_LOCK, "spool"}:
+    names = {path.name for path in stage.iterdir()}
+    if _GOING not in names and (opened.is_dataset(out) or names <= {_LOCK, _BOOT, _SPOOL}):
         shutil.rmtree(stage)
     if not any(out.iterdir()):
         out.rmdir()

@@ -5,20 +5,47 @@ Conversion writes them, verification holds them against the description; both as
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imnet_data.dataset.description import SplitDescription
-
-from typing import TYPE_CHECKING
-
+from imnet_data.errors import ManifestError
 from imnet_data.formats import ShardSummary
 from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from imnet_data.dataset.description import SplitDescription
+
+SUMS = "SHA256SUMS"
+LABELS = "labels.tsv"
+# as sha256sum writes and reads it; a name is of a file below the dataset
+_SUM = re.compile(r"([0-9a-f]{64})  ([^/\0](?:[^\0]*[^/\0])?)")
+
+
+def read_sums(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and sha256 of each line of SHA256SUMS.
+
+    Raises:
+        ManifestError: at the first line that is none, or if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                matched = _SUM.fullmatch(line.removesuffix("\n"))
+                if matched is None or ".." in matched[2].split("/"):
+                    raise ManifestError(
+                        f"{path}: line {number} is not a sha256 and the name of a file; {_REMEDY}"
+                    )
+                yield matched[2], matched[1]
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: is no text ({error}); {_REMEDY}") from error
+
+
+_REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:
@@ -31,9 +58,3 @@ def labels_tsv(classes: Sequence[str]) -> bytes:
     words = labels.words_of()
     rows = (f"{label}\t{wnid}\t{words.get(wnid, '')}\n" for label, wnid in enumerate(classes))
     return ("index\twnid\twords\n" + "".join(rows)).encode()
-
-
-SUMS = "SHA256SUMS"
-
-
-LABELS = "labels.tsv"

@@ -1,4 +1,8 @@
-"""Files that appear when they are whole, shards that are being written, and their sha256."""
+"""Files that appear when they are whole, shards that are being written, and their sha256.
+
+A file that is there already is replaced only where this program keeps it up to date itself, in a
+folder of its own (a stage, a run), or where the user says so: `require_new` is that rule.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from imnet_data.errors import OutputError
 from imnet_data.machine.closing import Closing
 from imnet_data.native import _native
 
@@ -32,7 +37,7 @@ def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
 
 
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
-    """Write a file so that it appears when it is whole; give its sha256.
+    """Replace a file of our own so that it appears when it is whole; return its sha256.
 
     A link stays one, and what is there and no plain file (a pipe, /dev/null) is written to.
     """
@@ -41,13 +46,46 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
         return hashlib.sha256(content).hexdigest()
     path = path.resolve()
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    part.rename(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     return hashlib.sha256(content).hexdigest()
+
+
+def require_new(
+    path: Path,
+    *,
+    overwrite: bool = False,
+    remedy: str = "choose another name, or add --overwrite",
+) -> None:
+    """Refuse an output file that is there already; an empty one has nothing to lose.
+
+    Raises:
+        OutputError: if there is a file with something in it, and it is not to be replaced.
+    """
+    if not overwrite and path.is_file() and path.stat().st_size:
+        raise OutputError(f"{path}: is there already, and is not replaced; {remedy}")
+
+
+def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write a file that a user asked for, so that it appears when it is whole.
+
+    Raises:
+        OutputError: if it is there already and not to be replaced, or cannot be written.
+    """
+    require_new(path, overwrite=overwrite)
+    require_new(path.with_name(f"{path.name}.part"), overwrite=overwrite)
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 class FileHash(Closing):

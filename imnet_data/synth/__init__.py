@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import ConvertError
+from imnet_data.machine.files import require_new
 from imnet_data.synth import boxes, devkit, folder, images, sketch
 from imnet_data.synth.archives import tar_file
 from imnet_data.synth.layout import Layout, choose_classes
@@ -55,7 +56,7 @@ def synth(
     """Write the official files into the folder `out`, with drawn images.
 
     Args:
-        out: made if it is not there; files of the same names are replaced.
+        out: made if it is not there.
         seed: any integer.
         class_count: 1 to 1000, of the classes of ILSVRC2012.
         images_per_class: of train, 1 or more.
@@ -66,6 +67,7 @@ def synth(
         progress: called after each image with the number written and the number in all.
 
     Raises:
+        OutputError: if `out` has files of these names, which may be the official ones.
         ConvertError: if a file cannot be written.
     """
     if not 1_500 <= mean_nbytes <= sketch.FULL_NBYTES:
@@ -100,6 +102,7 @@ def synth_from_folder(
 
     Raises:
         SourceError: if the folder has no file that ends in .jpeg, .jpg or .png.
+        OutputError: if `out` has files of the official names.
         ConvertError: if a file cannot be read or written.
     """
     shelf = folder.Shelf(image_folder)
@@ -114,6 +117,9 @@ def synth_from_folder(
 
 
 def _write(out: Path, layout: Layout, draw: Draw, progress: Progress | None) -> None:
+    for name in FILE_NAMES:
+        for path in (out / name, out / f"{name}.part"):
+            require_new(path, remedy="choose another folder")
     counted = _counted(draw, layout.image_count, progress)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -77,6 +77,15 @@ def hardware(world_size: int, device: torch.device) -> dict[str, Any]:
     }
 
 
+def is_card(path: Path) -> bool:
+    """Return whether there is the card of a run at `path`."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"result", "recipe", "versions"} <= content.keys()
+
+
 def write(directory: Path, content: Mapping[str, Any]) -> None:
     """Write both forms of the card."""
     plain = json.loads(json.dumps(content, default=_plain))

@@ -21,13 +21,14 @@ from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import TrainError
 from imnet_data.imagenet.variants import VARIANTS
+from imnet_data.machine.files import require_new
 from imnet_data.metrics import Accuracy
 from imnet_data.train import batches, card, checkpoint
 from imnet_data.train.checkpoint import CHECKPOINT, WEIGHTS, Position
 from imnet_data.train.distributed import joined
 from imnet_data.train.execution import Execution
 from imnet_data.train.learner import Learner
-from imnet_data.train.log import Meter, RunLog
+from imnet_data.train.log import FILE_NAME, Meter, RunLog
 from imnet_data.train.models import parameter_count
 from imnet_data.train.schedule import learning_rate
 
@@ -76,7 +77,8 @@ def train(
         report: is given lines to read, on rank 0.
 
     Raises:
-        TrainError: if `out` has another run, a file is damaged, or the loss is not finite any more.
+        TrainError: if `out` has another run or files of somebody else, a file is damaged, or the
+            loss is not finite any more.
         ImnetError: if the dataset is damaged.
     """
     with contextlib.ExitStack() as stack:
@@ -89,9 +91,21 @@ def train(
         run = _Run(opened, recipe, seed=seed, execution=execution, start=start, ranks=ranks)
         stack.callback(run.close)
         run.report = report if ranks.is_first else lambda line: None
+        if ranks.is_first:
+            _require_own(out)
         out.mkdir(parents=True, exist_ok=True)
         run.go_on(out)
         return run.train(out)
+
+
+def _require_own(out: Path) -> None:
+    """Refuse a folder in which a run would replace what no run wrote, or the weights of one."""
+    if (out / CHECKPOINT).exists() or not out.exists():
+        return
+    began = card.is_card(out / card.JSON_NAME)
+    names = (WEIGHTS,) if began else (WEIGHTS, FILE_NAME, card.JSON_NAME, card.MARKDOWN_NAME)
+    for name in names:
+        require_new(out / name, remedy="choose another --out")
 
 
 @contextlib.contextmanager

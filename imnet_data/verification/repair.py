@@ -57,7 +57,7 @@ def repair(
     """
     root = Path(root)
     about = description.read(root)
-    with staging.held(root, force=False) as stage:
+    with staging.held(root) as stage:
         source = open_any(
             [Path(path) for path in paths],
             boxes=bool(about.options.boxes),
@@ -177,7 +177,9 @@ def _plan(source: Source, about: Description, stage: Path) -> Writing:
                 "sources, that the dataset was made from"
             )
     plans = {split: planned.plans[split] for split in about.splits}
-    return convert.prepare(planned._replace(plans=plans), stage)
+    writing = convert.planned_writing(planned._replace(plans=plans), stage)
+    convert.make_folders(writing)
+    return writing
 
 
 def _replace(made: Path, directory: Path, prefix: str) -> set[str]:

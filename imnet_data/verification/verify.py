@@ -6,14 +6,13 @@ again, and the record where there is one.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.dataset import description, index, manifest
+from imnet_data.dataset import description, index, layout, manifest
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
@@ -35,8 +34,6 @@ _TRAIN_COUNT = 1_281_167
 _TRAIN_CLASS_COUNTS = 732, 1300  # least and most images of a class
 _VAL_COUNT = 50_000
 _VAL_CLASS_COUNTS = 50, 50
-
-_SUM = re.compile(r"([0-9a-f]{64})  ([^/].*)")  # as sha256sum writes and reads it
 
 
 def verify(
@@ -108,14 +105,9 @@ def _jobs(checking: Checking) -> Iterator[FileJob | RecordsJob]:
 def _read_sums(root: Path) -> tuple[dict[str, str], list[Difference]]:
     sums: dict[str, str] = {}
     try:
-        lines = (root / SUMS).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [Difference(SUMS, f"cannot be read ({error})")]
-    for number, line in enumerate(lines, 1):
-        matched = _SUM.fullmatch(line)
-        if matched is None or ".." in matched[2].split("/"):
-            return sums, [Difference(SUMS, f"line {number} is not a sha256 and the name of a file")]
-        sums[matched[2]] = matched[1]
+        sums.update(layout.read_sums(root / SUMS))
+    except ManifestError as error:
+        return sums, [Difference(SUMS, str(error))]
     return sums, []
 
 

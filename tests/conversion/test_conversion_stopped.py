@@ -179,7 +179,7 @@ def test_another_command_on_a_dataset_is_refused_unless_forced(
 def test_two_conversions_to_one_folder_are_refused(
     tarballs: Path, tmp_path: Path, command: Command
 ) -> None:
-    with staging.held(tmp_path / "out", force=False):
+    with staging.held(tmp_path / "out"):
         words = command(tarballs, tmp_path / "out", "webdataset")
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
