@@ -16,7 +16,28 @@ ImnetError
 └── Stopped          long work was stopped before its end
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
+
+What to do about damage is worded here, too, so that all messages name the same command.
 """
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+
+def verify_command(
+    path: str | os.PathLike[str] = "DATASET", *, decodes: bool = False, repairs: bool = False
+) -> str:
+    """Return the command that checks, or repairs, what is at `path`, as a message has it."""
+    options = f"{' --decode' if decodes else ''}{' --repair SOURCE' if repairs else ''}"
+    return f"`imnet-data verify {shlex.quote(str(path))}{options}`"
+
+
+REPAIR = f"run {verify_command(repairs=True)}, or copy the dataset again"
 
 
 class ImnetError(Exception):

@@ -1,6 +1,7 @@
 """The rules of the house that a machine can hold."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,3 +162,13 @@ def test_native_files_are_small_and_python_is_known_to_the_bindings_alone() -> N
         text = (native / path).read_text()
         assert len(text.splitlines()) <= 400, path
         assert path.parts[0] == "bind" or "nanobind" not in text, path
+
+
+def test_one_place_words_the_command_that_checks_a_dataset() -> None:
+    """A message that spells it by itself leaves out the dataset, or names an option of old."""
+    spelled = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        if re.search(r"imnet-data verify \S|verify it", path.read_text())
+    ]
+    assert spelled == ["errors.py"]

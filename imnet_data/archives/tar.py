@@ -18,7 +18,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.errors import SourceError
+from imnet_data.errors import SourceError, verify_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     # (nbytes, offset) -> bytes, fewer than asked for only at the end; `partial(os.pread, fd)`
     Pread = Callable[[int, int], bytes]
 
-REMEDY = "check it with `imnet-data verify FILE`, or download it again"
+REMEDY = f"check it with {verify_command('FILE')}, or download it again"
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)

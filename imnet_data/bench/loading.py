@@ -11,7 +11,7 @@ from imnet_data.bench import names
 from imnet_data.bench.measurement import Done, repeat
 from imnet_data.bench.sample import SEED, boxes_of, picture, resized, some
 from imnet_data.bench.stages import require_normalized
-from imnet_data.errors import EvaluationError
+from imnet_data.errors import EvaluationError, verify_command
 from imnet_data.loaders.opening import open_loader
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Loading:
         if not is_right:
             raise EvaluationError(
                 f"{self.name} of {self._dataset.root} {what}, so its time means nothing; "
-                f"run `imnet-data verify {self._dataset.root} --decode`"
+                f"run {verify_command(self._dataset.root, decodes=True)}"
             )
 
 

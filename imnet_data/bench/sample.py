@@ -15,7 +15,6 @@ from PIL import Image
 
 from imnet_data.bench.stored import StoredReader, require_hash
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.loaders.source import source_of
 from imnet_data.transforms import TrainRecipe, train_boxes
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Sample:
         self._boxes: list[Box] = [(*box,) for box in boxes.tolist()]  # of Python: it is timed
         with StoredReader(dataset) as reader:
             self.stored = reader.read(self.indices)
-        self.is_pixels = source_of(dataset).pixels[self.indices]
+        self.is_pixels = dataset.is_pixels[self.indices]
         for index, content in zip(self.indices.tolist(), self.stored, strict=True):
             got = hashlib.sha256(content).hexdigest()
             require_hash(dataset, index, got=got, hashes=hashes)
@@ -101,10 +100,9 @@ def boxes_of(
 
 def picture(dataset: Dataset, index: int) -> Image.Image:
     """Return a whole image: its bytes as published, decoded by Pillow; or the pixels it has."""
-    if source_of(dataset).pixels[index]:
+    if dataset.is_pixels[index]:
         size = int(dataset.index.width[index]), int(dataset.index.height[index])
-        with StoredReader(dataset) as reader:
-            return Image.frombytes("RGB", size, reader.read(np.array([index]))[0])
+        return Image.frombytes("RGB", size, dataset.stored(index))
     with Image.open(io.BytesIO(dataset[index].jpeg)) as image:
         return image.convert("RGB")
 

@@ -15,7 +15,7 @@ from imnet_data.bench import names
 from imnet_data.bench.measurement import Done
 from imnet_data.bench.sample import resized, some
 from imnet_data.bench.stored import require_hash
-from imnet_data.errors import EvaluationError
+from imnet_data.errors import EvaluationError, verify_command
 from imnet_data.transforms import normalize, train_image
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def wrong(name: str, sample: Sample, position: int) -> EvaluationError:
     key = sample.dataset.index.key[index].decode()
     return EvaluationError(
         f"{name}: {key} (record {index}) of {sample.dataset.root} came out wrong, so its time "
-        f"means nothing; run `imnet-data verify {sample.dataset.root} --decode`"
+        f"means nothing; run {verify_command(sample.dataset.root, decodes=True)}"
     )
 
 

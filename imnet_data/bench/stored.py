@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
 
-from imnet_data.errors import FormatError
+from imnet_data.errors import FormatError, verify_command
 from imnet_data.loaders.files import Files
 from imnet_data.loaders.source import SupportsExtents, source_of
 from imnet_data.machine.closing import Closing
@@ -78,5 +78,5 @@ def require_hash(dataset: Dataset, index: int, *, got: str, hashes: Mapping[int,
         key = dataset.index.key[index].decode()
         raise FormatError(
             f"{key} (record {index}) in {dataset.directory}: its bytes have another sha256 than "
-            f"the manifest says; run `imnet-data verify {dataset.root}`"
+            f"the manifest says; run {verify_command(dataset.root)}"
         )

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli import output
 from imnet_data.cli.values import source_path
-from imnet_data.errors import FormatError
+from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _tell_record(path: Path, which: str, split: str | None, *, saves: bool, as_j
     if not told.is_sound:
         raise FormatError(
             f"{told.key} in {path / told.shard} at {told.offset}: is damaged; "
-            f"run `imnet-data verify {path} --repair SOURCE`"
+            f"run {verify_command(path, repairs=True)}"
         )
     if saves and told.stored_as == "pixels":
         raise FormatError(f"{told.key}: is stored as pixels, there is no JPEG to be saved")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data.dataset.manifest import STORED
-from imnet_data.errors import ManifestError
+from imnet_data.errors import ManifestError, verify_command
+from imnet_data.formats import Place
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class Index(NamedTuple):
         """Return the boxes of one record."""
         start = int(self.box_end[index - 1]) if index else 0
         return tuple(Box(*row) for row in self.boxes[start : int(self.box_end[index])].tolist())
+
+    def place(self, index: int, classes: Sequence[str]) -> Place:
+        """Return where one record lies in its shard; `classes` is what `label` is a position in."""
+        label = int(self.label[index])
+        return Place(
+            key=self.key[index].decode(),
+            wnid=classes[label] if label >= 0 else "",
+            offset=int(self.offset[index]),
+            nbytes=int(self.nbytes[index]),
+        )
 
 
 def index_dtype(record_count: int, box_count: int, key_nbytes: int) -> np.dtype[np.void]:
@@ -250,4 +261,4 @@ def _counts(dtype: np.dtype[np.void]) -> tuple[int, int, int]:
     return keys.shape[0], boxes.shape[0], keys.base.itemsize
 
 
-_REMEDY = "run `imnet-data verify --repair SOURCE`, which makes it again from the manifest"
+_REMEDY = f"run {verify_command(repairs=True)}, which makes it again from the manifest"

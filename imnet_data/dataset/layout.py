@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from imnet_data.errors import ManifestError
+from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.formats import ShardSummary
 from imnet_data.imagenet import labels
 
@@ -36,16 +36,13 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
                 matched = _SUM.fullmatch(line.removesuffix("\n"))
                 if matched is None or ".." in matched[2].split("/"):
                     raise ManifestError(
-                        f"{path}: line {number} is not a sha256 and the name of a file; {_REMEDY}"
+                        f"{path}: line {number} is not a sha256 and the name of a file; {REPAIR}"
                     )
                 yield matched[2], matched[1]
     except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: is no text ({error}); {_REMEDY}") from error
-
-
-_REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"
+        raise ManifestError(f"{path}: is no text ({error}); {REPAIR}") from error
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:

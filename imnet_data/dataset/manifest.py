@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import zstandard
 
-from imnet_data.errors import ManifestError
+from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
                 yield from_line(line.decode())
                 number += 1
     except FileNotFoundError as error:
-        raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
+        raise ManifestError(f"{path}: is missing; {REPAIR}") from error
     except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from error
+        raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except (zstandard.ZstdError, ValueError, TypeError, RecursionError) as error:
-        raise ManifestError(f"{path}: damaged after line {number} ({error}); {_REMEDY}") from error
+        raise ManifestError(f"{path}: damaged after line {number} ({error}); {REPAIR}") from error
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -166,6 +166,3 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield from lines
     if not stream.eof or rest:
         raise ValueError("it ends too early")
-
-
-_REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"

@@ -9,8 +9,7 @@ import numpy as np
 
 from imnet_data import formats, jpeg
 from imnet_data.dataset import description, index, manifest
-from imnet_data.errors import FormatError, ManifestError
-from imnet_data.formats import Place
+from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.machine.closing import Closing
 from imnet_data.record import Listing, Record
 
@@ -44,7 +43,7 @@ class Dataset(Closing):
         if self.index.digest != self.split_description.digest:
             raise ManifestError(
                 f"{self.directory / index.FILE_NAME}: belongs to another manifest than "
-                f"{root / description.FILE_NAME} says; run `imnet-data verify {root}`"
+                f"{root / description.FILE_NAME} says; run {verify_command(root)}"
             )
 
     @classmethod
@@ -99,14 +98,29 @@ class Dataset(Closing):
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
         index %= len(self)
-        key, label = self.index.key[index].decode(), int(self.index.label[index])
-        wnid = self.classes[label] if label >= 0 else ""
-        place = Place(key, wnid, int(self.index.offset[index]), int(self.index.nbytes[index]))
-        image = self.open_shard(int(self.index.shard[index])).read(place)
-        if manifest.STORED[self.index.stored[index]] == "seekable":
+        key, wnid, *_ = self.index.place(index, self.classes)
+        stored = manifest.STORED[self.index.stored[index]]
+        if stored == "pixels":
+            raise FormatError(
+                f"{key} (record {index}) in {self.directory}: is stored as pixels, so there is no "
+                "JPEG; `Dataset.stored` returns the pixels, and the source has the JPEG"
+            )
+        image = self.stored(index)
+        if stored == "seekable":
             image = jpeg.restore(image)
         fix = self._fixes[self.index.fix[index]]
         return Record(key, wnid, image, self.index.boxes_of(index), fix)
+
+    def stored(self, index: int) -> bytes:
+        """Return what is stored of record `index`: a JPEG, or height x width x 3 bytes R G B."""
+        place = self.index.place(index, self.classes)
+        return self.open_shard(int(self.index.shard[index])).read(place)
+
+    @property
+    def is_pixels(self) -> NDArray[np.bool_]:
+        """Whether each record is stored as pixels, not as a JPEG, bool[len]."""
+        pixels: NDArray[np.bool_] = self.index.stored == manifest.STORED.index("pixels")
+        return pixels
 
     def __iter__(self) -> Iterator[Record]:
         return (self[index] for index in range(len(self)))
@@ -137,7 +151,9 @@ class Dataset(Closing):
         """Return shard `number`, opened on first use; closed by `close`."""
         if number not in self._shards:
             if not 0 <= number < len(self._shard_files):
-                raise FormatError(f"{self.directory}: there is no shard {number}; verify it")
+                raise FormatError(
+                    f"{self.directory}: there is no shard {number}; run {verify_command(self.root)}"
+                )
             self._shards[number] = self._format.open(self._shard_path(number))
         return self._shards[number]
 

@@ -13,7 +13,7 @@ from imnet_data.dataset.opened import Dataset
 from imnet_data.evaluation import text
 from imnet_data.html.charts import histogram
 from imnet_data.html.document import document, figure, table
-from imnet_data.inspection.page import picture, stored_as_pixels
+from imnet_data.inspection.page import picture
 from imnet_data.metrics import CONFIDENCE_UNIT
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ def page(told: Evaluation, root: Path) -> str:
 
 def _mistakes(told: Evaluation, opened: Dataset) -> str:
     rows = told.results.worst_mistakes(_SHOWN)
-    pixels = stored_as_pixels(opened, set(rows.tolist()))
     figures = []
     for row in rows.tolist():
         key = opened.index.key[row].decode()
         label, said = int(told.results.labels[row]), int(told.results.top[row, 0])
         share = 100 * int(told.results.confidences[row]) / CONFIDENCE_UNIT
         word, other = text.word(told, label), text.word(told, said)
-        shown = picture(opened, row, pixels.get(row), alt=f"{word}, taken for {other}")
+        shown = picture(opened, row, alt=f"{word}, taken for {other}")
         lines = [
             ("fix", f"{share:.1f} % {other}"),
             ("words", f"is {word}"),

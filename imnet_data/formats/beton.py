@@ -18,7 +18,6 @@ names of the fields from libffcv/ffcv-imagenet, write_imagenet.py.
 
 from __future__ import annotations
 
-import functools
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.formats import Place, Sample, Samples, Seen, ShardSummary
+    from imnet_data.formats import Sample, Samples, ShardSummary
     from imnet_data.machine.files import Output
 
 EXTENTS = True
@@ -62,7 +61,6 @@ _ALLOCATION = np.dtype([("record", "<u8"), ("position", "<u8"), ("nbytes", "<u8"
 _JPEG, _PIXELS = 0, 1
 _PAGE_NBYTES = 8 << 20
 _MIN_PAGE_NBYTES, _MAX_PAGE_NBYTES = 2 << 20, 2 << 30
-_ROWS_AT_ONCE = 1 << 16
 
 
 class _Layout(NamedTuple):
@@ -169,50 +167,14 @@ def _image(sample: Sample) -> bytes | memoryview:
     return image
 
 
-class BetonShard:
-    """An open beton."""
-
-    def __init__(self, path: Path) -> None:
-        self._shard = ExtentShard(path, _walk)
-
-    def read(self, place: Place) -> bytes:
-        """Return the bytes of the JPEG at `place`; FormatError where pixels are stored instead."""
-        index = int(np.searchsorted(self._pixels, place.offset))
-        if index < len(self._pixels) and self._pixels[index] == place.offset:
-            raise self._shard.file.fault(
-                f"{place.key} at {place.offset} is stored as pixels, not as a JPEG; convert from "
-                "the source, or read the pixels by walking the shard"
-            )
-        return self._shard.read(place)
-
-    @functools.cached_property
-    def _pixels(self) -> NDArray[np.uint64]:
-        """Return the positions of images that are stored as pixels, sorted; found on first use."""
-        file = self._shard.file
-        count = _read_header(file).record_count
-        found = []
-        for start in range(0, count, _ROWS_AT_ONCE):
-            rows = _read_rows(file, start, min(start + _ROWS_AT_ONCE, count))
-            found.append(rows["position"][rows["mode"] != _JPEG])
-        return np.sort(np.concatenate([np.zeros(0, np.uint64), *found]))
-
-    def walk(self, seen: Seen) -> Iterator[Stored]:
-        """Return the records in order."""
-        return self._shard.walk(seen)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._shard.close()
-
-
-def open(path: Path) -> BetonShard:
+def open(path: Path) -> ExtentShard:
     """Open the beton at `path`."""
-    return BetonShard(path)
+    return ExtentShard(path, _walk)
 
 
 def _walk(file: ShardFile) -> Iterator[Stored]:
     layout = _read_header(file)
-    rows = _read_rows(file, 0, layout.record_count)
+    rows = _read_rows(file, layout.record_count)
     allocations = _read_allocations(file, layout)
     _check_rows(file, rows, allocations)
     for row, nbytes in zip(rows, allocations["nbytes"], strict=True):
@@ -248,9 +210,8 @@ def _read_header(file: ShardFile) -> _Header:
     return _Header(page_nbytes, count, first_page, table)
 
 
-def _read_rows(file: ShardFile, start: int, stop: int) -> NDArray[np.void]:
-    offset = _HEADER.size + len(_FIELDS) + start * _ROW.itemsize
-    return np.frombuffer(file.read(offset, (stop - start) * _ROW.itemsize), _ROW)
+def _read_rows(file: ShardFile, count: int) -> NDArray[np.void]:
+    return np.frombuffer(file.read(_HEADER.size + len(_FIELDS), count * _ROW.itemsize), _ROW)
 
 
 def _read_allocations(file: ShardFile, header: _Header) -> NDArray[np.void]:

@@ -11,7 +11,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from imnet_data.errors import FormatError
+from imnet_data.errors import REPAIR, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,6 @@ _MALFORMED = (
     struct.error,
 )
 _AHEAD_NBYTES = 1 << 18  # measured: a walk takes as long with 64 KiB or 1 MiB
-_REMEDY = "run `imnet-data verify --repair SOURCE`, or copy the dataset again"
 
 
 class ShardFile:
@@ -68,7 +67,7 @@ class ShardFile:
 
     def fault(self, what: str) -> FormatError:
         """Return the error that says `what` is wrong with this file, and what to do."""
-        return FormatError(f"{self.path}: {what}; {_REMEDY}")
+        return FormatError(f"{self.path}: {what}; {REPAIR}")
 
     def _cut_short(self, offset: int) -> FormatError:
         return self.fault(f"cut short at {offset} while it was open")

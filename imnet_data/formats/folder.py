@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.errors import FormatError
+from imnet_data.errors import REPAIR, FormatError
 from imnet_data.formats import Stored
 from imnet_data.formats.extents import ShardFile
 
@@ -74,10 +74,7 @@ class FolderShard:
         path = self._path / record_file(place.wnid, place.key)
         image = _read(path)
         if len(image) != place.nbytes:
-            raise FormatError(
-                f"{path}: has {len(image)} bytes, not {place.nbytes}; "
-                "run `imnet-data verify --repair SOURCE`, or copy the file again"
-            )
+            raise FormatError(f"{path}: has {len(image)} bytes, not {place.nbytes}; {REPAIR}")
         return image
 
     def walk(self, seen: Seen) -> Iterator[Stored]:

@@ -20,16 +20,15 @@ from imnet_data.html.document import document, figure, table
 from imnet_data.imagenet import labels
 from imnet_data.images import fixups, reencode
 from imnet_data.inspection import text
-from imnet_data.inspection.summary import stored_bytes, summary
+from imnet_data.inspection.summary import summary
 from imnet_data.jpeg import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from imnet_data.dataset.manifest import Entry
     from imnet_data.inspection.summary import SplitSummary, Summary
 
 _SHEET = 60  # images of all contact sheets together
@@ -79,18 +78,17 @@ def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
     sampled = _evenly(opened.labels, count)
     fixed = np.flatnonzero(opened.index.fix)
     shown = fixed[:_FIXED]
-    pixels = stored_as_pixels(opened, {*sampled.tolist(), *shown.tolist()})
     over = "the classes" if told.class_count else "the split"
     parts = [
         f'<section aria-labelledby="split-{name}">\n<h2 id="split-{name}">{name}</h2>\n',
         f'<div class="charts">{"".join(_charts(opened, told))}</div>\n',
         f"<h3>{len(sampled):,} of {len(opened):,} images, evenly over {over}</h3>\n",
-        _sheet(opened, sampled, pixels),
+        _sheet(opened, sampled),
     ]
     if len(fixed):
         which = "all" if len(shown) == len(fixed) else f"the first {len(shown)}"
         parts.append(f"<h3>Bad and changed images: {which} of {len(fixed):,}</h3>\n")
-        parts.append(_sheet(opened, shown, pixels))
+        parts.append(_sheet(opened, shown))
     return "".join([*parts, "</section>\n"])
 
 
@@ -120,20 +118,12 @@ def _charts(opened: Dataset, told: SplitSummary) -> Iterator[str]:
     return (f"<figure>{chart}</figure>\n" for chart in charts)
 
 
-def stored_as_pixels(opened: Dataset, rows: set[int]) -> dict[int, Entry]:
-    """Find which of the rows have no JPEG; only the manifest tells."""
-    if not opened.about.options.raw:
-        return {}
-    entries = enumerate(opened.entries())
-    return {row: entry for row, entry in entries if row in rows and entry.stored == "pixels"}
-
-
-def _sheet(opened: Dataset, rows: NDArray[np.int64], pixels: Mapping[int, Entry]) -> str:
-    figures = (_figure(opened, row, pixels.get(row)) for row in rows.tolist())
+def _sheet(opened: Dataset, rows: NDArray[np.int64]) -> str:
+    figures = (_figure(opened, row) for row in rows.tolist())
     return f'<div class="sheet">\n{"".join(figures)}</div>\n'
 
 
-def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
+def _figure(opened: Dataset, row: int) -> str:
     index = opened.index
     key, label = index.key[row].decode(errors="replace"), int(index.label[row])
     wnid = opened.classes[label] if label >= 0 else ""
@@ -145,29 +135,29 @@ def _figure(opened: Dataset, row: int, pixels: Entry | None) -> str:
         ("key", key),
         ("fix", text.fix_text(fix)),
     ]
-    shown = picture(opened, row, pixels, alt=f"{words}, {key}")
+    shown = picture(opened, row, alt=f"{words}, {key}")
     return figure(shown, lines, is_marked=bool(fix))
 
 
-def picture(opened: Dataset, row: int, pixels: Entry | None, *, alt: str) -> str:
+def picture(opened: Dataset, row: int, *, alt: str) -> str:
     """Return a record's thumbnail as an element, or the error that it gave."""
     try:
-        thumbnail = _thumbnail(opened, row, pixels)
+        thumbnail = _thumbnail(opened, row)
     except (ImnetError, OSError) as error:
         return f'<div class="missing">cannot be shown: {escape(str(error))}</div>'
     content = base64.b64encode(thumbnail).decode()
     return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{content}">'
 
 
-def _thumbnail(opened: Dataset, row: int, pixels: Entry | None) -> bytes:
-    if pixels is None:
+def _thumbnail(opened: Dataset, row: int) -> bytes:
+    if not opened.is_pixels[row]:
         jpeg = opened[row].jpeg
         if fixups.examine(jpeg).problem == "bomb":
             raise ImageError(f"claims more than {MAX_PIXELS:,} pixels")
         image = reencode.decode(jpeg)
     else:
-        size = pixels.width, pixels.height
-        image = Image.frombytes("RGB", size, stored_bytes(opened, pixels))
+        size = int(opened.index.width[row]), int(opened.index.height[row])
+        image = Image.frombytes("RGB", size, opened.stored(row))
     image.thumbnail((_SIDE, _SIDE))
     return reencode.to_jpeg(image, quality=75)
 

@@ -19,8 +19,7 @@ from imnet_data import jpeg
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.index import FILE_NAME as INDEX
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import FormatError, ManifestError
-from imnet_data.formats import Place
+from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
 from imnet_data.sources.opening import open_any
 
@@ -126,7 +125,7 @@ def _of_split(opened: Dataset) -> SplitSummary:
     if index.label.max() >= len(opened.classes) or index.fix.max() > len(told.fixes):
         raise ManifestError(
             f"{opened.directory / INDEX}: damaged (a label or a fix is out of range); "
-            f"run `imnet-data verify {opened.root}`"
+            f"run {verify_command(opened.root)}"
         )
     class_counts = np.bincount(index.label[index.label >= 0])
     return dataclasses.replace(
@@ -201,9 +200,9 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
         if entry is None or entry.key.encode() != opened.index.key[position]:
             raise ManifestError(
                 f"{opened.directory}: manifest and index differ at record {position}; "
-                f"run `imnet-data verify {root}`"
+                f"run {verify_command(root)}"
             )
-        content = stored_bytes(opened, entry)
+        content = opened.stored(position)
         told = _of_entry(opened, position, entry, content)
         if told.is_sound and entry.stored == "seekable":
             content = jpeg.restore(content)
@@ -223,20 +222,6 @@ def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
     if not -len(opened) <= int(which) < len(opened):
         raise LookupError(f"no record {which} in {opened.split}, which has {len(opened)}")
     return opened, int(which) % len(opened)
-
-
-def stored_bytes(opened: Dataset, entry: Entry) -> bytes:
-    """Return what the shard holds for `entry`: a JPEG, or height x width x 3 bytes of pixels."""
-    if entry.stored != "pixels":
-        place = Place(entry.key, entry.wnid, entry.offset, entry.nbytes)
-        return opened.open_shard(entry.shard).read(place)
-    path = opened.shard_paths[entry.shard]
-    with path.open("rb") as file:
-        file.seek(entry.offset)
-        pixels = file.read(entry.height * entry.width * 3)
-    if len(pixels) < entry.height * entry.width * 3:
-        raise FormatError(f"{path}: ends within {entry.key} at {entry.offset}; verify it")
-    return pixels
 
 
 def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> RecordSummary:

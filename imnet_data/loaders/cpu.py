@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from imnet_data.errors import FormatError, ImageError
+from imnet_data.errors import FormatError, ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.buffers import Buffers
@@ -225,7 +225,7 @@ class CpuLoader(Closing):
         name = record_name(self.source, index)
         fill = bool(self._damaged[index])
         if kind == "unreadable":
-            raise FormatError(f"{name}: {text}; run `imnet-data verify` on the dataset")
+            raise FormatError(f"{name}: {text}; run {verify_command()}")
         if kind == "damaged" and not fill:
             raise ImageError(f"{name}: {text}; {CHANGED}")
         if kind not in ("unsupported", "damaged"):

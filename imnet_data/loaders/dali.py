@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nvidia.dali import Pipeline, fn, types
 
-from imnet_data.errors import ImageError
+from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.dali_graph import decode_options, resized
@@ -123,7 +123,7 @@ class DaliLoader(Closing):
             if name is None:
                 raise
             raise ImageError(
-                f"{name}: DALI cannot decode it; run `imnet-data verify` on the dataset"
+                f"{name}: DALI cannot decode it; run {verify_command(decodes=True)}"
             ) from error
         self._idle.append(decoder)
 

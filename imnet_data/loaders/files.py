@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.errors import FormatError
+from imnet_data.errors import FormatError, verify_command
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
 from imnet_data.loaders.source import record_name
 
@@ -52,7 +52,7 @@ def read_extent(source: SupportsExtents, file: OpenFile, index: int) -> bytes:
 
 def _unreadable(source: SupportsExtents, index: int, why: str) -> FormatError:
     name = record_name(source, index)
-    return FormatError(f"{name}: {why}; run `imnet-data verify` on the dataset")
+    return FormatError(f"{name}: {why}; run {verify_command()}")
 
 
 class Files:
@@ -84,8 +84,7 @@ class Files:
         if file is None:
             if not 0 <= number < len(self._paths):
                 raise FormatError(
-                    f"the index names shard {number} of {len(self._paths)}; "
-                    "run `imnet-data verify` on the dataset"
+                    f"the index names shard {number} of {len(self._paths)}; run {verify_command()}"
                 )
             file = self._open[number] = OpenFile(self._paths[number])
             if len(self._open) > self._most:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import jpeg
-from imnet_data.errors import ImageError
+from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, OpenFile, ReadAhead, read_extent
 from imnet_data.loaders.source import (
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from imnet_data.transforms import EvalRecipe
 
 _BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each
-_REMEDY = "run `imnet-data verify` on the dataset"
 
 Box = tuple[int, int, int, int]
 
@@ -181,7 +180,7 @@ class JpegReader:
         if len(stored) != width * height * 3:
             raise ImageError(
                 f"{self.name(index)}: the image has {len(stored)} bytes, but the index says "
-                f"{width} x {height} pixels; {_REMEDY}"
+                f"{width} x {height} pixels; run {verify_command()}"
             )
         left, upper, right, lower = box
         image = np.frombuffer(stored, np.uint8).reshape(height, width, 3)[upper:lower, left:right]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from imnet_data import formats
-from imnet_data.dataset.manifest import STORED
-from imnet_data.formats import Place
+from imnet_data.errors import verify_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 # what to do where the bytes of a record are not what they should be
 CHANGED = (
-    "run `imnet-data verify DATASET --decode`, which shows whether its bytes have changed; "
+    f"run {verify_command(decodes=True)}, which shows whether its bytes have changed; "
     "`--repair SOURCE` restores them"
 )
 
@@ -97,23 +96,12 @@ class Readable:
     """SupportsReading on an opened dataset."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
         self.key = dataset.index.key
         self.label = dataset.index.label
         self.width = dataset.index.width
         self.height = dataset.index.height
-        self.pixels = _stored_as_pixels(dataset)
-
-    def read(self, index: int) -> bytes:
-        """Return the image of record `index` as it is stored."""
-        columns, label = self._dataset.index, int(self.label[index])
-        place = Place(
-            key=self.key[index].decode(),
-            wnid=self._dataset.classes[label] if label >= 0 else "",
-            offset=int(columns.offset[index]),
-            nbytes=int(columns.nbytes[index]),
-        )
-        return self._dataset.open_shard(int(columns.shard[index])).read(place)
+        self.pixels = dataset.is_pixels
+        self.read = dataset.stored
 
 
 def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
@@ -130,7 +118,7 @@ def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
         label=index.label,
         width=index.width,
         height=index.height,
-        pixels=_stored_as_pixels(dataset),
+        pixels=dataset.is_pixels,
     )
 
 
@@ -150,8 +138,3 @@ def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:
     if not isinstance(source, SupportsExtents):
         return name
     return f"{name} in {source.shard_paths[source.shard[index]]} at {source.offset[index]}"
-
-
-def _stored_as_pixels(dataset: Dataset) -> NDArray[np.bool_]:
-    pixels: NDArray[np.bool_] = dataset.index.stored == STORED.index("pixels")
-    return pixels

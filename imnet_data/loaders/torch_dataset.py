@@ -6,7 +6,6 @@ sent to a worker as the few words that it was opened with.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ import torch.utils.data
 from PIL import Image
 
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import FormatError, ImageError
+from imnet_data.errors import ImageError
 from imnet_data.jpeg import decode_by_pillow
-from imnet_data.loaders.files import Files
+from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.source import (
     CHANGED,
     Extents,
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-
-_REMEDY = "run `imnet-data verify` on the dataset"
 
 
 class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
@@ -109,12 +106,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
             assert isinstance(source, Readable)
             return source.read(index)
         assert isinstance(source, Extents)
-        file = self._files.open(source.shard[[index]])[0]
-        nbytes = int(source.nbytes[index])
-        stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
-        if len(stored) < nbytes:
-            raise FormatError(f"{self._name(index)}: its file is cut short; {_REMEDY}")
-        return stored
+        return read_extent(source, self._files.open(source.shard[[index]])[0], index)
 
     def _name(self, index: int) -> str:
         return f"{self._source.key[index].decode()} (record {index}) in {self.root}"

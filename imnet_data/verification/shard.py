@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import formats, jpeg
 from imnet_data.dataset import manifest
 from imnet_data.errors import FormatError, ImageError
-from imnet_data.formats import Place
 from imnet_data.images import reencode
 from imnet_data.machine.files import FileHash, digests, file_sha256
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.dataset.description import Description
-    from imnet_data.formats import Shard, Stored
+    from imnet_data.formats import Place, Shard, Stored
     from imnet_data.machine.pool import Counter
     from imnet_data.verification.expected import Expectation
 
@@ -154,9 +153,6 @@ class _RecordsCheck:
 
     def _look(self, shard: Shard, row: int) -> Iterator[Difference]:
         """Check a record by its place alone."""
-        if self._stored(row) == "pixels":
-            yield self._difference("cannot be reached: its pixels have to be walked to", row)
-            return
         try:
             image = shard.read(self._place(row))
         except FormatError as error:
@@ -193,11 +189,7 @@ class _RecordsCheck:
         return manifest.STORED[self._columns.stored[row]]
 
     def _place(self, row: int) -> Place:
-        columns = self._columns
-        label = int(columns.label[row])
-        wnid = self._checking.about.classes[label] if label >= 0 else ""
-        key, offset, nbytes = columns.key[row], columns.offset[row], columns.nbytes[row]
-        return Place(key.decode(), wnid, int(offset), int(nbytes))
+        return self._columns.place(row, self._checking.about.classes)
 
     def _difference(self, what: str, row: int | None = None) -> Difference:
         if row is None:

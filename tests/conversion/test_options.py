@@ -141,8 +141,12 @@ def test_a_share_of_beton_can_be_stored_as_pixels(tarballs: Path, tmp_path: Path
     assert verify(tmp_path, decode=True) == []
     stored = [entry for entry in Dataset.open(tmp_path).entries() if entry.stored == "pixels"]
     assert 0.2 < len(stored) / 148 < 0.6
-    with Dataset.open(tmp_path) as dataset, pytest.raises(FormatError, match="pixels"):
-        assert dataset[dataset.find(stored[0].key)]
+    with Dataset.open(tmp_path) as dataset:
+        index = dataset.find(stored[0].key)
+        assert len(dataset.stored(index)) == stored[0].width * stored[0].height * 3
+        assert dataset.is_pixels.sum() == len(stored)
+        with pytest.raises(FormatError, match=r"is stored as pixels, so there is no JPEG"):
+            assert dataset[index]
 
 
 def test_pixels_are_stored_by_formats_that_hold_them(tarballs: Path, tmp_path: Path) -> None:

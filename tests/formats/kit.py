@@ -57,7 +57,8 @@ def write(module: Format, path: Path, samples: Samples) -> NDArray[np.int64]:
 def place(sample: Sample, offset: int) -> Place:
     """Give the place of a sample that was written at `offset`."""
     record = sample.record
-    return Place(record.key, record.wnid, int(offset), len(record.jpeg))
+    nbytes = len(record.jpeg) if sample.pixels is None else sample.pixels.nbytes
+    return Place(record.key, record.wnid, int(offset), nbytes)
 
 
 def walk(module: Format, path: Path) -> list[Stored]:

@@ -250,7 +250,7 @@ def test_a_file_that_is_cut_short_is_an_error_that_names_the_record(extents):
         with pytest.raises(
             FormatError,
             match=r"n00000022_22 \(record 22\) in .*shard-1 at \d+: needed are \d+ bytes, but the "
-            r"file ends at \d+; run `imnet-data verify`",
+            r"file ends at \d+; run `imnet-data verify DATASET",
         ):
             list(loader.epoch(0))
         assert next(loader.epoch(0)).indices.tolist() == [0, 1, 2, 3]  # it can go on

@@ -247,7 +247,7 @@ def test_images_stored_as_pixels_are_taken(extents, decoded, recipe):
 def test_a_damaged_record_is_named(extents, jpegs, nbytes):
     damaged = jpegs[17][: nbytes or len(jpegs[17]) // 2]
     source = with_record(extents, 17, damaged)
-    message = r"n00000017_17 \(record 17\) in .*other at 0: .*; run `imnet-data verify"
+    message = r"n00000017_17 \(record 17\) in .*other at 0: .*; run `imnet-data verify DATASET"
     with pytest.raises(ImageError, match=message):
         epoch_of(source, EVALUATE)
 
