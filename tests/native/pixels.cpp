@@ -33,7 +33,7 @@ Bytes resized(const Bytes& image, int width, int height, const int* size, Filter
                            {0, 0, size[0], size[1]},
                            filter,
                            filter == Filter::bicubic};
-  const Rect part = resizer.plan(spec);
+  const Box part = resizer.plan(spec);
   Bytes out(size_t(size[0]) * size[1] * 3);
   resizer.run(image.data() + (size_t(part.upper) * width + part.left) * 3, width * 3, 3,
               out.data(), size[0] * 3);
@@ -57,8 +57,8 @@ int main(int argc, char** argv) {
     Bytes image(size_t(width) * height * 3);
     if (status) status = decoder.decode({0, 0, width, height}, image.data(), width * 3);
     const Box box = {width / 4, height / 3, width - width / 5, height - height / 6};
-    Bytes part(size_t(box.right - box.left) * (box.lower - box.upper) * 3);
-    if (status) status = decoder.decode(box, part.data(), (box.right - box.left) * 3);
+    Bytes part(size_t(box.width()) * box.height() * 3);
+    if (status) status = decoder.decode(box, part.data(), box.width() * 3);
     if (!status) {
       std::fprintf(stderr, "%s: %s\n", argv[i], status.text);
       return 1;

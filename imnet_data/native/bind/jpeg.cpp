@@ -35,24 +35,6 @@ const char* error_name(JpegCode code) {
   }
 }
 
-std::string place(const JpegStatus& status) {
-  return status.offset == 0 ? "" : " at byte " + std::to_string(status.offset);
-}
-
-std::string message(const JpegStatus& status) {
-  const std::string text = status.text;
-  switch (status.code) {
-    case JpegCode::damaged:
-      return "the JPEG is damaged at byte " + std::to_string(status.offset) + ": " + text;
-    case JpegCode::unsupported:
-      return "a JPEG for another decoder: " + text + place(status);
-    case JpegCode::not_seekable:
-      return "left as it is: " + text;
-    default:
-      return text;
-  }
-}
-
 void require(const JpegStatus& status) {
   if (status) return;
   if (status.code == JpegCode::bad_box) throw nb::value_error(message(status).c_str());
@@ -73,10 +55,9 @@ Box whole_or(const std::optional<BoxTuple>& box, const JpegHeader& header) {
 
 void require_box(const Box& box, const JpegHeader& header) {
   if (box_within(box, header.width, header.height)) return;
-  const std::string got = std::to_string(box.left) + ", " + std::to_string(box.upper) + ", " +
-                          std::to_string(box.right) + ", " + std::to_string(box.lower);
-  throw nb::value_error(("box is (" + got + "); it must not be empty, and lie within (0, 0, " +
-                         std::to_string(header.width) + ", " + std::to_string(header.height) + ")")
+  const Box whole = {0, 0, header.width, header.height};
+  throw nb::value_error(("box is " + box_text(box) + "; it must not be empty, and lie within " +
+                         box_text(whole))
                             .c_str());
 }
 
@@ -156,35 +137,31 @@ nb::dict header(nb::handle jpeg) {
   return fields;
 }
 
-JpegRewriter& thread_rewriter() {
-  thread_local JpegRewriter rewriter;
-  return rewriter;
+template <typename Rewrite>
+nb::bytes rewritten(nb::handle jpeg, Rewrite rewrite) {
+  const Bytes bytes(jpeg);
+  std::vector<uint8_t> out;
+  JpegStatus status;
+  {
+    const Unlocked unlocked;
+    thread_local JpegRewriter rewriter;
+    out.reserve(bytes.size() + bytes.size() / 16 + 1024);
+    status = rewrite(rewriter, bytes.data(), bytes.size(), out);
+  }
+  require(status);
+  return nb::bytes(out.data(), out.size());
 }
 
 nb::bytes seekable(nb::handle jpeg, int target_width) {
-  const Bytes bytes(jpeg);
-  std::vector<uint8_t> out;
-  JpegStatus status;
-  {
-    const Unlocked unlocked;
-    out.reserve(bytes.size() + bytes.size() / 16 + 1024);
-    status = thread_rewriter().seekable(bytes.data(), bytes.size(), target_width, out);
-  }
-  require(status);
-  return nb::bytes(out.data(), out.size());
+  return rewritten(jpeg, [&](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
+    return rewriter.seekable(data, nbytes, target_width, out);
+  });
 }
 
 nb::bytes restore(nb::handle jpeg) {
-  const Bytes bytes(jpeg);
-  std::vector<uint8_t> out;
-  JpegStatus status;
-  {
-    const Unlocked unlocked;
-    out.reserve(bytes.size());
-    status = thread_rewriter().restore(bytes.data(), bytes.size(), out);
-  }
-  require(status);
-  return nb::bytes(out.data(), out.size());
+  return rewritten(jpeg, [](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
+    return rewriter.restore(data, nbytes, out);
+  });
 }
 
 nb::tuple crop(nb::handle jpeg, const BoxTuple& part) {

@@ -70,7 +70,7 @@ void resize(const Pixels& image, const OutPixels& out, std::tuple<int, int> size
   const ptrdiff_t stride = image.stride(0), out_stride = out.stride(0);
   const Unlocked unlocked;
   thread_local Resizer resizer;
-  const Rect part = resizer.plan(spec);
+  const Box part = resizer.plan(spec);
   source += part.upper * stride + static_cast<ptrdiff_t>(part.left) * channels;
   resizer.run(source, stride, channels, target, out_stride);
 }

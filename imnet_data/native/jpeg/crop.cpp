@@ -2,14 +2,11 @@
 
 #include <cstring>
 
+#include "jpeg/append.hpp"
 #include "jpeg/scan.hpp"
 
 namespace imnet {
 namespace {
-
-void append(std::vector<uint8_t>& out, const uint8_t* begin, const uint8_t* end) {
-  out.insert(out.end(), begin, end);
-}
 
 void append_marker(std::vector<uint8_t>& out, int marker) {
   out.push_back(0xFF);
@@ -64,10 +61,9 @@ JpegStatus crop_jpeg(const uint8_t* data, size_t nbytes, const Box& box, std::ve
   JpegStatus status = header.read(data, nbytes);
   if (!status) return status;
   if (!box_within(box, header.width, header.height))
-    return {JpegCode::bad_box, "box is empty or not within the image", 0};
+    return bad_box();
   const int mcu_width = header.mcu_width(), mcu_height = header.mcu_height();
-  const int columns = (header.width + mcu_width - 1) / mcu_width;
-  const int rows = (header.height + mcu_height - 1) / mcu_height;
+  const int columns = header.mcu_columns(), rows = header.mcu_rows();
   const int interval = header.restart_interval;
   if (!header.decodable() || header.scan.count != header.component_count || interval == 0 ||
       columns % interval != 0) {
@@ -99,11 +95,9 @@ JpegStatus crop_jpeg(const uint8_t* data, size_t nbytes, const Box& box, std::ve
     }
     at = stop;
     if (i + 1 == int64_t(rows) * per_row) break;
-    while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
-    if (end - at < 2) return damaged("image data ends early", nbytes);
-    if (at[1] != 0xD0 + due) return damaged("not the restart marker that is due", at - data);
+    status = pass_restart(data, nbytes, due, at);
+    if (!status) return status;
     due = (due + 1) & 7;
-    at += 2;
   }
   append_marker(out, 0xD9);
   inside = {box.left - left, box.upper - upper, box.right - left, box.lower - upper};

@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "jpeg/append.hpp"
+
 namespace imnet {
-namespace {
-
-void append(std::vector<uint8_t>& out, const uint8_t* begin, const uint8_t* end) {
-  out.insert(out.end(), begin, end);
-}
-
-}  // namespace
-
 int difference_size(int value) {
   const unsigned size = value < 0 ? 0u - unsigned(value) : unsigned(value);
   return size == 0 ? 0 : 32 - __builtin_clz(size);

@@ -11,8 +11,6 @@
 namespace imnet {
 namespace {
 
-constexpr const char* kEndsEarly = "image data ends early";
-constexpr const char* kFilledData = "fill bytes within the image data";
 constexpr const char* kBadCode = "image data has a code that cannot be there";
 
 // The place in the file of an unstuffed byte.
@@ -95,7 +93,7 @@ JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t ma
 
 JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride) {
   if (!box_within(box, header_.width, header_.height))
-    return {JpegCode::bad_box, "box is empty or not within the image", 0};
+    return bad_box();
   work_->data = data_;
   work_->nbytes = nbytes_;
   return work_->decode(header_, box, out, out_stride);
@@ -119,8 +117,7 @@ bool JpegDecoder::Workspace::can_be_there() const {
   int64_t blocks = 0;
   for (int i = 0; i < header->component_count; ++i)
     blocks += header->component_count == 1 ? 1 : header->components[i].h * header->components[i].v;
-  const int64_t mcus_per_row = (header->width + header->mcu_width() - 1) / header->mcu_width();
-  return blocks * mcus_per_row * (region.lower - 1) <= 4 * int64_t(nbytes);
+  return blocks * header->mcu_columns() * (region.lower - 1) <= 4 * int64_t(nbytes);
 }
 
 JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part, uint8_t* to,
@@ -188,8 +185,8 @@ JpegStatus JpegDecoder::Workspace::plan_blocks() {
 void JpegDecoder::Workspace::plan_region() {
   const JpegScan& now = header->scan;
   wanted = region;
-  columns = (header->width + header->mcu_width() - 1) / header->mcu_width();
-  rows = (header->height + header->mcu_height() - 1) / header->mcu_height();
+  columns = header->mcu_columns();
+  rows = header->mcu_rows();
   if (now.count > 1 || header->component_count == 1) return;
   const JpegComponent& part = header->components[now.component[0]];
   columns = (header->component_width(now.component[0]) + 7) / 8;
@@ -247,12 +244,9 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
   int number = 0;
   for (int64_t first = 0; first < last_wanted; first += interval) {
     if (first > 0) {
-      while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
-      if (end - at < 2) return damaged(kEndsEarly, nbytes);
-      if (at[1] == 0) return unsupported(kFilledData, at - data);
-      if (at[1] != 0xD0 + number) return damaged("not the restart marker that is due", at - data);
+      const JpegStatus status = pass_restart(data, nbytes, number, at);
+      if (!status) return status;
       number = (number + 1) & 7;
-      at += 2;
     }
     const uint8_t* const stop = next_marker(at, end);
     const int64_t last = std::min(first + interval, int64_t(columns) * rows);

@@ -74,6 +74,8 @@ struct JpegHeader {
 
   int mcu_width() const { return 8 * (component_count == 1 ? 1 : max_h); }
   int mcu_height() const { return 8 * (component_count == 1 ? 1 : max_v); }
+  int mcu_columns() const { return (width + mcu_width() - 1) / mcu_width(); }
+  int mcu_rows() const { return (height + mcu_height() - 1) / mcu_height(); }
 
  private:
   JpegStatus read_segments(const uint8_t* data, size_t nbytes, size_t offset, bool& found);

@@ -10,8 +10,6 @@
 namespace imnet {
 namespace {
 
-JpegStatus no(const char* text) { return {JpegCode::not_seekable, text, 0}; }
-
 struct Difference {
   int value, bits;
 };
@@ -33,17 +31,17 @@ Difference read_difference(const DcTable& table, const uint8_t* data, uint64_t b
 
 JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
   const JpegScan& scan = header.scan;
-  if (scan.count != header.component_count) return no("several scans");
+  if (scan.count != header.component_count) return not_seekable("several scans");
   dc_tables_.start_scan();
   skip_tables_.start_scan();
   block_count_ = 0;
   for (int i = 0; i < scan.count; ++i) {
     const JpegComponent& part = header.components[scan.component[i]];
     const BlockSpecs specs = {header.dc[scan.dc[i]], header.ac[scan.ac[i]]};
-    if (specs.dc.offset == 0) return no("a Huffman table is not in the file");
+    if (specs.dc.offset == 0) return not_seekable("a Huffman table is not in the file");
     const DcTable* dc = dc_tables_.get(specs.dc);
     const SkipTable* skip = skip_tables_.get(specs);
-    if (dc == nullptr || skip == nullptr) return no("a Huffman table is missing, or is none");
+    if (dc == nullptr || skip == nullptr) return not_seekable("a Huffman table is missing, or is none");
     const int count = scan.count == 1 ? 1 : part.h * part.v;
     for (int k = 0; k < count; ++k) {
       ring_[block_count_].table = skip;
@@ -51,9 +49,7 @@ JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
     }
   }
   link(ring_.data(), block_count_);
-  const int64_t columns = (header.width + header.mcu_width() - 1) / header.mcu_width();
-  const int64_t rows = (header.height + header.mcu_height() - 1) / header.mcu_height();
-  mcus_ = columns * rows;
+  mcus_ = int64_t(header.mcu_columns()) * header.mcu_rows();
   interval_ = interval;
   longest_ = std::min<int64_t>(interval, mcus_) * block_count_ + kSkipSlack;
   return {};
@@ -99,7 +95,7 @@ bool JpegIntervals::finish(const SkipLane& lane, const uint64_t* starts,
 
 JpegStatus JpegIntervals::check_end(uint64_t bit, const uint8_t* end) {
   const uint64_t left = 8 * uint64_t(end - data_) - bit;
-  if (left > 7) return no("bytes after the last block of the scan");
+  if (left > 7) return not_seekable("bytes after the last block of the scan");
   pad_ = left == 0 ? 0 : end[-1] & ((1u << left) - 1);
   return {};
 }
@@ -116,7 +112,7 @@ JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const 
     start(lane, starts_.data(), intervals_.size(), bit, last);
     skip(data_, &lane, 1);
     JpegInterval& interval = intervals_.emplace_back();
-    if (!finish(lane, starts_.data(), values, interval)) return no(kDamagedScan);
+    if (!finish(lane, starts_.data(), values, interval)) return not_seekable(kDamagedScan);
     bit = interval.end;
     values = interval.values;
   }
@@ -141,7 +137,7 @@ JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const ui
   const size_t count = ends_.size();
   intervals_.resize(count);
   const JpegStatus status = walk_in_turn();
-  if (status && int64_t(count) * interval_ < mcus_) return no(kDamagedScan);
+  if (status && int64_t(count) * interval_ < mcus_) return not_seekable(kDamagedScan);
   return status;
 }
 
@@ -163,7 +159,7 @@ JpegStatus JpegIntervals::walk_in_turn() {
     JpegInterval& interval = intervals_[walked[i]];
     const bool sound = finish(lanes[i], &starts_[i * longest_], {}, interval);
     const JpegStatus now =
-        sound ? check_end(interval.end, ends_[walked[i]]) : no(kDamagedScan);
+        sound ? check_end(interval.end, ends_[walked[i]]) : not_seekable(kDamagedScan);
     if (now || walked[i] > first_fault) return;
     first_fault = walked[i];
     status = now;

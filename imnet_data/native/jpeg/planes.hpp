@@ -9,19 +9,9 @@
 #include "jpeg/color.hpp"
 #include "jpeg/header.hpp"
 #include "jpeg/upsample.hpp"
+#include "pixels/box.hpp"
 
 namespace imnet {
-
-struct Box {  // in pixels, half open
-  int left = 0, upper = 0, right = 0, lower = 0;
-  int width() const { return right - left; }
-  int height() const { return lower - upper; }
-};
-
-inline bool box_within(const Box& box, int width, int height) {
-  return 0 <= box.left && box.left < box.right && box.right <= width && 0 <= box.upper &&
-         box.upper < box.lower && box.lower <= height;
-}
 
 // A block of memory that grows and never shrinks; its content is not kept when it grows.
 class GrowingBuffer {

@@ -18,4 +18,14 @@ const uint8_t* next_marker(const uint8_t* data, const uint8_t* end) {
   }
 }
 
+JpegStatus pass_restart(const uint8_t* data, size_t nbytes, int due, const uint8_t*& at) {
+  const uint8_t* const end = data + nbytes;
+  while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
+  if (end - at < 2) return damaged(kEndsEarly, nbytes);
+  if (at[1] == 0) return unsupported(kFilledData, at - data);
+  if (at[1] != 0xD0 + due) return damaged("not the restart marker that is due", at - data);
+  at += 2;
+  return {};
+}
+
 }  // namespace imnet

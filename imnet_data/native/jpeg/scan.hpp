@@ -69,6 +69,12 @@ bool scan_avx2(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_avx512(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_neon(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 
+constexpr const char* kEndsEarly = "image data ends early";
+constexpr const char* kFilledData = "fill bytes within the image data";
+
+// Goes over the restart marker that is due, 0 to 7, at `at`, which is the end of image data.
+JpegStatus pass_restart(const uint8_t* data, size_t nbytes, int due, const uint8_t*& at);
+
 // The first marker at or after `data` (its FF), or `end`.
 const uint8_t* next_marker(const uint8_t* data, const uint8_t* end);
 

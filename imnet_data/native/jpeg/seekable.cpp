@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "jpeg/append.hpp"
 #include "jpeg/bit_writer.hpp"
 
 namespace imnet {
@@ -13,12 +14,6 @@ constexpr uint8_t kMark[] = {0xFF, 0xEA, 0x00, 0x0C, 'i', 'm', 'n', 'e', 't', 0x
 constexpr size_t kMarkSize = sizeof kMark + 3;  // pad, added codes of tables 0 and 1, of 2 and 3
 constexpr uint8_t kRestart[] = {0xFF, 0xDD, 0x00, 0x04};
 constexpr size_t kRestartSize = sizeof kRestart + 2;
-
-JpegStatus no(const char* text) { return {JpegCode::not_seekable, text, 0}; }
-
-void append(std::vector<uint8_t>& out, const uint8_t* begin, const uint8_t* end) {
-  out.insert(out.end(), begin, end);
-}
 
 }  // namespace
 
@@ -93,25 +88,24 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
   JpegStatus status = header.read(data, nbytes);
   if (!status) return status;
   status = header.decodable();
-  if (!status) return no(status.text);
-  if (header.dri_offset != 0) return no("it has a restart interval of its own");
+  if (!status) return not_seekable(status.text);
+  if (header.dri_offset != 0) return not_seekable("it has a restart interval of its own");
   const int interval =
-      restart_interval_near((header.width + header.mcu_width() - 1) / header.mcu_width(),
-                            header.mcu_width(), target_width);
+      restart_interval_near(header.mcu_columns(), header.mcu_width(), target_width);
   status = intervals_.plan(header, interval);
   if (!status) return status;
   const uint8_t* stop = data;
   status = intervals_.divide(data + header.scan.data_offset, data + nbytes, &stop);
   if (!status) return status;
   if (data + nbytes - stop < 2 || stop[1] != 0xD9)
-    return no("the scan is not the end of the image");
+    return not_seekable("the scan is not the end of the image");
 
   DcSpecs specs = header.dc;
   std::array<std::vector<uint8_t>, 4> missing;
-  if (!missing_categories(specs, missing)) return no(kDamagedScan);
+  if (!missing_categories(specs, missing)) return not_seekable(kDamagedScan);
   for (int id = 0; id < 4; ++id)
     if (!missing[id].empty() && !add_codes(specs[id], missing[id]))
-      return no("no room for more codes in a DC table");
+      return not_seekable("no room for more codes in a DC table");
 
   const size_t start = out.size();
   bool written = append_header(data, header.scan.sos_offset, header, specs, out);
@@ -136,7 +130,7 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
       check_.size() != header.scan.data_offset ||
       std::memcmp(check_.data(), data, check_.size()) != 0) {
     out.resize(start);
-    return no("its bytes could not be had back exactly");
+    return not_seekable("its bytes could not be had back exactly");
   }
   return {};
 }
@@ -189,12 +183,12 @@ JpegStatus JpegRewriter::restore(const uint8_t* data, size_t nbytes, std::vector
   const size_t start = out.size();
   if (!header.decodable() || !restore_header(header, data, out)) {
     out.resize(start);
-    return no("it was not made seekable here, or is damaged");
+    return not_seekable("it was not made seekable here, or is damaged");
   }
   const uint8_t* stop = data;
   status = intervals_.plan(header, header.restart_interval);
   if (status) status = intervals_.find(data + header.scan.data_offset, data + nbytes, &stop);
-  if (status && !write_scan(restored_dc_, false, restored_pad_, out)) status = no(kDamagedScan);
+  if (status && !write_scan(restored_dc_, false, restored_pad_, out)) status = not_seekable(kDamagedScan);
   if (status)
     append(out, stop, data + nbytes);
   else

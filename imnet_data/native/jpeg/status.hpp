@@ -1,7 +1,8 @@
-// What came of an attempt on a JPEG: nothing here allocates or throws.
+// What came of an attempt on a JPEG. Only the functions of text allocate.
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace imnet {
 
@@ -29,5 +30,17 @@ inline JpegStatus damaged(const char* text, size_t offset) {
 inline JpegStatus unsupported(const char* text, size_t offset) {
   return {JpegCode::unsupported, text, offset};
 }
+
+inline JpegStatus not_seekable(const char* text) { return {JpegCode::not_seekable, text, 0}; }
+
+inline JpegStatus bad_box() {
+  return {JpegCode::bad_box, "box is empty or not within the image", 0};
+}
+
+// " at byte N", or nothing where it is about all of the file.
+std::string place(const JpegStatus& status);
+
+// The text of an error.
+std::string message(const JpegStatus& status);
 
 }  // namespace imnet

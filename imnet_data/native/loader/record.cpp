@@ -31,11 +31,8 @@ Outcome outcome(const JpegStatus& status) {
       return {};
     case JpegCode::unsupported:
       return {RecordCode::unsupported, status.text};
-    case JpegCode::damaged:
-      return {RecordCode::damaged,
-              "the JPEG is damaged at byte " + std::to_string(status.offset) + ": " + status.text};
     default:
-      return {RecordCode::damaged, status.text};
+      return {RecordCode::damaged, message(status)};
   }
 }
 
@@ -67,12 +64,11 @@ Outcome RecordWorker::make_from_jpeg(const RecordSource& source, const RecordGeo
                                      " pixels, but the index says " +
                                      size_text(geometry.width, geometry.height)};
 
-  const Rect part = plan(geometry, filter, side);
-  const ptrdiff_t stride = static_cast<ptrdiff_t>(part.right - part.left) * 3;
-  const size_t needed = static_cast<size_t>(stride) * (part.lower - part.upper);
+  const Box part = plan(geometry, filter, side);
+  const ptrdiff_t stride = ptrdiff_t{part.width()} * 3;
+  const size_t needed = static_cast<size_t>(stride) * part.height();
   if (pixels_.size() < needed) pixels_.resize(needed);
-  const Box box = {part.left, part.upper, part.right, part.lower};
-  status = decoder_.decode(box, pixels_.data(), stride);
+  status = decoder_.decode(part, pixels_.data(), stride);
   if (!status) return outcome(status);
   resize(pixels_.data(), stride, geometry, slot, side);
   return {};
@@ -85,10 +81,9 @@ Outcome RecordWorker::make_from_pixels(const RecordSource& source, const RecordG
     return {RecordCode::damaged, "the image has " + std::to_string(source.nbytes) +
                                      " bytes, but the index says " +
                                      size_text(geometry.width, geometry.height) + " pixels"};
-  const Rect part = plan(geometry, filter, side);
+  const Box part = plan(geometry, filter, side);
   const uint8_t* rows = nullptr;
-  Outcome result =
-      read(source, row_nbytes * part.upper, row_nbytes * (part.lower - part.upper), rows);
+  Outcome result = read(source, row_nbytes * part.upper, row_nbytes * part.height(), rows);
   if (result.code != RecordCode::ok) return result;
   resize(rows + ptrdiff_t{part.left} * 3, row_nbytes, geometry, slot, side);
   return {};
@@ -122,12 +117,11 @@ Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nby
 }
 
 // Returns the part of the image that is needed.
-Rect RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side) {
-  const Rect &crop = geometry.crop, &window = geometry.window;
-  require(0 <= crop.left && crop.left < crop.right && crop.right <= geometry.width &&
-              0 <= crop.upper && crop.upper < crop.lower && crop.lower <= geometry.height,
+Box RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side) {
+  const Box &crop = geometry.crop, &window = geometry.window;
+  require(box_within(crop, geometry.width, geometry.height),
           "the crop is empty or not within the image");
-  const int width = crop.right - crop.left, height = crop.lower - crop.upper;
+  const int width = crop.width(), height = crop.height();
   const ResizeSpec spec = {width,
                            height,
                            0.0f,
@@ -139,9 +133,9 @@ Rect RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side)
                            window,
                            filter,
                            geometry.flip != 0};
-  const Rect part = resizer_.plan(spec);
-  require(0 <= geometry.place_x && geometry.place_x <= side - (window.right - window.left) &&
-              0 <= geometry.place_y && geometry.place_y <= side - (window.lower - window.upper),
+  const Box part = resizer_.plan(spec);
+  require(0 <= geometry.place_x && geometry.place_x <= side - window.width() &&
+              0 <= geometry.place_y && geometry.place_y <= side - window.height(),
           "the window does not fit into the batch");
   return {crop.left + part.left, crop.upper + part.upper, crop.left + part.right,
           crop.upper + part.lower};
@@ -149,9 +143,9 @@ Rect RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side)
 
 void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
                           uint8_t* slot, int side) {
-  const Rect& window = geometry.window;
+  const Box& window = geometry.window;
   const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(side) * 3;
-  if (window.right - window.left < side || window.lower - window.upper < side)
+  if (window.width() < side || window.height() < side)
     std::memset(slot, 0, static_cast<size_t>(slot_stride) * side);
   resizer_.run(pixels, stride, 3, slot + geometry.place_y * slot_stride + geometry.place_x * 3,
                slot_stride);

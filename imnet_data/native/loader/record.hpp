@@ -22,9 +22,9 @@ struct RecordSource {
 // What is done to the pixels; all in pixels, boxes half open.
 struct RecordGeometry {
   int width, height;                // of the image, as the index has them
-  Rect crop;                        // is cut out of the image
+  Box crop;                         // is cut out of the image
   int resized_width, resized_height;  // the crop becomes this large
-  Rect window;                      // is cut out of that
+  Box window;                       // is cut out of that
   int place_x, place_y;             // the window's upper left corner in the slot; the rest is black
   int flip;                         // mirror the window, left to right
   int pixels;                       // 1: stored as height x width x 3 bytes, 0: as a JPEG
@@ -58,7 +58,7 @@ class RecordWorker {
   Outcome make_from_pixels(const RecordSource& source, const RecordGeometry& geometry,
                            Filter filter, uint8_t* slot, int side);
   Outcome read(const RecordSource& source, int64_t from, int64_t nbytes, const uint8_t*& bytes);
-  Rect plan(const RecordGeometry& geometry, Filter filter, int side);
+  Box plan(const RecordGeometry& geometry, Filter filter, int side);
   void resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
               uint8_t* slot, int side);
   void give_back_excess();

@@ -30,19 +30,16 @@ void check(const ResizeSpec& spec) {
         std::to_string(spec.right) + ", " + std::to_string(spec.lower) +
         ") is empty or not inside of the image of " + std::to_string(spec.source_width) + " x " +
         std::to_string(spec.source_height) + " pixels");
-  const Rect& window = spec.window;
-  if (!(0 <= window.left && window.left < window.right && window.right <= spec.width &&
-        0 <= window.upper && window.upper < window.lower && window.lower <= spec.height))
-    throw std::invalid_argument(
-        "window (" + std::to_string(window.left) + ", " + std::to_string(window.upper) + ", " +
-        std::to_string(window.right) + ", " + std::to_string(window.lower) +
-        ") is empty or not inside of the result of " + std::to_string(spec.width) + " x " +
-        std::to_string(spec.height) + " pixels");
+  if (!box_within(spec.window, spec.width, spec.height))
+    throw std::invalid_argument("window " + box_text(spec.window) +
+                                " is empty or not inside of the result of " +
+                                std::to_string(spec.width) + " x " + std::to_string(spec.height) +
+                                " pixels");
 }
 
 }  // namespace
 
-Rect Resizer::plan(const ResizeSpec& spec) {
+Box Resizer::plan(const ResizeSpec& spec) {
   check(spec);
   across_.make(spec.source_width, spec.left, spec.right, spec.width, spec.window.left,
                spec.window.right, spec.filter, spec.flip);

@@ -11,19 +11,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "pixels/box.hpp"
 #include "resize/axis.hpp"
 
 namespace imnet {
-
-struct Rect {  // half open, in pixels
-  int left, upper, right, lower;
-};
 
 struct ResizeSpec {
   int source_width, source_height;  // of the whole image
   float left, upper, right, lower;  // the box of it that is resized; neighbours outside still count
   int width, height;                // the box becomes this large
-  Rect window;                      // the part of the resized box that is made
+  Box window;                      // the part of the resized box that is made
   Filter filter;
   bool flip;  // mirror the window, left to right
 };
@@ -35,7 +32,7 @@ class Resizer {
   static constexpr int kMaxResult = 1 << 24;  // of which only the window is made
 
   // Returns the part of the source that the window depends on; throws std::invalid_argument.
-  Rect plan(const ResizeSpec& spec);
+  Box plan(const ResizeSpec& spec);
 
   // Makes the planned window from the planned part of the source: `source` is its upper left
   // pixel, strides are in bytes and at least a row long, channels are interleaved.
