@@ -151,6 +151,7 @@ def _run(
         format_name=conversion.format_name,
         classes=conversion.classes,
         source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
+        workers=workers,
         progress=progress,
     )
     return staging.move_into_place(stage, out)
@@ -233,6 +234,7 @@ def _check_space(
 def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
     """Return what is being done, checked to be what an earlier run began, if there was one."""
     document = {
+        "version": description.VERSION,
         "format": conversion.format_name,
         "options": conversion.options.to_json(),
         "classes": conversion.classes,
@@ -245,7 +247,7 @@ def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
     if not path.exists() or path.read_bytes() == content:
         return content
     began = json.loads(path.read_bytes())
-    differing = [name for name in document if json.loads(content)[name] != began[name]]
+    differing = [name for name in document if json.loads(content)[name] != began.get(name)]
     raise ConvertError(
         f"{path.parent.parent}: holds an unfinished conversion with other "
         f"{' and '.join(differing)}; run the command that began it, or add --force to throw it away"

@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from imnet_data.conversion import journal
 from imnet_data.conversion.shard import ShardJob
-from imnet_data.dataset import index, manifest
+from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.description import FILE_NAME as DESCRIPTION
 from imnet_data.dataset.description import Description, ShardFile, SplitDescription
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv
 from imnet_data.errors import ConvertError
 from imnet_data.formats import ShardSummary
-from imnet_data.machine import files
+from imnet_data.machine import files, pool
 from imnet_data.machine.files import file_sha256
 from imnet_data.machine.progress import Step
 
@@ -39,6 +37,7 @@ def finish(
     format_name: str,
     classes: tuple[str, ...],
     source_files: tuple[tuple[str, int], ...],
+    workers: int,
     progress: Callable[[Step], None],
 ) -> None:
     """Write all that describes the dataset onto the stage, dataset.json last."""
@@ -46,7 +45,7 @@ def finish(
     with _appearing(writing.stage / SUMS) as part, part.open("w") as lines:
         for number, split in enumerate(writing.plans):
             progress(Step(f"manifest of {split}", number, len(writing.plans)))
-            splits[split], described = _finish_split(writing, split)
+            splits[split], described = _finish_split(writing, split, workers)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(
             name=name,
@@ -55,6 +54,7 @@ def finish(
             classes=classes,
             sources=source_files,
             splits=splits,
+            version=writing.version,
         )
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")
@@ -63,7 +63,7 @@ def finish(
 
 
 def _finish_split(
-    writing: Writing, split: str
+    writing: Writing, split: str, workers: int
 ) -> tuple[SplitDescription, Iterable[tuple[str, str]]]:
     """Write manifest, index and side files of a split; give names and hashes of all its files."""
     planned = writing.plans[split]
@@ -74,11 +74,16 @@ def _finish_split(
         raise ConvertError(f"{split}: every record was skipped as bad; look at --bad")
     digest = manifest.digest(journal.identities(path) for path in journals)
     with _appearing(writing.stage / split / manifest.FILE_NAME) as part:
-        manifest.write(part, (journal.lines(path) for path in journals))
-    tables = [journal.table(path) for path in journals]
-    table = index.joined(tables, [head.fixes for head in heads], digest)
-    with _appearing(writing.stage / split / index.FILE_NAME) as part, part.open("wb") as file:
-        np.save(file, table)
+        if writing.version > 1:
+            manifest.join(part, map(journal.manifest_path, journals))
+        else:
+            manifest.write_version_1(part, writing.entries(split, range(len(heads))))
+    pieces = (
+        (journal.index_of(path), head.fixes) for path, head in zip(journals, heads, strict=True)
+    )
+    table = index.joined(pieces)._replace(digest=digest)
+    with _appearing(writing.stage / split / index_file.FILE_NAME) as part, part.open("wb") as file:
+        index_file.write(file, table, version=writing.version)
     described = SplitDescription(
         record_count=record_count,
         order=planned.order,
@@ -91,7 +96,7 @@ def _finish_split(
             for head in heads
         ),
     )
-    return described, _sums(writing, split, heads)
+    return described, _sums(writing, split, heads, workers)
 
 
 @contextmanager
@@ -109,18 +114,33 @@ def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _sums(writing: Writing, split: str, heads: Sequence[Head]) -> Iterator[tuple[str, str]]:
+def _sums(
+    writing: Writing, split: str, heads: Sequence[Head], workers: int
+) -> Iterator[tuple[str, str]]:
     """Yield name and hash of every file of a split, relative to its folder."""
     directory = writing.stage / split
     for head in heads:
         if head.name:
             yield head.name, head.sha256
         yield from head.side_files.items()
-    shards = [ShardSummary(head.name, head.record_count, head.nbytes) for head in heads]
-    for name, content in writing.format.split_side_files(split, shards).items():
+    described = [ShardSummary(head.name, head.record_count, head.nbytes) for head in heads]
+    for name, content in writing.format.split_side_files(split, described).items():
         yield name, _write(directory / name, content)
-    for name in (manifest.FILE_NAME, index.FILE_NAME):
+    for name in (manifest.FILE_NAME, index_file.FILE_NAME):
         yield name, file_sha256(directory / name)
-    if (record_file := writing.format.record_file) is not None:
-        for entry in writing.entries(split, range(len(heads))):
-            yield record_file(entry.wnid, entry.key), entry.stored_sha256 or entry.sha256
+    if writing.format.record_file is not None:
+        shards = range(len(heads))
+        for sums in pool.run_in_order(
+            partial(_record_sums, writing, split), shards, workers=workers
+        ):
+            yield from sums
+
+
+def _record_sums(writing: Writing, split: str, shard: int) -> list[tuple[str, str]]:
+    """Return name and hash of the file of each record of a shard."""
+    record_file = writing.format.record_file
+    assert record_file is not None
+    return [
+        (record_file(entry.wnid, entry.key), entry.stored_sha256 or entry.sha256)
+        for entry in writing.entries(split, [shard])
+    ]

@@ -1,7 +1,8 @@
 """The journal of a shard that is done: what the dataset will say of it, ready to be put together.
 
-Beside its head, `<split>-<number>.json`, lie the shard's lines of the manifest (`.lines`), what its
-records add to the manifest's digest (`.identities`) and to the index (`.npy`). The head comes last:
+Beside its head, `<split>-<number>.json`, lie the shard's lines of the manifest, compressed
+(`.manifest`), what its records add to the manifest's digest (`.identities`), and its own part of
+the index (`.npy`). The head comes last:
 a shard whose head exists is done. Nothing is synced: a killed process loses nothing that it has
 written, and all is synced before it gets its final name. Only a machine that went down may have
 lost some of it; the head has the hash of what lies beside it.
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.dataset import index, manifest
+from imnet_data.dataset import index, index_file, manifest
+from imnet_data.dataset.index import Index
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.files import file_sha256, write_whole
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
     from imnet_data.dataset.manifest import Entry
 
-_LINES, _IDENTITIES, _TABLE = _BESIDE = ".lines", ".identities", ".npy"
+_MANIFEST, _IDENTITIES, _INDEX = _BESIDE = ".manifest", ".identities", ".npy"
+_LINES = ".lines"  # until their offsets are known
 
 
 class Head(NamedTuple):
@@ -55,7 +58,7 @@ class Writer(Closing):
         """
         self._path = path
         self._builder = index.Builder(labels)
-        self._lines = path.with_suffix(f"{_LINES}.part").open("w")
+        self._lines = path.with_suffix(_LINES).open("w")
         self._identities = path.with_suffix(_IDENTITIES).open("w")
 
     @property
@@ -72,12 +75,14 @@ class Writer(Closing):
     def finish(self, offsets: NDArray[np.int64]) -> str:
         """Write the offsets into it all; give its sha256."""
         self.close()
-        np.save(self._path.with_suffix(_TABLE), self._builder.table("", offsets))
-        part = self._path.with_suffix(f"{_LINES}.part")
-        with part.open() as lines, self._path.with_suffix(_LINES).open("w") as placed:
-            for line, offset in zip(lines, offsets.tolist(), strict=True):
-                placed.write(manifest.placed(line, offset))
-        part.unlink()
+        with self._path.with_suffix(_INDEX).open("wb") as file:
+            index_file.write(file, self._builder.index("", offsets))
+        unplaced = self._path.with_suffix(_LINES)
+        with unplaced.open() as lines:
+            pairs = zip(lines, offsets.tolist(), strict=True)
+            placed = (manifest.placed(line, offset).encode() for line, offset in pairs)
+            manifest.write(self._path.with_suffix(_MANIFEST), placed)
+        unplaced.unlink()
         return beside_sha256(self._path)
 
     def close(self) -> None:
@@ -101,16 +106,14 @@ def beside_sha256(path: Path) -> str:
     return "".join(file_sha256(path.with_suffix(suffix)) for suffix in _BESIDE)
 
 
-def lines(path: Path) -> bytes:
-    """Return the lines of the manifest."""
-    return path.with_suffix(_LINES).read_bytes()
+def manifest_path(path: Path) -> Path:
+    """Return where the shard's own part of the manifest is."""
+    return path.with_suffix(_MANIFEST)
 
 
 def entries(path: Path) -> Iterator[Entry]:
     """Yield the entries of the manifest."""
-    with path.with_suffix(_LINES).open(encoding="utf-8") as lines:
-        for line in lines:
-            yield manifest.from_line(line.removesuffix("\n"))
+    return manifest.read(manifest_path(path))
 
 
 def identities(path: Path) -> bytes:
@@ -118,7 +121,8 @@ def identities(path: Path) -> bytes:
     return path.with_suffix(_IDENTITIES).read_bytes()
 
 
-def table(path: Path) -> NDArray[np.void]:
-    """Return what the records add to the index, without a digest."""
-    made: NDArray[np.void] = np.load(path.with_suffix(_TABLE))
-    return made
+def index_of(path: Path) -> Index:
+    """Return the shard's own part of the index, without a digest."""
+    mapped = index_file.open_index(path.with_suffix(_INDEX))
+    # each column by itself, so that neither files stay open nor all columns for the sake of one
+    return Index(mapped.digest, *map(np.array, mapped[1:]))

@@ -18,6 +18,7 @@ import numpy as np
 from imnet_data import jpeg, rng
 from imnet_data.conversion import journal
 from imnet_data.conversion.journal import Head
+from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
 from imnet_data.formats import Sample
@@ -60,6 +61,7 @@ class Writing(NamedTuple):
     stage: Path  # holds one folder a split
     journals: Path
     counter: Counter
+    version: int = VERSION  # of the dataset; 1 where one of then is repaired
 
     def jobs(self) -> list[ShardJob]:
         """Return all shards, split by split."""
@@ -203,6 +205,7 @@ class _Samples(Closing):
             boxes=record.boxes,
             stored=stored,
             stored_sha256=digests[1] if stored else "",
+            verdict=outcome.verdict if self._writing.version > 1 else "",
         )
 
     def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "dataset.json"
-VERSION = 1
+VERSION = 2  # of what is written; docs/dataset.md says what each version has
+_READABLE = (1, VERSION)
 _PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 BadPolicy = Literal["fix", "error", "skip", "keep"]
@@ -132,6 +133,7 @@ class Description:
     classes: tuple[str, ...]  # sorted wnids; a label is a position in it
     sources: tuple[tuple[str, int], ...]  # name and nbytes of the files it came from
     splits: dict[str, SplitDescription]
+    version: int = VERSION  # 1 where a dataset of then is repaired
 
     def to_bytes(self) -> bytes:
         """Return the bytes of dataset.json."""
@@ -140,7 +142,7 @@ class Description:
             for name, split in self.splits.items()
         }
         document = {
-            "version": VERSION,
+            "version": self.version,
             "name": self.name,
             "format": self.format,
             "options": self.options.to_json(),
@@ -160,9 +162,11 @@ def read(root: Path) -> Description:
     path = root / FILE_NAME
     try:
         document = json.loads(path.read_bytes())
-        if document["version"] != VERSION:
+        version = document["version"]
+        if version not in _READABLE:
             raise ManifestError(
-                f"{path}: version {document['version']}, this program knows {VERSION}; update it"
+                f"{path}: version {version}, this program knows {_READABLE[0]} to {VERSION}; "
+                "update it"
             )
         if document["format"] not in FORMATS:
             raise ManifestError(
@@ -176,6 +180,7 @@ def read(root: Path) -> Description:
             classes=tuple(document["classes"]),
             sources=tuple((file["name"], file["nbytes"]) for file in document["sources"]),
             splits={name: _split(name, fields) for name, fields in document["splits"].items()},
+            version=version,
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(

@@ -1,33 +1,30 @@
-"""`index.npy`: the manifest's numbers as columns that loaders map into memory.
+"""The index: the manifest's numbers as columns, one value a record.
 
-One structured element, each field of which is a whole column: opening the file costs a page, and
-reading a column touches no other. Derived from the manifest, whose digest it holds; rebuilt, never
-edited.
+Derived from the manifest, whose digest it holds; rebuilt, never edited. Its bytes on disk are
+those of `index_file`.
 """
 
 from __future__ import annotations
 
-import io
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.dataset.manifest import STORED
+from imnet_data.dataset.manifest import STORED, VERDICTS
 from imnet_data.errors import ManifestError, verify_command
 from imnet_data.formats import Place
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from imnet_data.dataset.manifest import Entry
 
-FILE_NAME = "index.npy"
+REMEDY = f"run {verify_command(repairs=True)}, which makes it again from the manifest"
 _CHUNK = 65_536  # keys held as objects before they become an array
 
 # columns that are gathered as numbers, by the code of `array`, in the order of `Builder.add`
@@ -42,14 +39,12 @@ _ARRAY_CODES = {
     "height": "H",
     "fix": "B",
     "stored": "B",
+    "verdict": "B",
 }
 
 
-_COLUMNS = (*_ARRAY_CODES, "key")  # one value a record
-
-
 class Index(NamedTuple):
-    """The columns of one split, each one value a record; see `index_dtype` for the types."""
+    """The columns of one split, each one value a record."""
 
     digest: str  # of the manifest it was made from
     offset: NDArray[np.int64]
@@ -63,6 +58,7 @@ class Index(NamedTuple):
     height: NDArray[np.uint16]
     fix: NDArray[np.uint8]  # 0, or 1 + position among the split's sorted fixes
     stored: NDArray[np.uint8]  # position in manifest.STORED
+    verdict: NDArray[np.uint8]  # position in manifest.VERDICTS
     key: NDArray[np.bytes_]
 
     def boxes_of(self, index: int) -> tuple[Box, ...]:
@@ -81,29 +77,11 @@ class Index(NamedTuple):
         )
 
 
-def index_dtype(record_count: int, box_count: int, key_nbytes: int) -> np.dtype[np.void]:
-    """Return the type of the one element of index.npy; wide columns first, so all are aligned."""
-    return np.dtype(
-        [
-            ("digest", "S64"),
-            ("offset", "<i8", (record_count,)),
-            ("nbytes", "<i8", (record_count,)),
-            ("published_nbytes", "<i8", (record_count,)),
-            ("box_end", "<i8", (record_count,)),
-            ("label", "<i4", (record_count,)),
-            ("shard", "<i4", (record_count,)),
-            ("boxes", "<i4", (box_count, 4)),
-            ("width", "<u2", (record_count,)),
-            ("height", "<u2", (record_count,)),
-            ("fix", "u1", (record_count,)),
-            ("stored", "u1", (record_count,)),
-            ("key", f"S{key_nbytes}", (record_count,)),
-        ]
-    )
+COLUMNS = Index._fields[1:]
 
 
 class Builder:
-    """Makes the table of index.npy from the entries of a manifest as they pass."""
+    """Makes an index from the entries of a manifest as they pass."""
 
     def __init__(self, labels: Mapping[str, int]) -> None:
         """Begin.
@@ -113,7 +91,7 @@ class Builder:
         """
         self.fixes: Counter[str] = Counter()
         self._labels = {"": -1, **labels}
-        self._fix_codes = {"": 0}  # in the order they came; sorted in the table
+        self._fix_codes = {"": 0}  # in the order they came; sorted in the index
         self._numbers = {name: array(code) for name, code in _ARRAY_CODES.items()}
         self._boxes = array("i")
         self._keys: list[bytes] = []
@@ -134,14 +112,14 @@ class Builder:
             try:
                 self.add(entry)
             except (OverflowError, TypeError, UnicodeEncodeError) as error:
-                raise ManifestError(f"{entry.key!r}: {error}; {_REMEDY}") from error
+                raise ManifestError(f"{entry.key!r}: {error}; {REMEDY}") from error
             yield entry
 
     def add(self, entry: Entry) -> None:
         """Note one entry, as `watch` does."""
         if entry.wnid not in self._labels:
             raise ManifestError(
-                f"{entry.key}: its wnid {entry.wnid} is not in the class list; {_REMEDY}"
+                f"{entry.key}: its wnid {entry.wnid} is not in the class list; {REMEDY}"
             )
         for box in entry.boxes:
             self._boxes.extend(box)
@@ -158,6 +136,7 @@ class Builder:
             entry.height,
             self._fix_codes.setdefault(entry.fix, len(self._fix_codes)),
             STORED.index(entry.stored),
+            VERDICTS.index(entry.verdict),
         )
         for column, number in zip(self._numbers.values(), row, strict=True):
             column.append(number)
@@ -169,19 +148,18 @@ class Builder:
         self._key_chunks.append(np.array(self._keys, np.bytes_))
         self._keys = []
 
-    def table(self, digest: str = "", offsets: NDArray[np.int64] | None = None) -> NDArray[np.void]:
-        """Return the table, with a manifest's digest and `offsets` instead of the entries' own."""
+    def index(self, digest: str = "", offsets: NDArray[np.int64] | None = None) -> Index:
+        """Return the index, with a manifest's digest and `offsets` instead of the entries' own."""
         self._flush_keys()
-        keys = np.concatenate(self._key_chunks)
-        boxes = np.frombuffer(self._boxes, np.int32).reshape(-1, 4)
-        table = np.zeros((), index_dtype(len(keys), len(boxes), max(1, keys.itemsize)))
-        table["digest"], table["key"], table["boxes"] = digest, keys, boxes
-        for name, column in self._numbers.items():
-            table[name] = np.frombuffer(column, column.typecode)
+        columns = {
+            name: np.frombuffer(column, column.typecode) for name, column in self._numbers.items()
+        }
         if offsets is not None:
-            table["offset"] = offsets
-        table["fix"] = _fix_codes([fix for fix in self._fix_codes if fix], self.fixes)[table["fix"]]
-        return table
+            columns["offset"] = offsets
+        codes = _fix_codes([fix for fix in self._fix_codes if fix], self.fixes)
+        columns["fix"] = codes[columns["fix"]]
+        boxes = np.frombuffer(self._boxes, np.int32).reshape(-1, 4)
+        return Index(digest=digest, boxes=boxes, key=np.concatenate(self._key_chunks), **columns)
 
 
 def _fix_codes(have: Iterable[str], known: Iterable[str]) -> NDArray[np.uint8]:
@@ -190,75 +168,40 @@ def _fix_codes(have: Iterable[str], known: Iterable[str]) -> NDArray[np.uint8]:
     return np.array([0, *(in_order.index(fix) for fix in have)], np.uint8)
 
 
-def joined(
-    tables: Sequence[NDArray[np.void]], fixes: Sequence[Mapping[str, int]], digest: str
-) -> NDArray[np.void]:
-    """Return the table of a split from those of its shards, in order.
+def joined(pieces: Iterable[tuple[Index, Mapping[str, int]]]) -> Index:
+    """Return the index of a split, without a digest, from those of its pieces, in order.
 
     Args:
-        tables: as `Builder.table` gives them.
-        fixes: of each of them, what was done to its records.
-        digest: of the manifest.
+        pieces: each with what was done to its records, and to how many. They are let go one by
+            one, so that the whole is never in memory twice.
     """
-    counts = np.array([_counts(table.dtype) for table in tables])
-    ends = counts.cumsum(0)
-    record_count, box_count, _ = ends[-1].tolist()
-    whole = np.zeros((), index_dtype(record_count, box_count, int(counts[:, 2].max())))
-    whole["digest"] = digest
+    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in COLUMNS}
+    fixes: list[list[str]] = []
+    box_count = 0
+    for piece, done in pieces:
+        for name in COLUMNS:
+            columns[name].append(getattr(piece, name))
+        columns["box_end"][-1] = piece.box_end + box_count
+        box_count += len(piece.boxes)
+        fixes.append(sorted(done))
     known = {fix for those in fixes for fix in those}
-    for table, those, (record, box, _), (record_end, box_end, _) in zip(
-        tables, fixes, ends - counts, ends, strict=True
-    ):
-        for name in _COLUMNS:
-            whole[name][record:record_end] = table[name]
-        whole["boxes"][box:box_end] = table["boxes"]
-        whole["box_end"][record:record_end] += box
-        whole["fix"][record:record_end] = _fix_codes(sorted(those), known)[table["fix"]]
-    return whole
+    columns["fix"] = [
+        _fix_codes(those, known)[codes] for those, codes in zip(fixes, columns["fix"], strict=True)
+    ]
+    return Index("", *(np.concatenate(columns.pop(name)) for name in COLUMNS))
 
 
-def to_bytes(table: NDArray[np.void]) -> bytes:
-    """Return the bytes of index.npy."""
-    file = io.BytesIO()
-    np.save(file, table)
-    return file.getvalue()
-
-
-def open_index(path: Path) -> Index:
-    """Map the index at `path` into memory, which takes no time whatever its size.
-
-    Raises:
-        ManifestError: if it is missing, cut short, or no index.
-    """
-    try:
-        # a map of 0 dimensions is not to be had, so the one element is seen as an array of one
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-        if shape != () or dtype.names is None or path.stat().st_size != start + dtype.itemsize:
-            raise ValueError("its size is not what its header says")
-        table = np.memmap(path, dtype, "r", start, (1,))[0]
-        expected = index_dtype(*_counts(dtype))
-        if dtype != expected:
-            raise ValueError("its columns are not those of an index")
-        return columns(table)
-    except FileNotFoundError as error:
-        raise ManifestError(f"{path}: is missing; {_REMEDY}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ManifestError(f"{path}: damaged ({error}); {_REMEDY}") from error
-
-
-def columns(table: NDArray[np.void]) -> Index:
-    """Return the columns of a table as an Index."""
-    fields = {name: table[name] for name in Index._fields}
-    return Index(**fields | {"digest": table["digest"].item().decode()})
-
-
-def _counts(dtype: np.dtype[np.void]) -> tuple[int, int, int]:
-    """Return what `index_dtype` has to be given for this type."""
-    keys, boxes = dtype["key"], dtype["boxes"]
-    return keys.shape[0], boxes.shape[0], keys.base.itemsize
-
-
-_REMEDY = f"run {verify_command(repairs=True)}, which makes it again from the manifest"
+def check(index: Index, *, class_count: int, shard_count: int, fix_count: int) -> str:
+    """Return what is out of range in an index, or nothing; it takes one look at each column."""
+    limits = {
+        "label": (-1, class_count),
+        "shard": (0, shard_count),
+        "fix": (0, fix_count + 1),
+        "stored": (0, len(STORED)),
+        "verdict": (0, len(VERDICTS)),
+    }
+    for name, (least, stop) in limits.items():
+        column = getattr(index, name)
+        if len(column) and not least <= column.min() <= column.max() < stop:
+            return f"its column {name} has values that are not {least} to {stop - 1}"
+    return ""

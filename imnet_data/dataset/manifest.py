@@ -1,9 +1,11 @@
 """The manifest of one split: order, identity, size, hash and place of every record.
 
 `manifest.jsonl.zst` has one JSON object a line, in order, keys as in `Entry`; those that have a
-default are left out where they have it. Its *digest* covers what the records are and their order,
-not where they lie, so that all formats of the same records share it: the sha256 of one line a
-record,
+default are left out where they have it. In version 2 it is made of frames (see `frames`), none of
+which has lines of two shards; in version 1 it is one frame, which has to be read from its start.
+
+Its *digest* covers what the records are and their order, not where they lie nor what was found out
+about them, so that all formats of the same records share it: the sha256 of one line a record,
 
     key TAB wnid TAB width TAB height TAB sha256 TAB boxes LF
 
@@ -13,26 +15,41 @@ where boxes are `xmin,ymin,xmax,ymax` joined with `;`.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import sys
+from contextlib import contextmanager
 from itertools import islice
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import numpy as np
 import zstandard
 
+from imnet_data.dataset import frames
 from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 FILE_NAME = "manifest.jsonl.zst"
 STORED = ("", "seekable", "pixels")  # what `Entry.stored` may be; the index has the position
+VERDICTS = (  # what `Entry.verdict` may be, likewise; "" is plain
+    "",
+    "other-decoder",
+    "damaged",
+    "refused",
+    "undecodable",
+    "not-a-jpeg",
+)
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # one for all: half the time of dumps
 _decode = json.JSONDecoder().raw_decode  # half the time of loads
 _SHA256_NBYTES = 32
 _CHUNK_NBYTES = 1 << 16
+_FRAME_HEADER_NBYTES = 18  # at most, with the magic number
+_PART_LINES = 16_384  # at least, of what is read separately
 
 
 class Entry(NamedTuple):
@@ -51,25 +68,11 @@ class Entry(NamedTuple):
     boxes: tuple[Box, ...] = ()
     stored: str = ""  # "seekable" or "pixels", where it is not the JPEG that is stored
     stored_sha256: str = ""  # of what is stored then
+    verdict: str = ""  # of the examination of the image that is stored, "" where it is plain
 
 
 _REQUIRED = len(Entry._fields) - len(Entry._field_defaults)
-_TYPES = (str, str, int, int, int, str, int, int, int, str, tuple, str, str)
-
-
-class Digest:
-    """The digest of a manifest, taken entry by entry."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def update(self, entry: Entry) -> None:
-        """Take the next entry."""
-        self._hash.update(identity(entry).encode())
-
-    def hexdigest(self) -> str:
-        """Return the digest of all entries so far."""
-        return self._hash.hexdigest()
+_TYPES = (str, str, int, int, int, str, int, int, int, str, tuple, str, str, str)
 
 
 def identity(entry: Entry) -> str:
@@ -123,6 +126,8 @@ def from_line(line: str) -> Entry:
         raise ValueError(f"{entry.key}: a number is below 0")
     if entry.stored not in STORED:
         raise ValueError(f"{entry.key}: is stored as {entry.stored!r}")
+    if entry.verdict not in VERDICTS:
+        raise ValueError(f"{entry.key}: its verdict is {entry.verdict!r}")
     for digest in (entry.sha256, entry.stored_sha256 or entry.sha256):
         if len(bytes.fromhex(digest)) != _SHA256_NBYTES:
             raise ValueError(f"{entry.key}: a sha256 is none")
@@ -130,39 +135,83 @@ def from_line(line: str) -> Entry:
 
 
 def write(path: Path, lines: Iterable[bytes]) -> None:
-    """Write the manifest to `path` from its lines, however they are cut into pieces."""
+    """Write the manifest to `path` from its lines, each of which ends with its line feed."""
+    frames.write(path, lines)
+
+
+def join(path: Path, pieces: Iterable[Path]) -> None:
+    """Write to `path` the lines of other manifests, in order, without compressing them again."""
+    frames.join(path, pieces)
+
+
+def write_version_1(path: Path, entries: Iterable[Entry]) -> None:
+    """Write the manifest to `path` as version 1 had it, where a dataset of then is repaired."""
     compressor = zstandard.ZstdCompressor(level=6, write_checksum=True)
     with path.open("wb") as file, compressor.stream_writer(file) as stream:
-        for piece in lines:
-            stream.write(piece)
+        for entry in entries:
+            stream.write(f"{to_line(entry)}\n".encode())
 
 
-def read(path: Path, *, start: int = 0) -> Iterator[Entry]:
-    """Yield the entries in order, from number `start` on.
+def read(path: Path, *, start: int = 0, stop: int = sys.maxsize) -> Iterator[Entry]:
+    """Yield the entries in order, from number `start` to `stop`.
 
     Raises:
         ManifestError: if the file is missing, cut short or not a manifest.
     """
     number = start
+    with _faults_named(path, lambda: f" after line {number}"), path.open("rb") as file:
+        for line in _lines(file, start, stop):
+            yield from_line(line.decode())
+            number += 1
+
+
+def parts(path: Path) -> list[range]:
+    """Return the ranges of lines that can be read separately; of version 1, all are one.
+
+    Raises:
+        ManifestError: if the file is missing, cut short or not a manifest.
+    """
+    with _faults_named(path, str), path.open("rb") as file:
+        if _is_one_frame(file):
+            return [range(sys.maxsize)]
+        ends = frames.read_table(file).line
+        cuts = np.searchsorted(ends, np.arange(0, ends[-1] + _PART_LINES, _PART_LINES))
+        starts = np.unique(ends[np.minimum(cuts, len(ends) - 1)]).tolist()
+        return [range(*pair) for pair in itertools.pairwise(starts)]
+
+
+@contextmanager
+def _faults_named(path: Path, place: Callable[[], str]) -> Iterator[None]:
+    """Raise a ManifestError for whatever is wrong with the file at `path`."""
     try:
-        with path.open("rb") as file:
-            for line in islice(_lines(file), start, None):
-                yield from_line(line.decode())
-                number += 1
+        yield
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: is missing; {REPAIR}") from error
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except (zstandard.ZstdError, ValueError, TypeError, RecursionError) as error:
-        raise ManifestError(f"{path}: damaged after line {number} ({error}); {REPAIR}") from error
+        raise ManifestError(f"{path}: damaged{place()} ({error}); {REPAIR}") from error
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the decompressed lines; ValueError or ZstdError if they do not end as they should."""
+def _lines(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    """Yield decompressed lines; ValueError or ZstdError if they do not end as they should."""
+    if _is_one_frame(file):
+        return islice(_lines_of_one_frame(file), start, stop)
+    return frames.read(file, frames.read_table(file), start, stop)
+
+
+def _is_one_frame(file: BinaryIO) -> bool:
+    """Return whether this is version 1: its frame was begun before its size was known."""
+    size = zstandard.frame_content_size(file.read(_FRAME_HEADER_NBYTES))
+    file.seek(0)
+    return size == -1
+
+
+def _lines_of_one_frame(file: BinaryIO) -> Iterator[bytes]:
     stream = zstandard.ZstdDecompressor().decompressobj()
     rest = b""
     while chunk := file.read(_CHUNK_NBYTES):
         *lines, rest = (rest + stream.decompress(chunk)).split(b"\n")
         yield from lines
-    if not stream.eof or rest:
-        raise ValueError("it ends too early")
+    if not stream.eof or stream.unused_data or rest:
+        raise ValueError("it ends too early, or goes on after its end")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imnet_data import formats, jpeg
-from imnet_data.dataset import description, index, manifest
+from imnet_data.dataset import description, index, index_file, manifest
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.machine.closing import Closing
 from imnet_data.record import Listing, Record
@@ -37,14 +38,22 @@ class Dataset(Closing):
         self.about = about
         self.directory = root / split
         self._format = formats.get(about.format)
-        self.index = index.open_index(self.directory / index.FILE_NAME)
+        self.index = index_file.open_index(self._index_path)
         self._fixes = ("", *about.splits[split].fixes)
         self._shards: dict[int, Shard] = {}
         if self.index.digest != self.split_description.digest:
             raise ManifestError(
-                f"{self.directory / index.FILE_NAME}: belongs to another manifest than "
+                f"{self._index_path}: belongs to another manifest than "
                 f"{root / description.FILE_NAME} says; run {verify_command(root)}"
             )
+        fault = index.check(
+            self.index,
+            class_count=len(about.classes),
+            shard_count=len(self._shard_files),
+            fix_count=len(self._fixes) - 1,
+        )
+        if fault:
+            raise ManifestError(f"{self._index_path}: damaged ({fault}); {index.REMEDY}")
 
     @classmethod
     def open(cls, root: Path | str, split: str | None = None) -> Dataset:
@@ -85,7 +94,7 @@ class Dataset(Closing):
         """The files that `index.shard` numbers; the split's folder where each record has a file."""
         return tuple(self._shard_path(number) for number in range(len(self._shard_files)))
 
-    @property
+    @cached_property
     def listing(self) -> Listing:
         """Keys, wnids and published sizes of all records, in stored order."""
         wnids = np.array([*self.classes, ""], "S")  # label -1 is the last: no label
@@ -147,6 +156,21 @@ class Dataset(Closing):
             for key, label in zip(keys, labels, strict=True)
         ]
 
+    def entry(self, index: int) -> Entry:
+        """Return the line of the manifest of one record; little more than that is read.
+
+        Raises:
+            ManifestError: if the manifest is damaged, or has another record there.
+        """
+        path = self.directory / manifest.FILE_NAME
+        entry = next(manifest.read(path, start=index, stop=index + 1), None)
+        if entry is None or entry.key.encode() != self.index.key[index]:
+            raise ManifestError(
+                f"{self.directory}: manifest and index differ at record {index}; "
+                f"run {verify_command(self.root)}"
+            )
+        return entry
+
     def open_shard(self, number: int) -> Shard:
         """Return shard `number`, opened on first use; closed by `close`."""
         if number not in self._shards:
@@ -162,6 +186,10 @@ class Dataset(Closing):
         for shard in self._shards.values():
             shard.close()
         self._shards = {}
+
+    @property
+    def _index_path(self) -> Path:
+        return self.directory / index_file.FILE_NAME
 
     @property
     def _shard_files(self) -> tuple[description.ShardFile, ...]:

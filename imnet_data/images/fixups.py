@@ -102,6 +102,7 @@ class Outcome(NamedTuple):
     width: int  # pixels; 0 where unknown
     height: int
     fix: str  # for the manifest; "" where the bytes are as published and sound
+    verdict: str = ""  # for the manifest; "" where the image is plain
 
 
 def examine(jpeg: bytes) -> Finding:

@@ -17,9 +17,7 @@ import numpy as np
 
 from imnet_data import jpeg
 from imnet_data.dataset import description, opened
-from imnet_data.dataset.index import FILE_NAME as INDEX
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
 from imnet_data.sources.opening import open_any
 
@@ -122,11 +120,6 @@ def _of_dataset(root: Path) -> Summary:
 
 def _of_split(opened: Dataset) -> SplitSummary:
     told, index = opened.split_description, opened.index
-    if index.label.max() >= len(opened.classes) or index.fix.max() > len(told.fixes):
-        raise ManifestError(
-            f"{opened.directory / INDEX}: damaged (a label or a fix is out of range); "
-            f"run {verify_command(opened.root)}"
-        )
     class_counts = np.bincount(index.label[index.label >= 0])
     return dataclasses.replace(
         _of_columns(class_counts, index.nbytes),
@@ -196,12 +189,7 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
     """
     opened, position = _find(Path(root), which, split)
     with opened:
-        entry = next(opened.entries(start=position), None)
-        if entry is None or entry.key.encode() != opened.index.key[position]:
-            raise ManifestError(
-                f"{opened.directory}: manifest and index differ at record {position}; "
-                f"run {verify_command(root)}"
-            )
+        entry = opened.entry(position)
         content = opened.stored(position)
         told = _of_entry(opened, position, entry, content)
         if told.is_sound and entry.stored == "seekable":

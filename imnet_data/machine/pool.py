@@ -11,8 +11,11 @@ import gc
 import multiprocessing
 import os
 import signal
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from imnet_data.errors import ImnetError, Stopped
@@ -86,25 +89,62 @@ def run(
     Raises:
         ImnetError: what a task raised, or that a worker was killed.
     """
+    with _executor(task, jobs, workers) as executor:
+        try:
+            todo = iter(jobs)
+            waiting = {executor.submit(_run_task, job) for job in islice(todo, _window(workers))}
+            while waiting:
+                ended, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
+                poll()
+                for future in ended:
+                    yield cast("Result", future.result())
+                    waiting |= {executor.submit(_run_task, job) for job in islice(todo, 1)}
+        except BaseException:
+            counter.stop()
+            raise
+
+
+def run_in_order(
+    task: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
+) -> Iterator[Result]:
+    """Run `task(job)` for each job in `workers` processes; give the results in the jobs' order.
+
+    Only few results wait to be taken, so that they may be large. Arguments and errors are those
+    of `run`. What one process can do is done in this one.
+    """
+    if min(workers, len(jobs)) <= 1:
+        yield from map(task, jobs)
+        return
+    with _executor(task, jobs, workers) as executor:
+        todo = iter(jobs)
+        waiting = deque(executor.submit(_run_task, job) for job in islice(todo, _window(workers)))
+        while waiting:
+            yield cast("Result", waiting.popleft().result())
+            waiting.extend(executor.submit(_run_task, job) for job in islice(todo, 1))
+
+
+def _window(workers: int) -> int:
+    """Return how many jobs are handed out at a time: waiting for all of many takes its time."""
+    return 4 * max(1, workers)
+
+
+@contextmanager
+def _executor(
+    task: Callable[..., object], jobs: Sequence[object], workers: int
+) -> Iterator[ProcessPoolExecutor]:
     global _task
     _task = task
     context = multiprocessing.get_context("fork")
     count = max(1, min(workers, len(jobs)))
     with ProcessPoolExecutor(count, context, _start_worker, (os.getpid(),)) as executor:
         try:
-            waiting = {executor.submit(_run_task, job) for job in jobs}
-            while waiting:
-                ended, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
-                poll()
-                for future in ended:
-                    yield cast("Result", future.result())
+            yield executor
         except BrokenProcessPool as error:
             raise ImnetError(
                 "a worker process was killed (by the system, short of memory?); "
                 "run the same command again, with fewer --workers"
             ) from error
         except BaseException:
-            counter.stop()
             executor.shutdown(cancel_futures=True)
             raise
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from imnet_data.dataset import index, manifest
+from imnet_data.machine import pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -22,15 +26,10 @@ _SHA256_NBYTES = 32
 class Expectation(NamedTuple):
     """The columns of a manifest, with what the index leaves out."""
 
-    table: NDArray[np.void]  # of index.npy
+    columns: Index  # that index.npy must have
     sha256: NDArray[np.uint8]  # uint8[records, 32], of the JPEGs
     stored_sha256: NDArray[np.uint8]  # uint8[records, 32], of the bytes that are stored
     fixes: dict[str, int]
-
-    @property
-    def columns(self) -> Index:
-        """The columns that index.npy must have."""
-        return index.columns(self.table)
 
     def rows_of(self, shard: int) -> range:
         """Return the records of one shard; a manifest has them together, in shard order."""
@@ -38,22 +37,60 @@ class Expectation(NamedTuple):
         return range(int(start), int(stop))
 
 
-def expect(directory: Path, classes: Sequence[str]) -> Expectation:
-    """Read the manifest of the split at `directory`.
+class _Part(NamedTuple):
+    """What a part of a manifest adds."""
+
+    columns: Index
+    fixes: Mapping[str, int]
+    identities: bytes
+    sha256: bytes
+    stored_sha256: bytes
+
+
+def expect(directory: Path, classes: Sequence[str], *, workers: int = 1) -> Expectation:
+    """Read the manifest of the split at `directory`, its parts in `workers` processes.
 
     Raises:
         ManifestError: if it is damaged.
     """
-    builder = index.Builder({wnid: label for label, wnid in enumerate(classes)})
-    digest = manifest.Digest()
-    hashes, stored = bytearray(), bytearray()
-    for entry in builder.watch(manifest.read(directory / manifest.FILE_NAME)):
-        digest.update(entry)
-        hashes += bytes.fromhex(entry.sha256)
-        stored += bytes.fromhex(entry.stored_sha256 or entry.sha256)
+    path = directory / manifest.FILE_NAME
+    labels = {wnid: label for label, wnid in enumerate(classes)}
+    parts = manifest.parts(path) or [range(0)]
+    read = pool.run_in_order(partial(_read_part, path, labels), parts, workers=workers)
+    digest = hashlib.sha256()
+    fixes: Counter[str] = Counter()
+    sha256, stored_sha256 = bytearray(), bytearray()
+
+    def gathered() -> Iterator[tuple[Index, Mapping[str, int]]]:
+        nonlocal sha256, stored_sha256
+        for part in read:
+            digest.update(part.identities)
+            fixes.update(part.fixes)
+            sha256 += part.sha256
+            stored_sha256 += part.stored_sha256
+            yield part.columns, part.fixes
+
+    columns = index.joined(gathered())
     return Expectation(
-        table=builder.table(digest.hexdigest()),
-        sha256=np.frombuffer(hashes, np.uint8).reshape(-1, _SHA256_NBYTES),
-        stored_sha256=np.frombuffer(stored, np.uint8).reshape(-1, _SHA256_NBYTES),
-        fixes=dict(sorted(builder.fixes.items())),
+        columns=columns._replace(digest=digest.hexdigest()),
+        sha256=np.frombuffer(sha256, np.uint8).reshape(-1, _SHA256_NBYTES),
+        stored_sha256=np.frombuffer(stored_sha256, np.uint8).reshape(-1, _SHA256_NBYTES),
+        fixes=dict(sorted(fixes.items())),
+    )
+
+
+def _read_part(path: Path, labels: Mapping[str, int], lines: range) -> _Part:
+    builder = index.Builder(labels)
+    identities: list[str] = []
+    sha256, stored_sha256 = bytearray(), bytearray()
+    for entry in builder.watch(manifest.read(path, start=lines.start, stop=lines.stop)):
+        identities.append(manifest.identity(entry))
+        sha256 += bytes.fromhex(entry.sha256)
+        stored_sha256 += bytes.fromhex(entry.stored_sha256 or entry.sha256)
+    return _Part(
+        columns=builder.index(),
+        fixes=builder.fixes,
+        identities="".join(identities).encode(),
+        sha256=bytes(sha256),
+        stored_sha256=bytes(stored_sha256),
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.conversion import convert, finish, staging
 from imnet_data.conversion.shard import ShardJob
-from imnet_data.dataset import description, index, layout, manifest
+from imnet_data.dataset import description, index_file, layout, manifest
 from imnet_data.errors import ConvertError
 from imnet_data.machine.files import file_sha256, write_whole
 from imnet_data.sources.opening import open_any
@@ -126,8 +126,10 @@ class _Repair(NamedTuple):
             replaced |= _replace(self.writing.stage / split, self.root / split, f"{split}/")
             sides = self.writing.format.split_side_files(split, layout.summaries(said))
             contents |= {f"{split}/{name}": content for name, content in sides.items()}
-            expected = expect(self.root / split, self.about.classes)
-            contents[f"{split}/{index.FILE_NAME}"] = index.to_bytes(expected.table)
+            expected = expect(self.root / split, self.about.classes, workers=self.workers)
+            contents[f"{split}/{index_file.FILE_NAME}"] = index_file.to_bytes(
+                expected.columns, version=self.about.version
+            )
         for file, content in contents.items():
             path = self.root / file
             if not path.is_file() or path.read_bytes() != content:
@@ -146,6 +148,7 @@ class _Repair(NamedTuple):
             format_name=self.about.format,
             classes=self.about.classes,
             source_files=self.about.sources,
+            workers=self.workers,
             progress=self.progress,
         )
         names = (layout.LABELS, layout.SUMS, description.FILE_NAME)
@@ -179,7 +182,7 @@ def _plan(source: Source, about: Description, stage: Path) -> Writing:
     plans = {split: planned.plans[split] for split in about.splits}
     writing = convert.planned_writing(planned._replace(plans=plans), stage)
     convert.make_folders(writing)
-    return writing
+    return writing._replace(version=about.version)
 
 
 def _replace(made: Path, directory: Path, prefix: str) -> set[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.dataset import description, index, layout, manifest
+from imnet_data.dataset import description, index, index_file, layout, manifest
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
@@ -62,7 +62,7 @@ def verify(
     for split in about.splits:
         progress(Step(f"manifest of {split}", 0, 1))
         try:
-            expected[split] = expect(root / split, about.classes)
+            expected[split] = expect(root / split, about.classes, workers=workers)
         except ManifestError as error:
             differences.append(Difference(f"{split}/{manifest.FILE_NAME}", str(error)))
             continue
@@ -153,9 +153,9 @@ def _check_split(
 
 
 def _check_index(root: Path, split: str, expected: Expectation) -> Iterator[Difference]:
-    file = f"{split}/{index.FILE_NAME}"
+    file = f"{split}/{index_file.FILE_NAME}"
     try:
-        found = index.open_index(root / file)
+        found = index_file.open_index(root / file)
     except ManifestError as error:
         yield Difference(file, str(error))
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imnet_data.dataset import index, manifest
+from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ManifestError
 from imnet_data.record import Box
@@ -36,7 +36,7 @@ def lines(count: int = 5) -> list[bytes]:
 
 def test_a_manifest_reads_back_and_its_bytes_are_the_same_twice(tmp_path: Path) -> None:
     manifest.write(tmp_path / "a", lines())
-    manifest.write(tmp_path / "b", [b"".join(lines())])  # in one piece
+    manifest.write(tmp_path / "b", lines())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert list(manifest.read(tmp_path / "a")) == entries()
     assert list(manifest.read(tmp_path / "a", start=3)) == entries()[3:]
@@ -44,13 +44,11 @@ def test_a_manifest_reads_back_and_its_bytes_are_the_same_twice(tmp_path: Path) 
 
 def test_the_digest_covers_what_records_are_and_not_where_they_lie() -> None:
     def digest(*changed: Entry) -> str:
-        state = manifest.Digest()
-        for entry in [*entries()[:-1], *changed]:
-            state.update(entry)
-        return state.hexdigest()
+        rows = [*entries()[:-1], *changed]
+        return manifest.digest(manifest.identity(entry).encode() for entry in rows)
 
     last = entries()[-1]
-    moved = last._replace(shard=9, offset=7, fix="x", published_nbytes=5)
+    moved = last._replace(shard=9, offset=7, fix="x", published_nbytes=5, verdict="damaged")
     assert digest(moved) == digest(last)
     for other in (
         last._replace(key="n01440764_99"),
@@ -80,13 +78,13 @@ def test_a_manifest_that_is_cut_or_changed_anywhere_is_refused(tmp_path: Path) -
             continue
 
 
-def test_an_index_has_the_columns_of_its_manifest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_index_has_the_columns_of_its_manifest(tmp_path: Path, version: int) -> None:
     builder = index.Builder({"n01440764": 0, "n01443537": 1})
     rows = list(builder.watch(entries()))
-    table = builder.table("d" * 64)
     path = tmp_path / "index.npy"
-    path.write_bytes(index.to_bytes(table))
-    opened = index.open_index(path)
+    path.write_bytes(index_file.to_bytes(builder.index("d" * 64), version=version))
+    opened = index_file.open_index(path)
     assert opened.digest == "d" * 64
     assert opened.key.tolist() == [entry.key.encode() for entry in rows]
     assert opened.label.tolist() == [1, 0, 1, 0, 1]
@@ -97,14 +95,15 @@ def test_an_index_has_the_columns_of_its_manifest(tmp_path: Path) -> None:
         list(index.Builder({"n01440764": 0}).watch(rows))
 
 
-def test_an_index_that_is_cut_or_foreign_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_index_that_is_cut_or_foreign_is_refused(tmp_path: Path, version: int) -> None:
     path = tmp_path / "index.npy"
     with pytest.raises(ManifestError, match="is missing"):
-        index.open_index(path)
-    whole = index.to_bytes(index.Builder({}).table(""))
+        index_file.open_index(path)
+    whole = index_file.to_bytes(index.Builder({}).index(), version=version)
     foreign = tmp_path / "foreign.npy"
     np.save(foreign, np.arange(10))
     for content in (b"", whole[:-1], whole + b"\0", whole[:40], foreign.read_bytes(), b"x" * 300):
         path.write_bytes(content)
         with pytest.raises(ManifestError, match="damaged"):
-            index.open_index(path)
+            index_file.open_index(path)

@@ -3,6 +3,9 @@
 They are committed so that what was once written is read for ever, and so that no change of a byte
 goes unnoticed. Run `python tests/golden/generate.py` only where a format's bytes are to change:
 then keep the old file under the name of the last version that wrote it, and read it in the tests.
+
+`dataset-v1.tar.zst` holds two whole datasets of version 1, written by the last code that wrote that
+version; see tests/dataset/test_version_1.py. Nothing can write it again.
 """
 
 import base64

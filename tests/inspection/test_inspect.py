@@ -15,6 +15,7 @@ from PIL import Image
 
 from imnet_data.cli import main
 from imnet_data.conversion.convert import convert
+from imnet_data.dataset import index_file
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ImnetError, ManifestError
@@ -82,9 +83,10 @@ def invoke(*arguments):
 
 def edit_index(root, split, column, row, value):
     path = root / split / "index.npy"
-    table = np.load(path)
-    table[column][row] = value
-    np.save(path, table)
+    found = index_file.open_index(path)
+    changed = getattr(found, column).copy()
+    changed[row] = value
+    path.write_bytes(index_file.to_bytes(found._replace(**{column: changed}), version=2))
 
 
 class Elements(HTMLParser):

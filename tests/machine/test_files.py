@@ -3,13 +3,14 @@
 import hashlib
 import os
 import random
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imnet_data.conversion import journal
-from imnet_data.dataset import index, manifest
+from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ManifestError
 from imnet_data.machine import files
@@ -60,17 +61,31 @@ def journals(folder: Path) -> list[tuple[Path, dict[str, int]]]:
 
 def test_journals_put_together_are_the_manifest_the_digest_and_the_index(tmp_path: Path) -> None:
     made = journals(tmp_path)
-    manifest.write(tmp_path / "manifest", (journal.lines(path) for path, _ in made))
+    manifest.join(tmp_path / "manifest", (journal.manifest_path(path) for path, _ in made))
     assert list(manifest.read(tmp_path / "manifest")) == placed()
     assert [each for path, _ in made for each in journal.entries(path)] == placed()
-    digest = manifest.Digest()
     builder = index.Builder(LABELS)
-    for each in builder.watch(placed()):
-        digest.update(each)
-    assert manifest.digest(journal.identities(path) for path, _ in made) == digest.hexdigest()
-    tables, fixes = [journal.table(path) for path, _ in made], [fixes for _, fixes in made]
-    joined = index.joined(tables, fixes, digest.hexdigest())
-    assert index.to_bytes(joined) == index.to_bytes(builder.table(digest.hexdigest()))
+    digest = manifest.digest(manifest.identity(each).encode() for each in builder.watch(placed()))
+    assert manifest.digest(journal.identities(path) for path, _ in made) == digest
+    joined = index.joined((journal.index_of(path), fixes) for path, fixes in made)
+    for version in (1, 2):
+        assert index_file.to_bytes(joined._replace(digest=digest), version=version) == (
+            index_file.to_bytes(builder.index(digest), version=version)
+        )
+
+
+def test_journals_of_many_shards_are_put_together_with_few_files_open(tmp_path: Path) -> None:
+    made = journals(tmp_path) * 50
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, before[1])
+    )
+    try:
+        manifest.join(tmp_path / "manifest", (journal.manifest_path(path) for path, _ in made))
+        joined = index.joined((journal.index_of(path), fixes) for path, fixes in made)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert len(joined.key) == len(list(manifest.read(tmp_path / "manifest"))) == 50 * len(ENTRIES)
 
 
 def test_an_offset_is_put_in_its_place_and_nowhere_else() -> None:
@@ -115,6 +130,8 @@ LINE = manifest.to_line(ENTRIES[0]).encode()
                 b'"published_nbytes":"x"',
                 b'"published_nbytes":-1',
                 b'"unknown":1',
+                b'"verdict":"plain"',
+                b'"verdict":2',
             )
         ),
     ],
@@ -122,9 +139,9 @@ LINE = manifest.to_line(ENTRIES[0]).encode()
 )
 def test_a_line_that_is_no_entry_is_a_manifest_error(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / manifest.FILE_NAME
-    manifest.write(path, [LINE, b"\n"])
+    manifest.write(path, [LINE + b"\n"])
     assert [*index.Builder(LABELS).watch(manifest.read(path))] == ENTRIES[:1]
-    manifest.write(path, [LINE, b"\n", line, b"\n"])
+    manifest.write(path, [LINE + b"\n", line + b"\n"])
     with pytest.raises(ManifestError):
         list(index.Builder(LABELS).watch(manifest.read(path)))
 
