@@ -11,6 +11,7 @@ import click
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.dataset import opened
+from imnet_data.imagenet import facts
 from imnet_data.machine.pool import cores
 from imnet_data.machine.progress import steps
 from imnet_data.sources import official
@@ -57,7 +58,7 @@ def command(
     with Progress() as progress:
         for root in path:
             if not opened.is_dataset(root):
-                if root.is_file() and official.official_file(root.name) is None:
+                if root.is_file() and facts.official_file(root.name) is None:
                     click.echo(
                         f"{root}: no published name, so no size and MD5 to compare with; "
                         "what is in it is checked",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.dataset import description
@@ -10,7 +9,7 @@ from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
 from imnet_data.evaluation.scoring import Protocol, score
-from imnet_data.imagenet import variants
+from imnet_data.imagenet import facts, variants
 from imnet_data.metrics import ClassSpace, Outcomes
 from imnet_data.transforms import EvalRecipe
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
     from imnet_data.evaluation.scoring import Model
     from imnet_data.metrics import Accuracy, Results
-
-_VAL_KEY = re.compile(rb"ILSVRC2012_val_(\d{8})")
-_VAL_COUNT = 50_000
 
 
 class Evaluation(NamedTuple):
@@ -102,18 +98,19 @@ def evaluate(
 
 def _published_count(name: str, split: str) -> int | None:
     if name == variants.ILSVRC2012:
-        return _VAL_COUNT if split == "val" else None
+        return facts.SPLITS["val"].record_count if split == "val" else None
     return variants.VARIANTS[name].record_count
 
 
 def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[int]]:
     """Return the ReaL labels of each record, by the number in its key."""
-    numbers = [_VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
+    numbers = [facts.VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
     if dataset.about.name != variants.ILSVRC2012 or dataset.split != "val" or None in numbers:
         raise EvaluationError(
             f"{dataset.root}: ReaL labels are of the val images of ILSVRC2012, and this is "
             f"{dataset.split} of {dataset.about.name}; leave out --real"
         )
-    if len(real) != _VAL_COUNT:
-        raise EvaluationError(f"ReaL labels of {len(real)} images; real.json has {_VAL_COUNT}")
+    count = facts.SPLITS["val"].record_count
+    if len(real) != count:
+        raise EvaluationError(f"ReaL labels of {len(real)} images; real.json has {count}")
     return [real[int(number[1]) - 1] for number in numbers if number]

@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from imnet_data.errors import SourceError
+from imnet_data import jpeg
+from imnet_data.errors import ImageError, SourceError
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -154,14 +155,14 @@ class BoxesOfKeys(NamedTuple):
         """How many of the records were annotated."""
         return int(np.count_nonzero(self.rows >= 0))
 
-    def of_record(self, index: int, jpeg: bytes) -> tuple[Box, ...]:
-        """Return the boxes of record `index`, in pixels of `jpeg`."""
+    def of_record(self, index: int, image: bytes) -> tuple[Box, ...]:
+        """Return the boxes of record `index`, in pixels of `image`."""
         row = self.rows[index]
         if row < 0:
             return ()
         corners = self.corners[self.starts[row] : self.starts[row + 1]].tolist()
         width, height = self.sizes[row].tolist()
-        return fitted(corners, annotated=(width, height), stored=jpeg_size(jpeg))
+        return fitted(corners, annotated=(width, height), stored=_jpeg_size(image))
 
 
 def fitted(
@@ -189,19 +190,10 @@ def _scaled(coordinate: int, *, to: int, since: int) -> int:
     return min(max((2 * coordinate * to + since) // (2 * since), 0), to)
 
 
-def jpeg_size(jpeg: bytes) -> tuple[int, int] | None:
-    """Return (width, height) from the frame header of a JPEG; None if there is none.
-
-    Source: ITU-T T.81, B.1.1.4 and B.2.2.
-    """
-    at = 2
-    while jpeg[:2] == b"\xff\xd8" and at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
-        marker = jpeg[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = (int.from_bytes(jpeg[at + n : at + n + 2], "big") for n in (5, 7))
-            return (width, height) if width and height else None
-        else:
-            at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return None
+def _jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Return (width, height) of a JPEG; None where its header cannot be read."""
+    try:
+        header = jpeg.header(content)
+    except ImageError:
+        return None
+    return header.width, header.height

@@ -1,10 +1,10 @@
-"""Struct arrays out of a MATLAB level-5 file: as much of the format as the devkit's meta.mat needs.
+"""The struct array of a MATLAB level-5 file: as much of the format as the devkit's meta.mat needs.
 
 A file is a header of 128 bytes and data elements: a type, a size, data, padding to 8 bytes; up to
 four bytes of data may sit in the tag. Elements may be compressed with zlib. A matrix is an element
 of elements: flags (the class), dimensions, name, then what the class has.
 
-Read are structs of numbers and text; other classes as a field's value give None.
+Files are little-endian, as today's machines write them, and fields are numbers or text.
 
 Source: MathWorks, "MAT-File Format", R2022a, "Level 5 MAT-File Format".
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Value = NDArray[np.generic] | str | None
+    Value = NDArray[np.generic] | str
 
 _HEADER_NBYTES = 128
 _MAX_NBYTES = 1 << 26  # of an element, inflated; meta.mat has about 2 MB
 _MATRIX, _COMPRESSED = 14, 15
-_TEXT = {1: "utf-8", 2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
+_TEXT = {1: "utf-8", 2: "utf-8", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le"}
 _NUMBERS = {
-    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
+    1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8",
+    13: "<u8",
 }  # fmt: skip
-_STRUCT_CLASS, _CHAR_CLASS, _NUMBER_CLASSES = 2, 4, range(6, 16)
+_STRUCT_CLASS, _CHAR_CLASS = 2, 4
 
 
 class _Element(NamedTuple):
@@ -48,15 +50,14 @@ def struct_array(content: bytes, name: str) -> list[dict[str, Value]]:
     Raises:
         ValueError: if the file is damaged, of another version, or has no such array.
     """
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
-    if order is None or len(content) < _HEADER_NBYTES:
+    if content[126:_HEADER_NBYTES] != b"IM":
         raise ValueError("it is not a MATLAB level-5 file")
     try:
-        for element in _elements(content[_HEADER_NBYTES:], order, aligned=False):
+        for element in _elements(content[_HEADER_NBYTES:]):
             if element.kind == _COMPRESSED:
-                element = next(_elements(_inflated(element.data), order))
+                element = next(_elements(_inflated(element.data)))
             if element.kind == _MATRIX:
-                found = _named_struct(element.data, order, name)
+                found = _named_struct(element.data, name)
                 if found is not None:
                     return found
     except (struct.error, zlib.error, StopIteration, UnicodeDecodeError, IndexError) as error:
@@ -72,11 +73,11 @@ def _inflated(data: bytes) -> bytes:
     return content
 
 
-def _elements(data: bytes, order: str, *, aligned: bool = True) -> Iterator[_Element]:
-    """Walk elements; in a file, compressed ones are not padded."""
+def _elements(data: bytes) -> Iterator[_Element]:
+    """Walk elements; compressed ones are not padded."""
     at = 0
     while at < len(data):
-        kind, nbytes = struct.unpack_from(f"{order}II", data, at)
+        kind, nbytes = struct.unpack_from("<II", data, at)
         if kind >> 16:  # the small form: size and type share the first word
             yield _Element(kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)])
             at += 8
@@ -85,21 +86,21 @@ def _elements(data: bytes, order: str, *, aligned: bool = True) -> Iterator[_Ele
             raise ValueError("it is cut short")
         yield _Element(kind, data[at + 8 : at + 8 + nbytes])
         at += 8 + nbytes
-        if aligned or kind != _COMPRESSED:
+        if kind != _COMPRESSED:
             at = (at + 7) // 8 * 8
 
 
-def _class_of(flags: _Element, order: str) -> int:
-    word: int = struct.unpack_from(f"{order}I", flags.data)[0]
+def _class_of(flags: _Element) -> int:
+    word: int = struct.unpack_from("<I", flags.data)[0]
     return word & 0xFF
 
 
-def _named_struct(matrix: bytes, order: str, name: str) -> list[dict[str, Value]] | None:
-    elements = _elements(matrix, order)
+def _named_struct(matrix: bytes, name: str) -> list[dict[str, Value]] | None:
+    elements = _elements(matrix)
     flags, dimensions, matrix_name = (next(elements) for _ in range(3))
-    if _class_of(flags, order) != _STRUCT_CLASS or matrix_name.data != name.encode():
+    if _class_of(flags) != _STRUCT_CLASS or matrix_name.data != name.encode():
         return None
-    name_nbytes = struct.unpack_from(f"{order}I", next(elements).data)[0]
+    name_nbytes = struct.unpack_from("<I", next(elements).data)[0]
     names_data = next(elements).data
     if not 0 < name_nbytes <= len(names_data):
         raise ValueError("its field names are damaged")
@@ -107,8 +108,8 @@ def _named_struct(matrix: bytes, order: str, name: str) -> list[dict[str, Value]
         names_data[at : at + name_nbytes].split(b"\0", 1)[0].decode()
         for at in range(0, len(names_data), name_nbytes)
     ]
-    values = [_value(element.data, order) for element in elements]
-    count = math.prod(_numbers(dimensions, order).tolist())
+    values = [_value(element.data) for element in elements]
+    count = math.prod(_numbers(dimensions).tolist())
     if len(values) != count * len(names):
         raise ValueError(f"it has {len(values)} values for {count} times {len(names)} fields")
     return [
@@ -117,23 +118,16 @@ def _named_struct(matrix: bytes, order: str, name: str) -> list[dict[str, Value]
     ]
 
 
-def _value(matrix: bytes, order: str) -> Value:
-    elements = list(_elements(matrix, order)) if matrix else []
-    if len(elements) < 4:
-        return None
-    flags, content = elements[0], elements[3]
-    matrix_class = _class_of(flags, order)
-    if matrix_class == _CHAR_CLASS and content.kind in _TEXT:
-        encoding = _TEXT[content.kind]
-        if encoding == "utf-16":
-            encoding = "utf-16-le" if order == "<" else "utf-16-be"
-        return content.data.decode(encoding)
-    if matrix_class in _NUMBER_CLASSES:
-        return _numbers(content, order)
-    return None
+def _value(matrix: bytes) -> Value:
+    flags, _, _, content = islice(_elements(matrix), 4)
+    if _class_of(flags) != _CHAR_CLASS:
+        return _numbers(content)
+    if content.kind not in _TEXT:
+        raise ValueError(f"it has text of unknown type {content.kind}")
+    return content.data.decode(_TEXT[content.kind])
 
 
-def _numbers(element: _Element, order: str) -> NDArray[np.generic]:
+def _numbers(element: _Element) -> NDArray[np.generic]:
     if element.kind not in _NUMBERS:
         raise ValueError(f"it has numbers of unknown type {element.kind}")
-    return np.frombuffer(element.data, order + _NUMBERS[element.kind])
+    return np.frombuffer(element.data, _NUMBERS[element.kind])

@@ -1,20 +1,15 @@
-"""The official files of ILSVRC2012, and whether a file is one of them, whole.
-
-Sizes and MD5 of train, val and devkit: pytorch/vision torchvision/datasets/imagenet.py,
-CompVis/taming-transformers taming/data/imagenet.py. SHA-256 of val: tensorflow/datasets,
-url_checksums/imagenet2012_real.txt. All others are known from one third party each.
-"""
+"""Whether a file is one of the official files of ILSVRC2012, whole."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imnet_data.errors import SourceError
-from imnet_data.imagenet import labels
+from imnet_data.imagenet import facts, labels
 from imnet_data.sources import devkit, find
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
@@ -23,54 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from imnet_data.imagenet.facts import OfficialFile
     from imnet_data.sources.images import Columns
     from imnet_data.sources.scan import Found
 
     Progress = Callable[[str, int, int], None]
 
-COUNTS = {"train": 1_281_167, "val": 50_000, "test": 100_000}
-CLASS_COUNTS = range(732, 1301)  # images of train in one class
-
 _CHUNK = 1 << 22  # bytes
 _NAMED = 5  # how many keys or classes a difference names
-
-
-class OfficialFile(NamedTuple):
-    """One file as image-net.org has it."""
-
-    name: str
-    nbytes: int | None  # None where it is not known for sure
-    md5: str
-    sha256: str | None = None
-
-
-OFFICIAL_FILES = (
-    OfficialFile("ILSVRC2012_img_train.tar", 147_897_477_120, "1d675b47d978889d74fa0da5fadfb00e"),
-    OfficialFile(
-        "ILSVRC2012_img_val.tar",
-        6_744_924_160,
-        "29b22e2961454d5413ddabcf34fc5622",
-        "c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0",
-    ),
-    OfficialFile(
-        "ILSVRC2012_devkit_t12.tar.gz",
-        None,
-        "fa75699e90414af021442c21a62c3abf",
-        "b59243268c0d266621fd587d2018f69e906fb22875aca0e295b48cafaa927953",
-    ),
-    OfficialFile("ILSVRC2012_img_train_t3.tar", None, "ccaf1013018ac1037801578038d370da"),
-    OfficialFile("ILSVRC2012_img_test_v10102019.tar", None, "e1b8681fff3d63731c599df9b4b6fc02"),
-    OfficialFile("ILSVRC2012_img_test.tar", None, "fe64ceb247e473635708aed23ab6d839"),
-    OfficialFile("ILSVRC2012_bbox_train_v2.tar.gz", None, "9271167e2176350e65cfe4e546f14b17"),
-    OfficialFile("ILSVRC2012_bbox_val_v3.tgz", None, "f4cd18b5ea29fe6bbea62ec9c20d80f0"),
-    OfficialFile("ILSVRC2012_bbox_train_dogs.tar.gz", None, "61ebd3cc0e4793899a841b6b27f3d6d8"),
-    OfficialFile("ILSVRC2012_bbox_test_dogs.zip", None, "2dfdb2677fd9661585d17d5a5d027624"),
-)
-
-
-def official_file(name: str) -> OfficialFile | None:
-    """Return the official file of this base name, if there is one."""
-    return next((file for file in OFFICIAL_FILES if file.name == name), None)
 
 
 def check_official(path: Path, progress: Progress | None = None) -> list[str]:
@@ -82,7 +37,7 @@ def check_official(path: Path, progress: Progress | None = None) -> list[str]:
     if path.is_dir():
         return [f"{path}: is a folder without dataset.json, so no dataset; give archives by name"]
     differences: list[str] = []
-    official = official_file(path.name)
+    official = facts.official_file(path.name)
     try:
         if official is not None:
             differences += _check_bytes(path, official, progress)
@@ -133,26 +88,25 @@ def _check_structure(path: Path, progress: Progress | None) -> Iterator[str]:
 def _check_train(split: str, columns: Columns) -> Iterator[str]:
     wnids, counts = np.unique(columns.wnids, return_counts=True)
     known = np.array(labels.ilsvrc2012_wnids(), "S9")
-    if len(columns.keys) != COUNTS[split]:
-        yield f"has {len(columns.keys)} images of train, ILSVRC2012 has {COUNTS[split]}"
+    published = facts.SPLITS[split]
+    if len(columns.keys) != published.record_count:
+        yield f"has {len(columns.keys)} images of train, ILSVRC2012 has {published.record_count}"
     missing, extra = np.setdiff1d(known, wnids), np.setdiff1d(wnids, known)
     if len(missing):
         yield f"{len(missing)} of the {len(known)} classes are missing: {_some(missing)}"
     if len(extra):
         yield f"{len(extra)} classes are not of ILSVRC2012: {_some(extra)}"
+    assert published.class_counts is not None
+    least, most = published.class_counts[0], published.class_counts[-1]
     for wnid, count in zip(wnids.tolist(), counts.tolist(), strict=True):
-        if count not in CLASS_COUNTS:
-            yield (
-                f"{wnid.decode()} has {count} images, classes have "
-                f"{CLASS_COUNTS[0]} to {CLASS_COUNTS[-1]}"
-            )
+        if not least <= count <= most:
+            yield f"{wnid.decode()} has {count} images, classes have {least} to {most}"
 
 
 def _check_numbered(split: str, columns: Columns) -> Iterator[str]:
     """Check the numbers of val or test images; all of val's mean 50 in each class."""
-    expected = np.array(
-        [f"ILSVRC2012_{split}_{number:08d}" for number in range(1, COUNTS[split] + 1)], np.bytes_
-    )
+    numbers = range(1, facts.SPLITS[split].record_count + 1)
+    expected = np.array([f"ILSVRC2012_{split}_{number:08d}" for number in numbers], np.bytes_)
     missing, extra = np.setdiff1d(expected, columns.keys), np.setdiff1d(columns.keys, expected)
     if len(missing):
         yield f"{len(missing)} of {len(expected)} images of {split} are missing: {_some(missing)}"

@@ -6,18 +6,15 @@ devkit; and only where none was given, the package's table of ILSVRC2012's 50,00
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from imnet_data.errors import SourceError
-from imnet_data.imagenet import labels
+from imnet_data.imagenet import facts, labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_VAL_KEY = re.compile(rb"ILSVRC2012_val_(\d{8})")
 
 
 class Truth(NamedTuple):
@@ -64,7 +61,7 @@ def val_wnids(
 
 
 def _numbers(keys: NDArray[np.bytes_]) -> NDArray[np.int64]:
-    matches = (_VAL_KEY.fullmatch(key) for key in keys)
+    matches = (facts.VAL_KEY.fullmatch(key) for key in keys)
     return np.array([int(match[1]) if match else 0 for match in matches], np.int64)
 
 

@@ -16,7 +16,7 @@ from imnet_data.dataset import description, index, index_file, layout, manifest
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
-from imnet_data.imagenet import labels
+from imnet_data.imagenet import facts, labels
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
     from imnet_data.dataset.description import Description
     from imnet_data.verification.expected import Expectation
-
-# published facts of ILSVRC2012, held against a split that has all of it
-_TRAIN_COUNT = 1_281_167
-_TRAIN_CLASS_COUNTS = 732, 1300  # least and most images of a class
-_VAL_COUNT = 50_000
-_VAL_CLASS_COUNTS = 50, 50
 
 
 def verify(
@@ -169,10 +163,13 @@ def _check_known_counts(
 ) -> Iterator[Difference]:
     """Hold a complete split of ILSVRC2012 against the published counts and labels."""
     columns = expected.columns
-    known = {"train": (_TRAIN_COUNT, _TRAIN_CLASS_COUNTS), "val": (_VAL_COUNT, _VAL_CLASS_COUNTS)}
-    if split not in known or len(columns.key) != known[split][0]:
+    published = facts.SPLITS.get(split)
+    if published is None or published.class_counts is None:
         return
-    file, (least, most) = f"{split}/{manifest.FILE_NAME}", known[split][1]
+    if len(columns.key) != published.record_count:
+        return
+    file = f"{split}/{manifest.FILE_NAME}"
+    least, most = published.class_counts[0], published.class_counts[-1]
     counts = np.bincount(columns.label, minlength=len(about.classes))
     for label in np.flatnonzero((counts < least) | (counts > most)):
         what = (

@@ -13,7 +13,6 @@ from imnet_data.images import fixups
 from imnet_data.images.fixups import Finding, apply, examine
 from imnet_data.images.reencode import to_pixels
 from imnet_data.record import Box, Record
-from imnet_data.synth.layout import CMYK_KEY, PNG_KEY
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "imagenet_sample"
 
@@ -237,12 +236,6 @@ def test_fixed_bytes_are_golden():
         "cmyk": "762e728a5816c40f",
         "truncated": "e7ba3ecc78fafa08",
     }
-
-
-def test_the_published_names_are_23():
-    assert len(fixups.KNOWN_PNG | fixups.KNOWN_CMYK) == 23
-    assert PNG_KEY in fixups.KNOWN_PNG
-    assert CMYK_KEY in fixups.KNOWN_CMYK
 
 
 def test_real_images_are_sound():

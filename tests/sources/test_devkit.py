@@ -33,9 +33,10 @@ def _official_rows() -> list[tuple[Any, ...]]:
         for s in labels.ilsvrc2012()
     ]
     inner = [
-        (1001.0 + n, f"n{n:08d}", "entity", "that", 2.0, np.array([[1.0, 1002.0]]), 19.0, 0.0)
+        (1001.0 + n, f"n{n:08d}", "entity", "that", 2.0, np.array([[1.0, 1002.0 + n]]), 19.0, 0.0)
         for n in range(3)
     ]
+    inner[2] = (*inner[2][:5], np.array([[1.0, 2.0]]), 19.0, 0.0)
     return leaves + inner
 
 
@@ -78,6 +79,40 @@ def test_the_leaves_of_the_whole_devkit_are_the_thousand_classes():
     assert kit.classes == labels.ilsvrc2012_wnids()
 
 
+def test_the_tree_has_the_children_of_each_node():
+    children = read_meta(_saved(_official_rows()), archive="kit").children()
+    by_id = {synset.ilsvrc_id: synset.wnid for synset in labels.ilsvrc2012()}
+    assert len(children) == 1003
+    assert children["n00000000"] == (by_id[1], "n00000001")
+    assert children["n00000001"] == (by_id[1], "n00000002")
+    assert children["n00000002"] == (by_id[1], by_id[2])
+    assert not any(children[wnid] for wnid in labels.ilsvrc2012_wnids())
+
+
+def test_every_class_is_below_the_root_of_the_synthetic_tree():
+    content = layouts.devkit_files()["ILSVRC2012_devkit_t12/data/meta.mat"]
+    kit = read_meta(content, archive="kit")
+    children, found, waiting = kit.children(), set(), ["n00001740"]
+    while waiting:
+        found.add(node := waiting.pop())
+        waiting += children[node]
+    assert found == set(children)
+    assert found > set(kit.classes)
+
+
+@pytest.mark.parametrize(
+    ("child", "match"),
+    [(5000.0, "no synset has the id 5000"), (1001.0, "n00000000 is below itself")],
+)
+def test_a_tree_that_is_none_is_an_error_when_it_is_asked_for(child, match):
+    rows = _official_rows()
+    rows[1000] = (*rows[1000][:5], np.array([[1.0, child]]), 19.0, 0.0)
+    kit = read_meta(_saved(rows), archive="kit")
+    assert kit.synsets == labels.ilsvrc2012()
+    with pytest.raises(SourceError, match=f"^kit: meta.mat: {match}.*; give ILSVRC2012_devkit"):
+        kit.children()
+
+
 def test_some_classes_are_enough():
     kit = read_meta(_saved(_official_rows()[10:12]), archive="devkit")
     assert kit.classes == labels.ilsvrc2012_wnids()[10:12]
@@ -97,6 +132,8 @@ def _changed(**fields: object) -> list[tuple[Any, ...]]:
         (_changed(ILSVRC2012_ID=float("nan")), "meta.mat cannot be read"),
         (_changed(ILSVRC2012_ID=float("inf")), "meta.mat cannot be read"),
         (_changed(words=5.0), "a synset has no WNID or no words"),
+        (_changed(num_children=2.0), "n01440764 does not have the children that it says"),
+        (_changed(children="1 2"), "n01440764 does not have the children that it says"),
         (_official_rows()[-3:], "no classes, or one twice"),
         (_official_rows()[:1] * 2, "no classes, or one twice"),
     ],

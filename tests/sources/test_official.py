@@ -3,9 +3,9 @@ import hashlib
 import pytest
 import source_layouts as layouts
 
-from imnet_data.imagenet import labels
-from imnet_data.sources import official
-from imnet_data.sources.official import OFFICIAL_FILES, check_official, official_file
+from imnet_data.imagenet import facts, labels
+from imnet_data.imagenet.facts import OFFICIAL_FILES, PublishedSplit, official_file
+from imnet_data.sources.official import check_official
 from imnet_data.synth import devkit
 
 
@@ -44,8 +44,9 @@ def test_only_the_structure_is_compared_where_the_name_is_not_known(tmp_path):
 
 
 def test_whole_archives_have_no_differences_in_structure(tmp_path, monkeypatch):
-    monkeypatch.setattr(official, "COUNTS", {"train": 1000 * 2, "val": 50, "test": 3})
-    monkeypatch.setattr(official, "CLASS_COUNTS", range(2, 3))
+    counts = {"train": 1000 * 2, "val": 50, "test": 3}
+    splits = {split: PublishedSplit(count, range(2, 3)) for split, count in counts.items()}
+    monkeypatch.setattr(facts, "SPLITS", splits)
     inner = {
         wnid: layouts.tar_bytes({f"{wnid}_{n}.JPEG": b"x" for n in (1, 2)})
         for wnid in labels.ilsvrc2012_wnids()
