@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.machine.open_file import OpenFile
 
 
 class StoredReader(Closing):
@@ -38,10 +38,9 @@ class StoredReader(Closing):
         if isinstance(source, SupportsExtents):
             assert self._files is not None
             opened = self._files.open(source.shard[indices])  # here: `Files` is for one thread
-            descriptors = [file.descriptor for file in opened]
-            columns = source.nbytes[indices].tolist(), source.offset[indices].tolist()
-            places = list(zip(descriptors, *columns, strict=True))
-            read = self._pool.map(_pread_all, [places[part] for part in slices])
+            columns = source.offset[indices].tolist(), source.nbytes[indices].tolist()
+            places = list(zip(opened, *columns, strict=True))
+            read = self._pool.map(_read_all, [places[part] for part in slices])
         else:
             one = source.read
             read = self._pool.map(
@@ -57,8 +56,8 @@ class StoredReader(Closing):
             self._files.close()
 
 
-def _pread_all(places: Sequence[tuple[int, int, int]]) -> list[bytes]:
-    return [os.pread(*place) for place in places]
+def _read_all(places: Sequence[tuple[OpenFile, int, int]]) -> list[bytes]:
+    return [file.read(offset, nbytes) for file, offset, nbytes in places]
 
 
 def stored_hashes(dataset: Dataset, indices: NDArray[np.int64]) -> dict[int, str]:

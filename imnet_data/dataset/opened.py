@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +11,20 @@ import numpy as np
 from imnet_data import formats, jpeg
 from imnet_data.dataset import description, index, index_file, manifest
 from imnet_data.errors import FormatError, ManifestError, verify_command
+from imnet_data.machine import open_file
 from imnet_data.machine.closing import Closing
 from imnet_data.record import Listing, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from imnet_data.dataset.description import Description, SplitDescription
     from imnet_data.dataset.manifest import Entry
-    from imnet_data.formats import Shard
+    from imnet_data.formats import Format, Shard
+
+_MOST_OPEN_SHARDS = 64  # to open one again takes microseconds
 
 
 def is_dataset(path: Path) -> bool:
@@ -40,7 +43,9 @@ class Dataset(Closing):
         self._format = formats.get(about.format)
         self.index = index_file.open_index(self._index_path)
         self._fixes = ("", *about.splits[split].fixes)
-        self._shards: dict[int, Shard] = {}
+        names = [shard.name for shard in self._shard_files]
+        self._open_shard = _opener(formats.get(about.format), self.directory, names)
+        self._is_closed = False
         if self.index.digest != self.split_description.digest:
             raise ManifestError(
                 f"{self._index_path}: belongs to another manifest than "
@@ -94,7 +99,7 @@ class Dataset(Closing):
         """The files that `index.shard` numbers; the split's folder where each record has a file."""
         return tuple(self._shard_path(number) for number in range(len(self._shard_files)))
 
-    @cached_property
+    @functools.cached_property
     def listing(self) -> Listing:
         """Keys, wnids and published sizes of all records, in stored order."""
         wnids = np.array([*self.classes, ""], "S")  # label -1 is the last: no label
@@ -172,20 +177,23 @@ class Dataset(Closing):
         return entry
 
     def open_shard(self, number: int) -> Shard:
-        """Return shard `number`, opened on first use; closed by `close`."""
-        if number not in self._shards:
-            if not 0 <= number < len(self._shard_files):
-                raise FormatError(
-                    f"{self.directory}: there is no shard {number}; run {verify_command(self.root)}"
-                )
-            self._shards[number] = self._format.open(self._shard_path(number))
-        return self._shards[number]
+        """Return shard `number`, one of those that are open, or opened now.
+
+        Raises:
+            FormatError: if there is no such shard, or it cannot be opened.
+            ValueError: if the dataset was closed.
+        """
+        if self._is_closed:
+            raise ValueError(f"{self.directory}: the dataset was closed; open it again")
+        return self._open_shard(number)
 
     def close(self) -> None:
-        """Close the shards' files."""
-        for shard in self._shards.values():
-            shard.close()
-        self._shards = {}
+        """Let the shards' files go; nothing can be read afterwards."""
+        self._is_closed = True
+        self._open_shard.cache_clear()
+
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, str, Description]]:
+        return Dataset, (self.root, self.split, self.about)
 
     @property
     def _index_path(self) -> Path:
@@ -198,3 +206,19 @@ class Dataset(Closing):
     def _shard_path(self, number: int) -> Path:
         name = self._shard_files[number].name
         return self.directory / name if name else self.directory
+
+
+def _opener(
+    format: Format, directory: Path, names: Sequence[str]
+) -> functools._lru_cache_wrapper[Shard]:
+    """Return what opens the shards of a split; one is closed when nobody holds it any more."""
+
+    @functools.lru_cache(min(_MOST_OPEN_SHARDS, open_file.most() // 4))
+    def open_shard(number: int) -> Shard:
+        if not 0 <= number < len(names):
+            raise FormatError(
+                f"{directory}: there is no shard {number}; run {verify_command(directory.parent)}"
+            )
+        return format.open(directory / names[number])
+
+    return open_shard

@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import REPAIR, FormatError
+from imnet_data.machine.open_file import OpenFile, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +39,10 @@ class ShardFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = OpenFile(path)
         except OSError as error:
-            raise self.fault(f"cannot be opened ({error.strerror})") from error
-        self.nbytes = os.fstat(self._file.fileno()).st_size
+            raise FormatError(f"{path}: {explained(error, REPAIR)}") from error
+        self.nbytes = self._file.nbytes
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return exactly `nbytes` bytes from `offset` on.
@@ -53,16 +54,12 @@ class ShardFile:
             raise self.fault(
                 f"{nbytes} bytes should lie at {offset}, but the file ends at {self.nbytes}"
             )
-        descriptor = self._file.fileno()
         try:
-            content = os.pread(descriptor, nbytes, offset)
-            while len(content) < nbytes:  # a read gives 2 GiB at most
-                more = os.pread(descriptor, nbytes - len(content), offset + len(content))
-                if not more:
-                    raise self._cut_short(offset + len(content))
-                content += more
+            content = self._file.read(offset, nbytes)
         except OSError as error:
             raise self._unreadable(offset, error) from error
+        if len(content) < nbytes:
+            raise self._cut_short(offset + len(content))
         return content
 
     def fault(self, what: str) -> FormatError:
@@ -118,9 +115,10 @@ class _Ahead(ShardFile):
         return True
 
     def _read_into(self, piece: memoryview, offset: int) -> None:
+        self._file.require_open()
         while piece:
             try:
-                nbytes = os.preadv(self._file.fileno(), [piece], offset)
+                nbytes = os.preadv(self._file.descriptor, [piece], offset)
             except OSError as error:
                 raise self._unreadable(offset, error) from error
             if not nbytes:

@@ -11,6 +11,7 @@ Pillow's pixels, too, and is counted in `damaged`; any other damage is an error.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import deque
 from itertools import islice
@@ -197,6 +198,7 @@ class CpuLoader(Closing):
                 self.source.offset[indices].astype(np.int64),
                 self.source.nbytes[indices].astype(np.int64),
                 files,
+                [b"" if file.descriptor >= 0 else os.fsencode(file.path) for file in files],
             )
         else:
             jpegs = [self.source.read(index) for index in indices.tolist()]

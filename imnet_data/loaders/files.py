@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections import OrderedDict
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
 from imnet_data.loaders.source import record_name
+from imnet_data.machine.open_file import OpenFile, explained, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,26 +23,11 @@ if TYPE_CHECKING:
     from imnet_data.loaders.source import SupportsExtents
 
 
-class OpenFile:
-    """A file to read from at given positions, closed when nobody holds this any more."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            self.descriptor = -1
-            raise FormatError(f"{path}: cannot be opened ({error.strerror})") from error
-
-    def __del__(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-
-
 def read_extent(source: SupportsExtents, file: OpenFile, index: int) -> bytes:
     """Return what is stored of record `index`; a FormatError names it if the file lacks it."""
     nbytes = int(source.nbytes[index])
     try:
-        stored = os.pread(file.descriptor, nbytes, int(source.offset[index]))
+        stored = file.read(int(source.offset[index]), nbytes)
     except OSError as error:
         raise _unreadable(source, index, str(error.strerror)) from error
     if len(stored) < nbytes:
@@ -58,14 +43,14 @@ def _unreadable(source: SupportsExtents, index: int, why: str) -> FormatError:
 class Files:
     """Opens files by number; the least recently used one is let go where there are too many.
 
-    A file stays open for as long as a batch that is read from it is under way.
+    A file stays open for as long as a batch that is read from it is under way. Where batches hold
+    so many that no more may be open, the others are opened for each read.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._open: OrderedDict[int, OpenFile] = OrderedDict()
-        # the rest of what the process may open is for others
-        self._most = max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._open: weakref.WeakValueDictionary[int, OpenFile] = weakref.WeakValueDictionary()
+        self._recent: dict[int, OpenFile] = {}  # the least recently used first
 
     def open(self, numbers: NDArray[np.integer]) -> list[OpenFile]:
         """Return the open file of each number.
@@ -77,7 +62,7 @@ class Files:
 
     def close(self) -> None:
         """Let all files go."""
-        self._open.clear()
+        self._recent.clear()
 
     def _file(self, number: int) -> OpenFile:
         file = self._open.get(number)
@@ -86,11 +71,21 @@ class Files:
                 raise FormatError(
                     f"the index names shard {number} of {len(self._paths)}; run {verify_command()}"
                 )
-            file = self._open[number] = OpenFile(self._paths[number])
-            if len(self._open) > self._most:
-                self._open.popitem(last=False)
-        self._open.move_to_end(number)
+            file = self._opened(self._paths[number])
+            if file.descriptor < 0:
+                return file
+            self._open[number] = file
+        self._recent.pop(number, None)
+        self._recent[number] = file
         return file
+
+    def _opened(self, path: Path) -> OpenFile:
+        if not room():
+            self._recent.pop(next(iter(self._recent), -1), None)
+        try:
+            return OpenFile(path, opens=room())
+        except OSError as error:
+            raise FormatError(f"{path}: {explained(error, f'run {verify_command()}')}") from error
 
 
 class ReadAhead:
@@ -118,4 +113,6 @@ class ReadAhead:
         for shard in np.unique(shards):
             (file,) = self._files.open(np.array([shard]))
             start, end = int(offsets[shards == shard].min()), int(ends[shards == shard].max())
+            if file.descriptor < 0:
+                continue
             os.posix_fadvise(file.descriptor, start, end - start, os.POSIX_FADV_WILLNEED)

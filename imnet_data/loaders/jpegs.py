@@ -19,7 +19,7 @@ import numpy as np
 from imnet_data import jpeg
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
-from imnet_data.loaders.files import Files, OpenFile, ReadAhead, read_extent
+from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.source import (
     CHANGED,
     SupportsExtents,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
+    from imnet_data.machine.open_file import OpenFile
     from imnet_data.transforms import EvalRecipe
 
 _BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each

@@ -56,6 +56,7 @@ class BatchLoader:
         offsets: NDArray[np.int64],
         nbytes: NDArray[np.int64],
         held: object,
+        paths: list[bytes],
     ) -> int: ...
     def submit_buffers(
         self,

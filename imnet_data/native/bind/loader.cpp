@@ -47,6 +47,7 @@ struct Pending {
   Images out;
   nb::object held;
   std::vector<std::unique_ptr<Bytes>> buffers;
+  std::vector<std::string> paths;
 };
 
 class PyBatchLoader {
@@ -67,14 +68,21 @@ class PyBatchLoader {
 
   uint64_t submit_files(const Images& out, const GeometryRows& geometry, bool bicubic,
                         const Column<int32_t>& files, const Column<int64_t>& offsets,
-                        const Column<int64_t>& nbytes, nb::object held) {
+                        const Column<int64_t>& nbytes, nb::object held,
+                        const std::vector<nb::bytes>& paths) {
     const size_t count = out.shape(0);
-    if (files.size() != count || offsets.size() != count || nbytes.size() != count)
-      throw std::invalid_argument("files, offsets and nbytes must have one row a slot");
+    if (files.size() != count || offsets.size() != count || nbytes.size() != count ||
+        paths.size() != count)
+      throw std::invalid_argument("files, offsets, nbytes and paths must have one row a slot");
+    std::vector<std::string> names(count);  // which stay where they are
     std::vector<RecordSource> sources(count);
-    for (size_t i = 0; i < count; ++i)
-      sources[i] = {nullptr, files.data()[i], offsets.data()[i], nbytes.data()[i]};
-    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, held, {}});
+    for (size_t i = 0; i < count; ++i) {
+      names[i].assign(paths[i].c_str(), paths[i].size());
+      sources[i] = {nullptr, files.data()[i], names[i].c_str(), offsets.data()[i],
+                    nbytes.data()[i]};
+    }
+    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, held, {},
+                   std::move(names)});
   }
 
   uint64_t submit_buffers(const Images& out, const GeometryRows& geometry, bool bicubic,
@@ -86,10 +94,10 @@ class PyBatchLoader {
     std::vector<RecordSource> sources;
     for (const nb::handle buffer : buffers) {
       held.push_back(std::make_unique<Bytes>(buffer));
-      sources.push_back({held.back()->data(), -1, 0, int64_t(held.back()->size())});
+      sources.push_back({held.back()->data(), -1, "", 0, int64_t(held.back()->size())});
     }
     return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, nb::none(),
-                   std::move(held)});
+                   std::move(held), {}});
   }
 
   std::vector<Fault> wait(uint64_t ticket) {
@@ -181,7 +189,7 @@ void bind_loader(nb::module_& m) {
   nb::class_<PyBatchLoader>(m, "BatchLoader")
       .def(nb::init<int>(), "threads"_a)
       .def("submit_files", &PyBatchLoader::submit_files, "out"_a, "geometry"_a, "bicubic"_a,
-           "files"_a, "offsets"_a, "nbytes"_a, "held"_a)
+           "files"_a, "offsets"_a, "nbytes"_a, "held"_a, "paths"_a)
       .def("submit_buffers", &PyBatchLoader::submit_buffers, "out"_a, "geometry"_a, "bicubic"_a,
            "buffers"_a)
       .def("wait", &PyBatchLoader::wait, "ticket"_a)

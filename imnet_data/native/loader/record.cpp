@@ -1,5 +1,6 @@
 #include "loader/record.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,20 @@ std::string size_text(int width, int height) {
 void require(bool claim, const char* text) {
   if (!claim) throw std::invalid_argument(text);
 }
+
+// A file that is open for as long as this lives; none for a null path.
+struct OpenFile {
+  // a pipe that nobody writes to would be waited for; its size is 0
+  explicit OpenFile(const char* path)
+      : descriptor(path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1) {}
+  ~OpenFile() {
+    if (descriptor >= 0) close(descriptor);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  const int descriptor;
+};
 
 Outcome unreadable(std::string text) { return {RecordCode::unreadable, std::move(text)}; }
 
@@ -96,16 +111,19 @@ Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nby
     bytes = source.data + from;
     return {};
   }
+  const OpenFile opened(source.file < 0 ? source.path : nullptr);
+  const int file = source.file < 0 ? opened.descriptor : source.file;
+  if (file < 0) return unreadable(std::strerror(errno));
   // before memory is asked for, and before the reading, which sees a file that shrinks meanwhile
   struct stat about;
-  if (fstat(source.file, &about) != 0) return unreadable(std::strerror(errno));
+  if (fstat(file, &about) != 0) return unreadable(std::strerror(errno));
   if (source.offset < 0 || source.nbytes < 0 || source.nbytes > about.st_size - source.offset)
     return unreadable("needed are " + std::to_string(source.nbytes) +
                       " bytes, but the file ends at " + std::to_string(about.st_size));
   const auto count = static_cast<size_t>(nbytes);
   if (file_.size() < count) file_.resize(count);
   for (size_t done = 0; done < count;) {
-    const ssize_t got = pread(source.file, file_.data() + done, count - done,
+    const ssize_t got = pread(file, file_.data() + done, count - done,
                               static_cast<off_t>(source.offset + from) + static_cast<off_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return unreadable(std::strerror(errno));

@@ -11,10 +11,11 @@
 
 namespace imnet {
 
-// Where the image is: in memory, or in an open file.
+// Where the image is: in memory, or in a file.
 struct RecordSource {
   const uint8_t* data = nullptr;  // null: read it from the file
-  int file = -1;
+  int file = -1;                  // below 0: open `path` for as long as it is read
+  const char* path = "";
   int64_t offset = 0;
   int64_t nbytes = 0;
 };

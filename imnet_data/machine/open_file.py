@@ -1,0 +1,104 @@
+"""Plain files that are read at given positions, no more of them open than the process may have."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import stat
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_all: weakref.WeakSet[OpenFile] = weakref.WeakSet()
+
+
+class OpenFile:
+    """One file, closed by `close`, or when nobody holds this any more; shares no position."""
+
+    def __init__(self, path: Path, *, opens: bool = True) -> None:
+        """Open the file at `path`.
+
+        Args:
+            path: of a plain file; a pipe or a device is refused, and not waited for.
+            opens: False to open it for each read anew instead: `descriptor` is -1 then.
+
+        Raises:
+            OSError: if it cannot be opened, or is no plain file.
+        """
+        self.path = path
+        self.descriptor = _open(path) if opens else -1
+        self._opens = opens
+        if opens:
+            _all.add(self)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the file now."""
+        return os.fstat(self.descriptor).st_size
+
+    def read(self, offset: int, nbytes: int) -> bytes:
+        """Return `nbytes` bytes from `offset` on; fewer only where the file ends.
+
+        Raises:
+            OSError: if they cannot be read.
+            ValueError: if the file was closed.
+        """
+        if not self._opens:
+            return OpenFile(self.path).read(offset, nbytes)
+        self.require_open()
+        content = os.pread(self.descriptor, nbytes, offset)
+        while len(content) < nbytes:  # a read may be short for many reasons
+            more = os.pread(self.descriptor, nbytes - len(content), offset + len(content))
+            if not more:
+                break
+            content += more
+        return content
+
+    def require_open(self) -> None:
+        """Raise a ValueError if the file was closed."""
+        if self.descriptor < 0:
+            raise ValueError(f"{self.path}: was closed; open it again")
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+            _all.discard(self)
+
+    def __del__(self) -> None:
+        descriptor = getattr(self, "descriptor", -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    # a pipe that nobody writes to would be waited for
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return descriptor
+
+
+def most() -> int:
+    """Return how many may stay open: half of the limit is left to others."""
+    return max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
+def room() -> bool:
+    """Return whether one more may stay open."""
+    return len(_all) < most()
+
+
+def explained(error: OSError, remedy: str) -> str:
+    """Return why a file could not be opened, and what to do: `remedy` where it is at fault."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"cannot be opened ({reason}); raise the limit with `ulimit -n`"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"cannot be opened ({reason}); look at its permissions and at those of its folders"
+    return f"cannot be opened ({reason}); {remedy}"
