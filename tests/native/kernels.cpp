@@ -39,8 +39,8 @@ bool same(const Kernel& kernel, const Kernels& table, int number) {
   if (found == expected) return true;
   size_t at = 0;
   while (at < found.size() && at < expected.size() && found[at] == expected[at]) ++at;
-  std::printf("%-14s %-7s differs (case %d, from byte %zu of %zu)\n", kernel.name, table.name, number,
-              at, expected.size());
+  std::printf("%-14s %-7s differs (case %d, from byte %zu of %zu)\n", kernel.name, table.name,
+              number, at, expected.size());
   return false;
 }
 
@@ -80,8 +80,8 @@ void print_speed(const Kernel& kernel) {
     if (scalar != 0 && is_scalar(kernel, *table)) continue;
     const double found = time_of(kernel, *table);
     if (scalar == 0) scalar = found;
-    std::printf("%-14s %-7s %8.3f ns per %-6s %6.2f times scalar\n", kernel.name, table->name, found,
-                kernel.unit, scalar / found);
+    std::printf("%-14s %-7s %8.3f ns per %-6s %6.2f times scalar\n", kernel.name, table->name,
+                found, kernel.unit, scalar / found);
   }
 }
 

@@ -150,7 +150,8 @@ Case scan_case(Random& random, bool large) {
   state->data = padded(data, kScanHeadroom);
   state->nbytes = data.size();
   for (auto& quant : state->quant)
-    for (int16_t& factor : quant) factor = int16_t(random.between(1, random.one_in(8) ? 65535 : 99));
+    for (int16_t& factor : quant)
+      factor = int16_t(random.between(1, random.one_in(8) ? 65535 : 99));
   const ptrdiff_t stride = 8 * columns;
   state->out = Bytes(size_t(8 * stride * blocks) + kGuard, kGuardByte);
   ScanPlan& plan = state->plan;

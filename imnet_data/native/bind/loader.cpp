@@ -73,7 +73,7 @@ class PyBatchLoader {
     const size_t count = out.shape(0);
     if (files.size() != count || offsets.size() != count || nbytes.size() != count ||
         paths.size() != count)
-      throw std::invalid_argument("files, offsets, nbytes and paths must have one row a slot");
+      throw std::invalid_argument("files, offsets, nbytes and paths must have one row per slot");
     std::vector<std::string> names(count);  // which stay where they are
     std::vector<RecordSource> sources(count);
     for (size_t i = 0; i < count; ++i) {
@@ -89,7 +89,7 @@ class PyBatchLoader {
                           const nb::list& buffers) {
     const size_t count = out.shape(0);
     if (buffers.size() != count)
-      throw std::invalid_argument("there must be one buffer a slot");
+      throw std::invalid_argument("there must be one buffer per slot");
     std::vector<std::unique_ptr<Bytes>> held;
     std::vector<RecordSource> sources;
     for (const nb::handle buffer : buffers) {
@@ -159,12 +159,13 @@ class PyBatchLoader {
     if (out.shape(2) != side || side < 1 || side > static_cast<size_t>(Resizer::kMaxSource))
       throw std::invalid_argument("slots must be squares");
     if (geometry.shape(0) != count)
-      throw std::invalid_argument("geometry must have one row a slot");
+      throw std::invalid_argument("geometry must have one row per slot");
     auto batch = std::make_shared<Batch>();
     batch->sources = std::move(sources);
     batch->geometry.resize(count);
     if (count > 0)
-      std::memcpy(batch->geometry.data(), geometry.data(), count * sizeof(RecordGeometry));
+      std::memcpy(static_cast<void*>(batch->geometry.data()), geometry.data(),
+                  count * sizeof(RecordGeometry));
     batch->filter = bicubic ? Filter::bicubic : Filter::bilinear;
     batch->side = static_cast<int>(side);
     batch->out = out.data();

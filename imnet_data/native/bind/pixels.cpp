@@ -35,7 +35,8 @@ void require_rows(const Array& array, const char* name) {
   if ((channels != 1 && channels != 3) || (channels > 1 && array.stride(2) != 1) ||
       (width > 1 && array.stride(1) != channels) ||
       (array.shape(0) > 1 && array.stride(0) < width * channels))
-    throw std::invalid_argument(std::string(name) + " must have contiguous rows of 1 or 3 channels");
+    throw std::invalid_argument(std::string(name) +
+                                " must have contiguous rows of 1 or 3 channels");
 }
 
 void resize(const Pixels& image, const OutPixels& out, std::tuple<int, int> size,

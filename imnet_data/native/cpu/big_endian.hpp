@@ -1,4 +1,4 @@
-// Words of eight bytes, the first one highest.
+// Words of eight bytes, the first byte highest.
 #pragma once
 
 #include <cstdint>

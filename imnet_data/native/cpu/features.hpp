@@ -1,5 +1,5 @@
-// What the code of each variant is compiled for, and whether the processor has it. Nothing but the
-// table of kernels.cpp asks.
+// What the code of each variant is compiled for, and whether the processor has it; only the table
+// in kernels.cpp asks.
 #pragma once
 
 #if defined(__x86_64__)

@@ -1,6 +1,6 @@
-// The compression function of SHA-256, of one to three streams at once: with SHA instructions each
-// stream waits for its previous one for twice as long as it keeps the unit busy. Measured (Zen 4),
-// ns a byte: one stream 0.55, two 0.29, three 0.24; three without AVX's third operand 0.26.
+// The compression function of SHA-256 for one to three streams at once. Each SHA instruction waits
+// for the previous one of its stream for twice as long as it keeps the unit busy. Measured (Zen 4),
+// in ns per byte: one stream 0.55, two 0.29, three 0.24; three without AVX's third operand 0.26.
 //
 // Source: FIPS 180-4, 4.1.2, 4.2.2, 6.2.2.
 #pragma once
@@ -13,7 +13,7 @@ namespace imnet {
 constexpr int kMaxShaStreams = 3;
 constexpr size_t kShaBlock = 64;
 
-// Takes `blocks` blocks of each stream; `data` then points behind them. A state is aligned to 16.
+// Processes `blocks` blocks of each stream and advances `data` past them. States are aligned to 16.
 using Sha256Compress = void (*)(uint32_t* const* states, const uint8_t** data, size_t blocks);
 
 // [streams - 1]

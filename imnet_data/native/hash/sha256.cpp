@@ -8,7 +8,7 @@
 namespace imnet {
 namespace {
 
-constexpr size_t kTurn = 4096;  // bytes after which others may have more left
+constexpr size_t kTurn = 4096;  // bytes, after which other inputs may have more left
 
 void compress_one(uint32_t* state, const uint8_t*& data, size_t blocks) {
   kernels().sha256[0](&state, &data, blocks);
@@ -89,7 +89,7 @@ void Sha256Input::skip(size_t nbytes) {
 }
 
 template <int kLanes>
-void Sha256Input::go_on(Sha256Input* inputs) {
+void Sha256Input::advance(Sha256Input* inputs) {
   Sha256* sums[kLanes];
   const uint8_t* data[kLanes];
   size_t taken = kTurn;
@@ -110,9 +110,9 @@ void Sha256Input::run(std::vector<Sha256Input>& inputs) {
     const size_t sorted = std::min<size_t>(3, inputs.size());
     std::partial_sort(inputs.begin(), inputs.begin() + sorted, inputs.end(), has_more);
     if (sorted > 2 && inputs[2].nbytes_ != 0)
-      go_on<3>(inputs.data());
+      advance<3>(inputs.data());
     else if (sorted > 1 && inputs[1].nbytes_ != 0)
-      go_on<2>(inputs.data());
+      advance<2>(inputs.data());
     else
       break;
   }

@@ -20,13 +20,13 @@ class Sha256 {
   void update(const uint8_t* data, size_t nbytes);
   Digest digest() const;
 
-  // What `update` does to each of them, `nbytes` each.
+  // Does what `update` does to each of them, with `nbytes` bytes each.
   template <int kLanes>
   static void update_all(Sha256* const (&sums)[kLanes], const uint8_t* const (&data)[kLanes],
                          size_t nbytes);
 
  private:
-  // Fills the block that is begun, and gives how many bytes that took.
+  // Fills the block that is begun; returns how many bytes it took.
   size_t fill(const uint8_t* data, size_t nbytes);
   void keep(const uint8_t* data, size_t nbytes);
 
@@ -36,13 +36,13 @@ class Sha256 {
   uint64_t nbytes_ = 0;
 };
 
-// What is still to go into a sum.
+// Bytes that are still to be hashed.
 class Sha256Input {
  public:
   explicit Sha256Input(Sha256& sum) : sum_(&sum) {}
   void append(const uint8_t* data, size_t nbytes);
 
-  // Takes all of them, one at least, to their ends: always the three that have most left.
+  // Hashes all inputs (at least one) to their ends, always the three that have most left.
   static void run(std::vector<Sha256Input>& inputs);
 
  private:
@@ -52,15 +52,15 @@ class Sha256Input {
   };
 
   template <int kLanes>
-  static void go_on(Sha256Input* inputs);  // with the first kLanes of them
+  static void advance(Sha256Input* inputs);  // the first kLanes of them
 
   const Piece& first() const { return pieces_[first_]; }
   void skip(size_t nbytes);  // within the first piece
 
   Sha256* sum_;
-  std::vector<Piece> pieces_;  // none of them empty
-  size_t first_ = 0;           // of them that is left
-  size_t nbytes_ = 0;          // left
+  std::vector<Piece> pieces_;  // none is empty
+  size_t first_ = 0;           // of the pieces that are left
+  size_t nbytes_ = 0;          // that are left
 };
 
 }  // namespace imnet

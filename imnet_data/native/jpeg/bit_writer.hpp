@@ -39,7 +39,7 @@ class BitWriter {
       copy_few(data, begin, end - begin < 56 ? int(end - begin) : 56);
   }
 
-  // Fills the last byte with the low bits of `pad`.
+  // Completes the last byte with the low bits of `pad`.
   void finish(unsigned pad) {
     const int missing = (8 - count_) & 7;
     if (missing != 0) put(pad & ((1u << missing) - 1), missing);

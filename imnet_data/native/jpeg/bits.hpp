@@ -10,7 +10,7 @@
 namespace imnet {
 namespace {
 
-// At least 56 right bits afterwards.
+// Leaves at least 56 valid bits.
 IMNET_SCAN_INLINE void refill(BitReader& reader) {
   reader.bits |= load_big_endian(reader.next) >> (reader.count & 63);
   reader.next += 7 - ((reader.count >> 3) & 7);
@@ -35,7 +35,7 @@ IMNET_SCAN_INLINE int value_bits(const BitReader& reader, uint64_t count, uint64
   return int(IMNET_LOW_BITS(reader.bits >> (-count & 63), size));
 }
 
-// What the slow ways give back: by value, so that the fast ways can keep all in registers.
+// What the slow paths return: by value, so that the fast paths can keep all in registers.
 struct SlowSymbol {
   BitReader reader;
   int symbol = -1;  // -1: there is no such code

@@ -13,7 +13,7 @@ void append_marker(std::vector<uint8_t>& out, int marker) {
   out.push_back(uint8_t(marker));
 }
 
-bool tells_colour(int marker, const uint8_t* segment, size_t length) {
+bool describes_color(int marker, const uint8_t* segment, size_t length) {
   if (marker == 0xE0) return length >= 7 && std::memcmp(segment + 4, "JFIF", 5) == 0;
   return marker == 0xEE && length >= 7 && std::memcmp(segment + 4, "Adobe", 5) == 0;
 }
@@ -39,7 +39,7 @@ void append_header(const uint8_t* data, const JpegHeader& header, int width, int
     }
     const size_t length = data[at + 2] << 8 | data[at + 3];
     const bool application = (marker & 0xF0) == 0xE0 || marker == 0xFE;
-    if (!application || tells_colour(marker, data + at, length + 2)) {
+    if (!application || describes_color(marker, data + at, length + 2)) {
       const size_t start = out.size();
       append(out, data + at, data + at + 2 + length);
       if (at == header.sof_offset) {
@@ -76,7 +76,7 @@ JpegStatus crop_jpeg(const uint8_t* data, size_t nbytes, const Box& box, std::ve
   int first = region.left / interval;
   const int last = (region.right + interval - 1) / interval;
   const int end_x = last == per_row ? header.width : last * step;
-  // libjpeg-turbo does not filter components of one or two samples a row
+  // libjpeg-turbo does not filter components with one or two samples per row
   while (first > 0 && end_x - first * step <= 2 * header.max_h) --first;
   const int end_y = region.lower == rows ? header.height : region.lower * mcu_height;
   const int left = first * step, upper = region.upper * mcu_height;

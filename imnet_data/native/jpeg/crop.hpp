@@ -1,9 +1,9 @@
 // A smaller JPEG of a part of an image, cut out of the compressed bytes: nothing is decoded.
 //
-// It needs restart intervals that divide the MCUs of a row, as JpegRewriter makes them. Kept are
-// the intervals that meet the box and the pixels next to it, which fancy upsampling looks at; the
-// markers are numbered anew, the frame header gets the new size. Of the application segments only
-// JFIF and Adobe stay: they say what the colours are.
+// This needs restart intervals that divide the MCUs of a row, as JpegRewriter makes them. The
+// intervals that meet the box, or the pixels next to it that fancy upsampling reads, are kept; the
+// markers are renumbered, and the frame header has the new size. Of the application segments only
+// JFIF and Adobe stay: they define the colours.
 #pragma once
 
 #include <cstddef>

@@ -53,7 +53,7 @@ bool append_header(const uint8_t* data, size_t end, const JpegHeader& header,
     append(out, table.symbols.data(), table.symbols.data() + table.symbol_count);
     at = old.offset + 17 + old.symbol_count;
     if (at > end) return false;
-    // tables of one segment stand behind each other: its start has moved by the others' growth only
+    // only the tables of earlier segments have moved the start of this one
     ptrdiff_t before = 0;
     for (int other : order)
       if (header.dc[other].segment < old.segment)

@@ -1,4 +1,4 @@
-// DC Huffman tables that get more codes, and lose them again; differences as their bits.
+// DC Huffman tables to which codes are added and removed again, and the encoding of differences.
 #pragma once
 
 #include <array>
@@ -17,15 +17,15 @@ using DcSpecs = std::array<HuffmanSpec, 4>;
 // Bits of the value of a difference: T.81, table F.1.
 int difference_size(int value);
 
-// Adds codes for these symbols after the last one, so that those that are there stay; false where
+// Adds codes for these symbols after the last one, which leaves the others as they are; false where
 // there is no room below the code of all ones, which no table may have.
 bool add_codes(HuffmanSpec& spec, const std::vector<uint8_t>& symbols);
 
-// Takes away the last `count` codes; false where they are not all of the longest length.
+// Removes the last `count` codes; false where they are not all of the longest length.
 bool remove_codes(HuffmanSpec& spec, int count);
 
-// Appends the header up to `end`, with these tables in the place of those that `header` found;
-// false where one of them reaches beyond `end`.
+// Appends the header up to `end`, with these tables instead of those that `header` found; false
+// where one of them reaches beyond `end`.
 bool append_header(const uint8_t* data, size_t end, const JpegHeader& header, const DcSpecs& tables,
                    std::vector<uint8_t>& out);
 
@@ -33,9 +33,9 @@ class DcEncoder {
  public:
   explicit DcEncoder(const HuffmanSpec& spec);
 
-  // Bits of a difference; 0: the table has no code for it.
+  // The number of bits of a difference; 0 where the table has no code for it.
   int length(int value) const;
-  // False, and nothing written, where the table has no code for it.
+  // Writes nothing and returns false where the table has no code for it.
   bool put(int value, BitWriter& writer) const;
 
  private:

@@ -48,7 +48,7 @@ struct JpegDecoder::Workspace {
   uint8_t* out;
   ptrdiff_t out_stride;
   int rows_written;
-  const uint8_t* scan_end;  // the marker behind the data that was read last
+  const uint8_t* scan_end;  // the marker after the data that was read last
   bool streaming;  // rows can be written while the scan is read
   bool keep;       // false: the data is only checked, no samples are made
   bool walking;    // while it is sound, its symbols are stepped over
@@ -84,7 +84,7 @@ JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t ma
   data_ = data;
   nbytes_ = nbytes;
   const JpegStatus status = header_.read(data, nbytes);
-  // what a header breaks, other decoders may read in their own way
+  // a header that breaks the standard may be read by other decoders in their own way
   if (!status) return {JpegCode::unsupported, status.text, status.offset};
   if (uint64_t(header_.width) * uint64_t(header_.height) > max_pixels)
     return {JpegCode::too_large, "more pixels than allowed", 0};

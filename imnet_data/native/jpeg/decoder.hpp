@@ -1,18 +1,18 @@
 // JPEG to RGB, equal to libjpeg-turbo's accurate decode bit for bit; for use from any thread.
 //
 // Contract:
-//   JpegDecoder decoder;                       // one a thread; keeps its workspace between images
+//   JpegDecoder decoder;                   // one per thread; keeps its workspace between images
 //   JpegStatus status = decoder.open(data, nbytes);   // reads the header, allocates nothing
 //   if (status) status = decoder.decode(box, out, out_stride);
 //   if (!status) ...                           // status.code, status.text, status.offset
 // - `data` must stay as it is from open() to the last decode(); any number of boxes may be decoded.
 // - `box` must lie within (0, 0, header().width, header().height) and not be empty.
-// - `out` gets box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart;
-//   nothing is written past the last byte of a row. Where decode() fails its content is not defined.
+// - `out` receives box.height() rows of box.width() * 3 bytes R, G, B, `out_stride` bytes apart;
+//   nothing is written past the last byte of a row. If decode() fails, its content is undefined.
 // - `unsupported` is what this decoder leaves to others (progressive, arithmetic, 12 bits, lossless,
-//   two or four components, a structure that they may read otherwise, no JPEG at all): give the same
-//   bytes to another decoder. `damaged` is entropy-coded data that is not what it should be.
-// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte a sample of the
+//   two or four components, a structure that they may read otherwise, no JPEG at all): pass the
+//   same bytes to another decoder. `damaged` is entropy-coded data that breaks the standard.
+// - No exceptions but std::bad_alloc, from the growth of the workspace: one byte per sample of the
 //   MCUs that the box needs, and the size of the compressed data. It never shrinks.
 #pragma once
 

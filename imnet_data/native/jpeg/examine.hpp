@@ -9,7 +9,7 @@
 
 namespace imnet {
 
-// Each is ok where there is nothing to say. All ok: JpegDecoder gives the pixels of Pillow.
+// Each is ok where there is nothing to report. If all are, JpegDecoder makes the pixels of Pillow.
 struct JpegExamination {
   JpegStatus header;  // damaged, so that nothing else is known; or too_large
   JpegStatus coding;     // a kind of JPEG that only other decoders take

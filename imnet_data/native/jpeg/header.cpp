@@ -50,8 +50,8 @@ bool starts_with(const uint8_t* segment, size_t length, const char* text, size_t
   return length >= text_length && std::memcmp(segment, text, text_length) == 0;
 }
 
-// Whether Pillow gets through the image resources of Photoshop: it asks for the length of a name
-// without looking whether there is one, while it notices the end anywhere else.
+// Whether Pillow can read the image resources of Photoshop: it reads the length of a name without
+// checking that there is one, while it notices the end anywhere else.
 bool resources_end_well(const uint8_t* segment, size_t length) {
   size_t at = 14;
   while (at < length && length - at >= 4 && std::memcmp(segment + at, "8BIM", 4) == 0) {
@@ -77,7 +77,7 @@ JpegStatus JpegHeader::read(const uint8_t* data, size_t nbytes) {
   *this = JpegHeader();
   if (nbytes < 2 || data[0] != 0xFF || data[1] != kSoi)
     return damaged("not a JPEG: it does not start with FF D8", 0);
-  // T.81 wants tables in the file; Motion JPEG leaves out the usual ones, libjpeg-turbo allows it
+  // T.81 requires tables in the file; Motion JPEG omits the usual ones, which libjpeg-turbo allows
   for (int i = 0; i < 2; ++i) {
     dc[i] = default_dc_table(i);
     ac[i] = default_ac_table(i);
@@ -242,7 +242,7 @@ JpegStatus JpegHeader::read_scan(const uint8_t* segment, size_t length, size_t o
     while (which < component_count && (components[which].id != entry[0] || taken[which])) ++which;
     if (which == component_count)
       return damaged("a scan names a component that is not there", offset + 1 + 2 * i);
-    // libjpeg-turbo looks from the i-th component on, and refuses one that it meets twice
+    // libjpeg-turbo searches from the i-th component on, and refuses one that it finds twice
     int theirs = i;
     while (theirs < component_count && components[theirs].id != entry[0]) ++theirs;
     if (theirs != which)
@@ -260,7 +260,7 @@ JpegStatus JpegHeader::read_scan(const uint8_t* segment, size_t length, size_t o
   return {};
 }
 
-// Segments that Pillow reads, too, and refuses where they are shorter than it takes for granted.
+// Segments that Pillow also reads, and refuses where they are shorter than it assumes.
 void JpegHeader::read_app(uint8_t marker, const uint8_t* segment, size_t length, size_t offset) {
   const auto starts = [&](const char* text, size_t text_length) {
     return starts_with(segment, length, text, text_length);
@@ -291,8 +291,9 @@ JpegStatus JpegHeader::decodable() const {
   if (sof == 0xC2) return no("progressive");
   if (sof >= 0xC9) return no("arithmetic coding");
   if (sof != 0xC0 && sof != 0xC1) return no("lossless or hierarchical");
-  if (precision != 8) return no("not 8 bits a sample");
-  if (component_count != 1 && component_count != 3) return no(component_count == 2 ? "two components" : adobe_transform == 2 ? "YCCK" : "CMYK");
+  if (precision != 8) return no("not 8 bits per sample");
+  if (component_count == 2) return no("two components");
+  if (component_count == 4) return no(adobe_transform == 2 ? "YCCK" : "CMYK");
   for (int i = 0; i < component_count; ++i)
     if (max_h % components[i].h != 0 || max_v % components[i].v != 0)
       return no("a sampling factor does not divide the largest one");

@@ -1,4 +1,4 @@
-// What a JPEG says of itself, every length checked.
+// The header of a JPEG, with every length checked.
 // Source: ITU-T T.81 annex B; JFIF 1.02; Adobe Technical Note 5116, section 18 (APP14).
 #pragma once
 
@@ -48,8 +48,8 @@ struct JpegHeader {
   std::array<bool, 4> quant_defined{};
   std::array<HuffmanSpec, 4> dc{}, ac{};
   JpegScan scan;
-  // The first thing in the segments of which this reader cannot say what libjpeg and Pillow make of
-  // it: junk between segments, a marker or a segment that they may refuse. Ok: there is none.
+  // The first thing in the segments that libjpeg or Pillow may read in another way or refuse: junk
+  // between segments, an unusual marker or segment. Ok where there is none.
   JpegStatus irregular;
 
   // Reads all segments up to the first scan.
@@ -58,8 +58,8 @@ struct JpegHeader {
   // Reads on from `offset` to the next scan; `found` is false where the image ends instead.
   JpegStatus read_next_scan(const uint8_t* data, size_t nbytes, size_t offset, bool& found);
 
-  // Reads on from `offset`, behind the last scan, to the end of the image: `damaged` where it is
-  // missing, `unsupported` where more than application data stands before it.
+  // Reads from `offset`, after the last scan, to the end of the image: `damaged` where the end is
+  // missing, `unsupported` where more than application data comes before it.
   JpegStatus read_end(const uint8_t* data, size_t nbytes, size_t offset) const;
 
   bool rgb() const;        // three components that are R, G and B, not Y, Cb and Cr

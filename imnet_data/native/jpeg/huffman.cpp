@@ -41,7 +41,7 @@ void find_fronts(const HuffmanSpec& spec, Fronts& fronts) {
 
 enum class Seen { nothing, sign, all };
 
-// What can be told of a symbol of which the first `left` bits of its window are known.
+// What is known of a symbol when only the first `left` bits of its window are.
 Seen seen(const Front& front, int left) {
   if (front.code_bits == 0 || front.code_bits > left) return Seen::nothing;
   if (front.bits <= left) return Seen::all;
@@ -131,7 +131,7 @@ bool HuffmanCodes::build(const HuffmanSpec& spec) {
     offsets[bits] = next - int(code);
     code += spec.counts[bits];
     next += spec.counts[bits];
-    // no code may be all ones, as libjpeg holds too
+    // no code may be all ones; libjpeg checks this, too
     if (spec.counts[bits] != 0 && code >= 1u << bits) return false;
     limits[bits] = code << (16 - bits);
     code <<= 1;

@@ -1,4 +1,4 @@
-// Huffman tables made for speed: one lookup gives up to two coefficients and the end of block.
+// Huffman tables made for speed: one lookup finds up to two coefficients and the end of block.
 //
 // An entry of AcTable covers the next kLookupBits bits. Its symbols are decoded when the table is
 // built, as far as they lie in these bits; of the last one, only the sign bit has to lie in them,
@@ -27,7 +27,7 @@ constexpr int kLookupBits = 10;
 constexpr int kLookupSize = 1 << kLookupBits;
 constexpr int kEndOfBlock = 128;
 constexpr uint64_t kUnknownSymbol = 192 << 16 | 1 << 24;
-// A refill gives 56 bits, enough for three lookups.
+// A refill leaves 56 bits, enough for three lookups.
 constexpr int kMaxEntryBits = 18;
 
 struct HuffmanCodes {
@@ -36,7 +36,7 @@ struct HuffmanCodes {
     uint8_t value;
   };
 
-  // False where the counts are more than a prefix code can have.
+  // False where there are more codes than a prefix code can have.
   bool build(const HuffmanSpec& spec);
   // The symbol at the front of 16 bits.
   Symbol find(uint32_t window) const;

@@ -1,7 +1,7 @@
 // Inverse DCT: the accurate integer method of libjpeg (jidctint, "islow"), bit for bit.
 //
-// As in libjpeg-turbo's SIMD code for x86, products with the quantiser and sums of two inputs wrap at
-// 16 bits, and the result of the first pass saturates at 16 bits, or wraps where rows 1 to 7 are
+// As in libjpeg-turbo's SIMD code for x86, products with the quantiser and sums of two inputs wrap
+// at 16 bits, and the result of the first pass saturates at 16 bits, or wraps where rows 1 to 7 are
 // empty: this matters only for coefficients that no encoder makes (beyond +-8191 after
 // dequantisation). Its code for ARM wraps where that for x86 saturates; that is not followed.
 //

@@ -41,7 +41,8 @@ JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
     if (specs.dc.offset == 0) return not_seekable("a Huffman table is not in the file");
     const DcTable* dc = dc_tables_.get(specs.dc);
     const SkipTable* skip = skip_tables_.get(specs);
-    if (dc == nullptr || skip == nullptr) return not_seekable("a Huffman table is missing, or is none");
+    if (dc == nullptr || skip == nullptr)
+      return not_seekable("a Huffman table is missing, or is none");
     const int count = scan.count == 1 ? 1 : part.h * part.v;
     for (int k = 0; k < count; ++k) {
       ring_[block_count_].table = skip;
@@ -141,7 +142,7 @@ JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const ui
   return status;
 }
 
-// The intervals that are through give their places to the next ones.
+// An interval that has ended makes room for the next one.
 JpegStatus JpegIntervals::walk_in_turn() {
   const SkipFunction skip = kernels().skip;
   const size_t count = intervals_.size();

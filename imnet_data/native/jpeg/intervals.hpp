@@ -1,5 +1,5 @@
-// The restart intervals of a scan, those that it has or those that it is to get: which bits are
-// theirs, and the DC differences that a restart changes.
+// The restart intervals of a scan, existing or to be added: which bits belong to each, and the DC
+// differences that a restart changes.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ constexpr const char* kDamagedScan = "its image data is damaged";
 
 struct DcPlace {        // the first DC difference of a component in an interval
   uint64_t begin, end;  // its bits in the unstuffed data
-  int value;            // that it gives, where the prediction is right
+  int value;            // the DC value after it, if the prediction is right
   int table;
 };
 
@@ -32,7 +32,7 @@ struct JpegInterval {
 // Keeps its workspace between images. Statuses are `not_seekable` with the reason.
 class JpegIntervals {
  public:
-  // To be called first; `interval`: in MCUs.
+  // Must be called first; `interval` is in MCUs.
   JpegStatus plan(const JpegHeader& header, int interval);
   // Divides the scan at `data`, which has no restart markers; `*stop` is the marker after it.
   JpegStatus divide(const uint8_t* data, const uint8_t* end, const uint8_t** stop);

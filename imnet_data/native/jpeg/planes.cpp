@@ -17,7 +17,7 @@ int divide_up(int value, int by) { return (value + by - 1) / by; }
 
 McuRegion::McuRegion(const JpegHeader& header, const Box& box) {
   const int width = header.mcu_width(), height = header.mcu_height();
-  // fancy upsampling looks one sample further, which is one pixel further at most
+  // fancy upsampling reads one sample further, which is at most one pixel further
   const int context_x = width > 8, context_y = height > 8;
   left = std::max(box.left - context_x, 0) / width;
   upper = std::max(box.upper - context_y, 0) / height;
@@ -51,7 +51,7 @@ void JpegPlanes::plan(const JpegHeader& header, const Box& box, const McuRegion&
     total += nbytes[i];
     h_factor_[i] = max_h / h;
     v_factor_[i] = max_v / v;
-    // libjpeg-turbo has no filter for components of one or two samples a row
+    // libjpeg-turbo has no filter for components with one or two samples per row
     const bool filtered = plane.width > 2;
     Upsample& kind = upsample_[i];
     if (h_factor_[i] == 1 && v_factor_[i] == 1)

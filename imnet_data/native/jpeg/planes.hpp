@@ -1,4 +1,4 @@
-// The samples of the part of an image that is wanted, and the way from them to RGB.
+// The samples of the wanted part of an image, and their conversion to RGB.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ class GrowingBuffer {
   size_t nbytes_ = 0;
 };
 
-// Which MCUs a box needs, the neighbours that fancy upsampling looks at included.
+// Which MCUs a box needs, including the neighbours that fancy upsampling reads.
 struct McuRegion {
   int left = 0, upper = 0, right = 0, lower = 0;  // half open, in MCUs of an interleaved scan
 
@@ -56,7 +56,7 @@ class JpegPlanes {
 
   const Plane& plane(int component) const { return planes_[component]; }
 
-  // How many pixel rows can be made when all MCU rows before `mcu_row` are there.
+  // How many pixel rows can be made once all MCU rows before `mcu_row` have been decoded.
   int rows_ready(int mcu_row) const;
 
   // Makes the pixel rows [first, last) of the image; `out` is the first of them.

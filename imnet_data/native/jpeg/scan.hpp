@@ -72,7 +72,7 @@ bool scan_neon(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 constexpr const char* kEndsEarly = "image data ends early";
 constexpr const char* kFilledData = "fill bytes within the image data";
 
-// Goes over the restart marker that is due, 0 to 7, at `at`, which is the end of image data.
+// Moves `at`, the end of image data, past the restart marker that is due (0 to 7).
 JpegStatus pass_restart(const uint8_t* data, size_t nbytes, int due, const uint8_t*& at);
 
 // The first marker at or after `data` (its FF), or `end`.

@@ -23,7 +23,7 @@ IMNET_SCAN_INLINE void finish(const PendingBlock& block) {
 }  // namespace
 
 // Each block is transformed after the next one's coefficients were read: the end of a block is a
-// branch that is mispredicted more often than not, and the processor has the transform to work on
+// branch that is mispredicted more often than not, and the processor can work on the transform
 // while it looks up the symbols that follow.
 IMNET_SCAN_TARGET bool IMNET_SCAN_NAME(ScanPlan& plan, ScanStream& stream, const ScanRun& run) {
   BitReader reader = stream.reader;

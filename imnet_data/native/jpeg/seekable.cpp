@@ -55,8 +55,8 @@ bool JpegRewriter::write_scan(const DcSpecs& specs, bool restarts, unsigned pad,
                                  DcEncoder(specs[3])};
   const std::vector<JpegInterval>& intervals = intervals_.all();
   const uint8_t* const data = intervals_.data();
-  // each new difference has 31 bits at most, each interval is filled up to a byte and marked, and
-  // each byte may be stuffed
+  // each new difference has at most 31 bits, each interval is padded to a byte and has a marker, each
+  // byte may be stuffed
   uint8_t* const begin =
       rewritten_.reserve(2 * (intervals.back().end / 8 + intervals.size() * 16) + 64);
   BitWriter writer(begin);
@@ -120,8 +120,8 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
   written = written && write_scan(specs, true, 0, out);
   append(out, stop, data + nbytes);
 
-  // The AC bits were copied, and codes that were added change none that was there; so what is left
-  // to see is whether the header and the first differences come back.
+  // The AC bits were copied, and added codes change no existing one, so what is left to check is
+  // whether the header and the first differences can be restored.
   check_.clear();
   JpegHeader made;
   if (!written || !differences_are_canonical(header.dc) ||
@@ -130,12 +130,12 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
       check_.size() != header.scan.data_offset ||
       std::memcmp(check_.data(), data, check_.size()) != 0) {
     out.resize(start);
-    return not_seekable("its bytes could not be had back exactly");
+    return not_seekable("its bytes could not be restored exactly");
   }
   return {};
 }
 
-// Appends the header as it was before; false where it is not one of seekable().
+// Appends the original header; false where seekable() did not write this one.
 bool JpegRewriter::restore_header(const JpegHeader& header, const uint8_t* data,
                                   std::vector<uint8_t>& out) {
   const size_t sos = header.scan.sos_offset, added = kMarkSize + kRestartSize;
@@ -154,7 +154,7 @@ bool JpegRewriter::restore_header(const JpegHeader& header, const uint8_t* data,
   return true;
 }
 
-// Whether the differences that are written anew have the codes that restore() would give them.
+// Whether the differences that were rewritten have the codes that restore() writes.
 bool JpegRewriter::differences_are_canonical(const DcSpecs& specs) {
   const DcEncoder encoders[4] = {DcEncoder(specs[0]), DcEncoder(specs[1]), DcEncoder(specs[2]),
                                  DcEncoder(specs[3])};
@@ -188,7 +188,8 @@ JpegStatus JpegRewriter::restore(const uint8_t* data, size_t nbytes, std::vector
   const uint8_t* stop = data;
   status = intervals_.plan(header, header.restart_interval);
   if (status) status = intervals_.find(data + header.scan.data_offset, data + nbytes, &stop);
-  if (status && !write_scan(restored_dc_, false, restored_pad_, out)) status = not_seekable(kDamagedScan);
+  if (status && !write_scan(restored_dc_, false, restored_pad_, out))
+    status = not_seekable(kDamagedScan);
   if (status)
     append(out, stop, data + nbytes);
   else

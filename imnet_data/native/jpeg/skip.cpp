@@ -9,8 +9,8 @@
 namespace imnet {
 namespace {
 
-// The entries of all windows of `width` bits; `rest[n]` are those of n bits for what comes after
-// the first symbol: the bits of its value do not matter, so they are the same again and again.
+// Fills the entries of all windows of `width` bits. `rest[n]` are those of n bits for what comes
+// after the first symbol: the bits of its value do not matter, so they repeat.
 void fill(const HuffmanSpec& spec, bool dc, int width, const uint16_t* const* rest, uint16_t* out) {
   const uint16_t* const end = out + (1 << width);
   int next = 0;

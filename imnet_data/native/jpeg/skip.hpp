@@ -1,14 +1,14 @@
 // Where the blocks of a scan end: its Huffman symbols are stepped over, not decoded.
 //
-// An entry of a table is for the next kSkipBits bits. It steps over all symbols whose codes lie in
-// them, up to the end of the block; the value of the last one may reach beyond.
+// An entry of a table covers the next kSkipBits bits. It steps over all symbols whose codes lie in
+// them, up to the end of the block; the value of the last symbol may reach beyond.
 //   0..5   bits used
 //   6..15  how far the position in the block moves; + kSkipEnd where the block ends
-// Where already the first code is longer, it uses no bits and moves by kSkipUnknown.
+// Where even the first code is longer, it uses no bits and moves by kSkipUnknown.
 //
-// Several restart intervals are walked in turn, so that the processor has the others to work on
-// while it waits for an entry of one; and without a branch at the end of a block, which would be
-// mispredicted more often than not, for all of them.
+// Several restart intervals are walked in turn, so that the processor can work on the others while
+// it waits for an entry of one. There is no branch at the end of a block: it would be mispredicted
+// more often than not, and delay all of them.
 //
 // Source: ITU-T T.81, F.2.2.
 #pragma once
@@ -26,10 +26,10 @@ namespace imnet {
 // twice the memory), 2 % slower with 13.
 constexpr int kSkipBits = 11;
 constexpr int kSkipSize = 1 << kSkipBits;
-// Three lookups in the 57 bits that a load gives.
+// Three lookups in the 57 bits of a load.
 constexpr int kMaxSkip = (57 - kSkipBits) / 2;
-// The low byte of a position is above 64 where the block is not ended as it should be, even if all
-// symbols of an entry were runs of 16 zeros with codes of one bit.
+// The low byte of a position is above 64 where the block does not end as it should, even if all
+// symbols of an entry are runs of 16 zeros with codes of one bit.
 constexpr int kSkipEnd = 257;
 constexpr int kSkipUnknown = 128;
 static_assert(63 + 16 * kSkipBits < 256 && 63 + 16 * (kSkipBits - 1) + kSkipEnd < 512);
@@ -67,22 +67,22 @@ struct SkipState {
   uint64_t* end = nullptr;            // where to put the bit at which this block ends
 };
 
-struct SkipLane {  // a restart interval on its way
+struct SkipLane {  // a restart interval that is being walked
   SkipState state;
-  uint64_t* last = nullptr;  // behind the place for the end of the last block
-  uint64_t limit = 0;        // the bit behind the data
+  uint64_t* last = nullptr;  // after the place for the end of the last block
+  uint64_t limit = 0;        // the bit after the data
   bool sound = true;         // false: there is no such code, or a block has too many coefficients
 
   bool complete() const { return state.end >= last; }
   bool stopped() const { return complete() || !sound || state.bit > limit; }
 };
 
-// Measured: restoring is 9 % slower with 2, and 4 % with 4, whose state is more than the registers.
+// Measured: restoring is 9 % slower with 2, and 4 % with 4, whose state exceeds the registers.
 constexpr int kSkipLanes = 3;
-// So many ends may be written from `last` on; up to 20 bytes may be read behind the limit.
+// This many ends may be written from `last` on; up to 20 bytes may be read after the limit.
 constexpr int kSkipSlack = 3;
 
-// Goes on until one of them has stopped; `count` is 1 or kSkipLanes.
+// Continues until one of the lanes has stopped; `count` is 1 or kSkipLanes.
 using SkipFunction = void (*)(const uint8_t* data, SkipLane* lanes, int count);
 void skip_scalar(const uint8_t* data, SkipLane* lanes, int count);
 void skip_avx2(const uint8_t* data, SkipLane* lanes, int count);

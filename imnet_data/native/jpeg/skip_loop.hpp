@@ -1,8 +1,8 @@
 // The loop over the symbols; included once for each instruction set, with IMNET_SKIP_TARGET
 // (attributes of every function) and IMNET_SKIP_NAME defined.
 
-// GCC gathers the pointers of a lane into vectors, to take them out again at each step: measured,
-// restoring is 20 % slower.
+// GCC gathers the pointers of a lane into vectors, only to extract them again at each step:
+// measured, restoring is 20 % slower.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-slp-vectorize")
 #endif
@@ -16,7 +16,7 @@
 namespace imnet {
 namespace {
 
-// The bits from `bit` on, 57 of them right.
+// The bits from `bit` on, of which 57 are valid.
 IMNET_SKIP_INLINE uint64_t bits_from(const uint8_t* data, uint64_t bit) {
   return load_big_endian(data + (bit >> 3)) << (bit & 7);
 }

@@ -1,4 +1,4 @@
-// What came of an attempt on a JPEG. Only the functions of text allocate.
+// The outcome of work on a JPEG. Only the functions that return text allocate.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace imnet {
 enum class JpegCode {
   ok,
   damaged,       // the bytes are not a JPEG, or end early, or contradict themselves
-  unsupported,   // a JPEG that this decoder does not take: hand it to another one, by name
+  unsupported,   // a JPEG that this decoder does not read: pass it to another one, by name
   too_large,     // more pixels than the caller allows
   not_seekable,  // sound, but rewriting it could not be undone exactly
   bad_box,       // the caller's box is empty, or reaches outside of the image
@@ -18,7 +18,7 @@ enum class JpegCode {
 struct JpegStatus {
   JpegCode code = JpegCode::ok;
   const char* text = "";  // static storage
-  size_t offset = 0;      // byte in the file; 0 where it is about all of it
+  size_t offset = 0;      // byte in the file; 0 where it concerns the whole file
 
   explicit operator bool() const { return code == JpegCode::ok; }
 };
@@ -37,7 +37,7 @@ inline JpegStatus bad_box() {
   return {JpegCode::bad_box, "box is empty or not within the image", 0};
 }
 
-// " at byte N", or nothing where it is about all of the file.
+// " at byte N", or nothing where it concerns the whole file.
 std::string place(const JpegStatus& status);
 
 // The text of an error.

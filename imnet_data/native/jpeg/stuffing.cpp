@@ -12,7 +12,7 @@ size_t unstuff_scalar(const uint8_t* data, const uint8_t* end, uint8_t* out,
     if (found == nullptr) found = end;
     std::memcpy(out, data, found - data);
     out += found - data;
-    // a lone FF at the end is no data
+    // a lone FF at the end is not data
     if (end - found < 2 || found[1] != 0) {
       *stop = found;
       return out - start;

@@ -1,4 +1,5 @@
-// The zero after each FF of entropy-coded data, which tells it from a marker: put in, taken out.
+// The zero after each FF of entropy-coded data, which distinguishes it from a marker: inserted and
+// removed.
 //
 // Source: ITU-T T.81, B.1.1.5.
 #pragma once
@@ -24,10 +25,10 @@ using StuffFunction = uint8_t* (*)(const uint8_t* data, int first, size_t nbytes
 uint8_t* stuff_scalar(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
 uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out);
 
-// The first bytes of `word`, eight at most, stuffed; eight must be writable, and one for each FF.
+// Stores the first bytes of `word`, at most eight, stuffed; eight must be writable, and one per FF.
 inline uint8_t* store_stuffed(uint64_t word, int nbytes, uint8_t* out) {
   constexpr uint64_t kOnes = 0x0101010101010101;
-  // FF is the byte whose complement is zero; what a borrow sets beside one is looked at in vain
+  // FF is the byte whose complement is zero; a borrow may also mark a byte beside one: no harm
   if (__builtin_expect(((~word - kOnes) & word & (kOnes << 7)) == 0, 1)) {
     store_big_endian(out, word);
     return out + nbytes;

@@ -1,7 +1,8 @@
-// Chroma upsampling as libjpeg-turbo does it ("fancy": a triangle filter), a row at a time.
+// Chroma upsampling as libjpeg-turbo does it ("fancy": a triangle filter), one row at a time.
 //
 // The filters read one sample before and one after the row; at the edges of the image these are
-// copies of the edge, which gives what libjpeg's special cases for first and last columns give.
+// copies of the edge, which has the same results as libjpeg's special cases for the first and the
+// last column.
 // Vector code may read and write up to kRowPadding bytes beyond the end of a row.
 //
 // Source: libjpeg-turbo, jdsample.c: h2v1, h1v2 and h2v2 fancy upsampling.
@@ -15,7 +16,7 @@ namespace imnet {
 constexpr int kRowPadding = 64;
 
 struct UpsampleRows {
-  // 2 * count samples out of `count`
+  // makes 2 * count samples of `count`
   void (*h2)(const uint8_t* in, int count, uint8_t* out);
   // the same, from the row itself and the next one above or below
   void (*h2v2)(const uint8_t* near, const uint8_t* far, int count, uint8_t* out);

@@ -32,7 +32,7 @@ bool ScanWalk::sound(const uint8_t* data, size_t nbytes, int64_t mcus) {
     lane.state.end = ends_.data();
     lane.last = ends_.data() + wanted;
     skip(data, &lane, 1);
-    // it may have gone on for some blocks
+    // it may have continued for some blocks
     if (!lane.complete() || !lane.sound || lane.last[-1] > lane.limit) return false;
     left -= lane.state.end - ends_.data();
   }

@@ -17,7 +17,7 @@ class ScanWalk {  // keeps its tables between images
   // Takes the tables of header.scan; false where one of them is missing, or is none.
   bool plan(const JpegHeader& header);
   // Whether `mcus` MCUs begin at `data` and end within `nbytes` bytes. The data is unstuffed, and
-  // kScanPadding bytes behind it can be read, the first of them 0.
+  // kScanPadding bytes after it can be read, the first of which are 0.
   bool sound(const uint8_t* data, size_t nbytes, int64_t mcus);
 
  private:

@@ -1,4 +1,4 @@
-// Batches made by threads, in the order in which they were asked for.
+// Batches made by threads, in the order of the requests.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@
 
 namespace imnet {
 
-// What is asked for, and what came of it; not to be touched between submit() and its end.
+// A request and its outcome; must not be touched between submit() and its end.
 struct Batch {
   std::vector<RecordSource> sources;
   std::vector<RecordGeometry> geometry;  // one for each source
@@ -31,7 +31,7 @@ struct Batch {
 };
 
 // Threads take single records from the oldest batch that has any left: a batch is done as early as
-// can be, and no thread waits for another.
+// possible, and no thread waits for another.
 class BatchLoader {
  public:
   explicit BatchLoader(int threads);
@@ -41,10 +41,10 @@ class BatchLoader {
 
   void submit(std::shared_ptr<Batch> batch);
 
-  // Tells whether the batch is done, after waiting for at most so long.
+  // Waits for at most this long; returns whether the batch is done.
   bool wait(const Batch& batch, std::chrono::milliseconds at_most);
 
-  // Begins no further record of this batch; returns when none of it is being made any more.
+  // Begins no further record of this batch; returns when none of it is still being made.
   void cancel(Batch& batch);
 
   // Begins no further record at all, and ends the threads; nothing can be submitted afterwards.

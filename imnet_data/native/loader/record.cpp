@@ -13,7 +13,7 @@
 namespace imnet {
 namespace {
 
-// Kept between records; what a giant image needs beyond it is given back after it.
+// Kept between records; what a giant image needs beyond it is freed afterwards.
 constexpr size_t kKeptNbytes = 16 << 20;
 
 std::string size_text(int width, int height) {
@@ -59,7 +59,7 @@ Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry& geo
   try {
     result = geometry.pixels ? make_from_pixels(source, geometry, filter, slot, side)
                              : make_from_jpeg(source, geometry, filter, slot, side);
-    give_back_excess();
+    free_excess();
   } catch (const std::exception& error) {
     result = {RecordCode::failed, error.what()};
   }
@@ -104,7 +104,7 @@ Outcome RecordWorker::make_from_pixels(const RecordSource& source, const RecordG
   return {};
 }
 
-// Gives `nbytes` bytes of the record, which has as many, from `from` on.
+// Reads `nbytes` bytes of the record from `from` on; the record has that many.
 Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nbytes,
                            const uint8_t*& bytes) {
   if (source.data != nullptr) {
@@ -169,7 +169,7 @@ void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const RecordG
                slot_stride);
 }
 
-void RecordWorker::give_back_excess() {
+void RecordWorker::free_excess() {
   for (std::vector<uint8_t>* buffer : {&file_, &pixels_})
     if (buffer->size() > kKeptNbytes) std::vector<uint8_t>().swap(*buffer);
 }

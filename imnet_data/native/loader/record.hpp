@@ -20,7 +20,7 @@ struct RecordSource {
   int64_t nbytes = 0;
 };
 
-// What is done to the pixels; all in pixels, boxes half open.
+// What is done to the image; all in pixels, boxes half open.
 struct RecordGeometry {
   int width, height;                // of the image, as the index has them
   Box crop;                         // is cut out of the image
@@ -46,7 +46,7 @@ struct Outcome {
   std::string text;
 };
 
-// One for each thread: keeps its workspace between records.
+// One per thread: keeps its workspace between records.
 class RecordWorker {
  public:
   // Writes all of the slot, side x side x 3 bytes, if the outcome is ok.
@@ -62,7 +62,7 @@ class RecordWorker {
   Box plan(const RecordGeometry& geometry, Filter filter, int side);
   void resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
               uint8_t* slot, int side);
-  void give_back_excess();
+  void free_excess();
 
   JpegDecoder decoder_;
   Resizer resizer_;

@@ -1,4 +1,4 @@
-// Pixels to numbers: each of the 256 values of a channel has one result, so a table gives it.
+// Pixels to numbers, by a table: each of the 256 values of a channel has one result.
 #pragma once
 
 #include <cstddef>

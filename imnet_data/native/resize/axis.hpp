@@ -14,7 +14,7 @@ constexpr int kLowBits = 15;     // a weight is high * 2**15 + low: both halves 
 // Output i is the sum of weights[i * stride + t] * input[start[i] + t] for t < count[i].
 struct Axis {
   int outputs = 0;
-  int taps = 0;               // most that one output has
+  int taps = 0;               // the most that any output has
   int stride = 0;             // even, at least taps
   int first = 0, last = 0;    // inputs that are read, half open; starts count from `first`
   int last_start = 0;         // greatest start: as zero weights are left out, not always the last
@@ -23,8 +23,8 @@ struct Axis {
   std::vector<int32_t> weights;  // zero from count[i] to stride
   std::vector<int32_t> halves;   // the same, for each pair of taps: both low halves, both high
 
-  // Weights for `size` outputs over the inputs [from, to), of which those in [window_from,
-  // window_to) are made, the last first when `mirrored`. Inputs outside of [0, input_size) do not
+  // Makes the weights of `size` outputs over the inputs [from, to), of which those in [window_from,
+  // window_to) are kept, in reverse order when `mirrored`. Inputs outside of [0, input_size) do not
   // exist: the weights of the others are scaled up.
   void make(int input_size, float from, float to, int size, int window_from, int window_to,
             Filter filter, bool mirrored);

@@ -17,11 +17,11 @@ struct ResizePasses {
   // Output row `index` of `nbytes` bytes; `rows` is the input row axis.start[index].
   void (*down)(const Axis& axis, int index, const uint8_t* rows, ptrdiff_t stride, size_t nbytes,
                uint8_t* out);
-  // Bytes from the start of a row that `across` may read.
+  // How many bytes from the start of a row `across` may read.
   size_t (*row_extent)(const Axis& axis, int channels);
 };
 
-// Of an `across` that loads 16 bytes for every four taps.
+// For an `across` that loads 16 bytes for every four taps.
 inline size_t row_extent_by_four(const Axis& axis, int channels) {
   const size_t last_load = static_cast<size_t>(axis.taps - 1) / 4 * 12;
   return static_cast<size_t>(axis.last_start) * channels + last_load + 16;

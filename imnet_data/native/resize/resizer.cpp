@@ -93,7 +93,7 @@ void Resizer::run_across(const uint8_t* source, ptrdiff_t source_stride, int cha
   const size_t extent = std::max(use.row_extent(across_, channels), row_nbytes);
   if (tail_.size() < extent * kRowsAtOnce) tail_.resize(extent * kRowsAtOnce);
 
-  // what is read past the end of a row must come before the end of the last one
+  // reads past the end of a row must end before the end of the last one
   const uint8_t* end = source + (height - 1) * source_stride + row_nbytes;
   for (int y = 0; y < height; y += kRowsAtOnce) {
     const uint8_t* rows[kRowsAtOnce];

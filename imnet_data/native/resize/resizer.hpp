@@ -2,9 +2,9 @@
 //
 // Two passes, 8 bits between them; each output is a weighted sum of neighbouring inputs with
 // weights in 22-bit fixed point, summed in 32-bit integers and rounded half up. The filter widens
-// with the scale, so that shrinking averages all pixels. Rows are resized before columns, but
-// after them where the height shrinks by more than twice as many pixels as the width: so does
-// Pillow since 13.0; older ones always begin with the rows (some pixels differ by a level).
+// with the scale, so that shrinking averages all pixels. Rows are resized before columns, except
+// where the height shrinks by more than twice as many pixels as the width, as in Pillow since 13.0;
+// earlier versions always begin with the rows (some pixels differ by one level).
 #pragma once
 
 #include <cstddef>
@@ -20,12 +20,12 @@ struct ResizeSpec {
   int source_width, source_height;  // of the whole image
   float left, upper, right, lower;  // the box of it that is resized; neighbours outside still count
   int width, height;                // the box becomes this large
-  Box window;                      // the part of the resized box that is made
+  Box window;                       // the part of the resized box that is made
   Filter filter;
   bool flip;  // mirror the window, left to right
 };
 
-// One for each thread: keeps its weights and its intermediate image between calls.
+// One per thread: keeps its weights and its intermediate image between calls.
 class Resizer {
  public:
   static constexpr int kMaxSource = 65535;     // a side in pixels: the limit of a JPEG
@@ -34,8 +34,8 @@ class Resizer {
   // Returns the part of the source that the window depends on; throws std::invalid_argument.
   Box plan(const ResizeSpec& spec);
 
-  // Makes the planned window from the planned part of the source: `source` is its upper left
-  // pixel, strides are in bytes and at least a row long, channels are interleaved.
+  // Makes the planned window from the planned part of the source. `source` points to the upper left
+  // pixel of that part; strides are in bytes and at least a row long; channels are interleaved.
   void run(const uint8_t* source, ptrdiff_t source_stride, int channels, uint8_t* out,
            ptrdiff_t out_stride);
 

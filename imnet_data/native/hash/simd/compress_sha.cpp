@@ -8,7 +8,7 @@
 namespace imnet {
 namespace {
 
-// The instructions want the state as the words A B E F and C D G H, the first one highest.
+// The instructions take the state as the words A B E F and C D G H, the first one highest.
 template <int kStreams>
 IMNET_SHA void compress(uint32_t* const* states, const uint8_t** data, size_t blocks) {
   const __m128i swap = _mm_set_epi64x(0x0C0D0E0F08090A0B, 0x0405060700010203);

@@ -44,7 +44,7 @@ IMNET_AVX2 size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t*
     data += 2;
   }
   for (; data < end; ++data) {
-    // a lone FF at the end is no data
+    // a lone FF at the end is not data
     if (*data == 0xFF && (end - data < 2 || data[1] != 0)) break;
     *out++ = *data;
     data += *data == 0xFF;

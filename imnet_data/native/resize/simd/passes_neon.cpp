@@ -24,7 +24,7 @@ uint8x16_t to_pixels(const int32x4_t* sums) {
                           vcombine_s16(pixels[2], pixels[3]));
 }
 
-// Byte `tap` of RGB pixels in each of three 32-bit lanes; indices past the end give 0.
+// Byte `tap` of RGB pixels in each of three 32-bit lanes; indices past the end select 0.
 uint8x16_t tap_lanes(int tap) {
   const uint8_t a = uint8_t(3 * tap), b = a + 1, c = a + 2, z = 255;
   return uint8x16_t{a, z, z, z, b, z, z, z, c, z, z, z, z, z, z, z};
@@ -72,7 +72,7 @@ void store(const int32x4_t* sums, bool room, uint8_t* out) {
 template <int Pairs>
 void across_rgb(const Axis& axis, const uint8_t* const* rows, uint8_t* const* out) {
   for (int done = 0; done < axis.outputs; done += kOutputsAtOnce) {
-    // the last step goes over some outputs again rather than past the end
+    // the last step repeats some outputs rather than go past the end
     const int from = std::min(done, axis.outputs - kOutputsAtOnce);
     int32x4_t sums[kRowsAtOnce][kOutputsAtOnce];
     for (int k = 0; k < kOutputsAtOnce; ++k) {

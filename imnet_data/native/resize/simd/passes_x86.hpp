@@ -95,7 +95,7 @@ template <int Pairs>
 IMNET_VECTOR_TARGET void across_rgb(const Axis& axis, const uint8_t* const* rows,
                                     uint8_t* const* out) {
   for (int done = 0; done < axis.outputs; done += kOutputsAtOnce) {
-    // the last step goes over some outputs again rather than past the end
+    // the last step repeats some outputs rather than go past the end
     const int from = std::min(done, axis.outputs - kOutputsAtOnce);
     Vector pixels[kVectors][kOutputsAtOnce];
 #pragma GCC unroll 4
