@@ -6,7 +6,6 @@ at a place. A place is one integer, so that 1.28 million records take three NumP
 
 from __future__ import annotations
 
-import functools
 import gzip
 import os
 import zlib
@@ -19,6 +18,8 @@ from imnet_data.imagenet.labels import is_wnid
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+FIRST_NBYTES = 16  # what tells a kind of file from others
 
 _STREAM_CHUNK = 1 << 20  # bytes
 _UNKNOWN_END = 1 << 62  # of a stream: it ends where it ends
@@ -35,6 +36,7 @@ class Entry(NamedTuple):
 class Container(Protocol):
     """What holds files."""
 
+    path: Path
     name: str  # base name, for errors
     extent: int  # what `place` goes up to; 0 where that is not known
 
@@ -44,6 +46,12 @@ class Container(Protocol):
     def read(self, place: int, nbytes: int) -> bytes:
         """Return the bytes of one entry; may be called in forked processes."""
 
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of an entry of `nbytes`, FIRST_NBYTES at most, during the walk."""
+
+    def path_of(self, place: int) -> str:
+        """Return the full path of an entry, for errors; it may take another walk."""
+
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read, once it was walked."""
 
@@ -51,40 +59,85 @@ class Container(Protocol):
         """Close files."""
 
 
-class Tar:
-    """A tar archive, or an archive of one archive a class; a place is an absolute offset.
+def unfolded(
+    pread: tar.Pread, *, end: int, start: int = 0, archive: str, prefix: str = ""
+) -> Iterator[Entry]:
+    """Yield the files of a tar; of a member `<wnid>.tar` its files, as `<wnid>/<name>`.
 
-    A member `<wnid>.tar` is walked in place, and its members come as `<wnid>/<name>`.
+    Args:
+        pread: reads the outermost file.
+        end: where the archive ends at the latest.
+        start: where it begins.
+        archive: its name, for errors.
+        prefix: what paths begin with.
+
+    Raises:
+        SourceError: if an archive is damaged or unsafe, or one inside is not of a class.
     """
+    for name, offset, nbytes in tar.members(pread, start=start, end=end, archive=archive):
+        file = name.rpartition("/")[2]
+        if not file.endswith(".tar") or file.startswith("."):
+            yield Entry(prefix + name, offset, nbytes)
+            continue
+        if not is_wnid(file.removesuffix(".tar")):
+            raise SourceError(
+                f"{archive}, {name}: an archive in an archive is read if it is called <wnid>.tar; "
+                "unpack the outer one, and give what is in it"
+            )
+        inner = f"{archive}, {name}"
+        yield from class_members(
+            pread,
+            start=offset,
+            end=offset + nbytes,
+            archive=inner,
+            prefix=f"{prefix}{name.removesuffix('.tar')}/",
+        )
+
+
+def class_members(
+    pread: tar.Pread, *, end: int, start: int = 0, archive: str, prefix: str
+) -> Iterator[Entry]:
+    """Yield the files of the archive of one class.
+
+    Raises:
+        SourceError: if it is damaged, unsafe or empty.
+    """
+    empty = True
+    for name, offset, nbytes in tar.members(pread, start=start, end=end, archive=archive):
+        yield Entry(prefix + name, offset, nbytes)
+        empty = False
+    if empty:
+        raise SourceError(f"{archive}: holds no images; {tar.REMEDY}")
+
+
+def pread_all(descriptor: int, nbytes: int, offset: int) -> bytes:
+    """Return `nbytes` bytes at `offset`, fewer only at the end of the file."""
+    data = os.pread(descriptor, nbytes, offset)
+    while len(data) < nbytes and (
+        more := os.pread(descriptor, nbytes - len(data), offset + len(data))
+    ):
+        data += more
+    return data
+
+
+class Tar:
+    """A tar archive, or an archive of one archive a class; a place is an absolute offset."""
 
     def __init__(self, path: Path, *, packed: Path | None = None) -> None:
         """Open the archive at `path`; `packed` is the file it was unpacked from."""
-        self.name = (packed or path).name
-        self._nbytes = (packed or path).stat().st_size
+        self.path = packed or path
+        self.name = self.path.name
+        self._nbytes = self.path.stat().st_size
         self._file = path.open("rb", buffering=0)
         self.extent = path.stat().st_size
-        # pread moves no position, so forked processes can share the descriptor
-        self._pread = functools.partial(os.pread, self._file.fileno())
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
-        for member in tar.members(self._pread, end=self.extent, archive=self.name):
-            if member.name.endswith(".tar"):
-                yield from self._class_entries(member)
-            else:
-                yield Entry(*member)
+        return unfolded(self._pread, end=self.extent, archive=self.name)
 
-    def _class_entries(self, outer: tar.Member) -> Iterator[Entry]:
-        wnid = outer.name.rpartition("/")[2].removesuffix(".tar")
-        archive = f"{self.name}, {outer.name}"
-        if not is_wnid(wnid):
-            raise SourceError(f"{archive}: an archive in the archive is called <wnid>.tar")
-        end, empty = outer.offset + outer.nbytes, True
-        for inner in tar.members(self._pread, start=outer.offset, end=end, archive=archive):
-            yield Entry(f"{wnid}/{inner.name}", inner.offset, inner.nbytes)
-            empty = False
-        if empty:
-            raise SourceError(f"{archive}: holds no images; {tar.REMEDY}")
+    def _pread(self, nbytes: int, offset: int) -> bytes:
+        # pread moves no position, so forked processes can share the descriptor
+        return pread_all(self._file.fileno(), nbytes, offset)
 
     def read(self, place: int, nbytes: int) -> bytes:
         """Return `nbytes` bytes at an absolute offset."""
@@ -92,6 +145,14 @@ class Tar:
         if len(data) < nbytes:
             raise SourceError(f"{self.name}: became shorter while it was read; {tar.REMEDY}")
         return data
+
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of an entry."""
+        return self._pread(min(nbytes, FIRST_NBYTES), place)
+
+    def path_of(self, place: int) -> str:
+        """Return the full path of an entry."""
+        return f"{self.path}/{walked_path(self, place)} (byte {place})"
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
@@ -102,44 +163,66 @@ class Tar:
         self._file.close()
 
 
+def walked_path(container: Container, place: int) -> str:
+    """Return the path of the entry at `place` by walking there."""
+    return next(
+        (entry.path for entry in container.entries() if entry.place == place), f"byte {place}"
+    )
+
+
 class GzippedTar:
     """A .tar.gz walked in one stream: an entry can be read only just after it was given."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.name = path.name
         self.extent = 0
         self._nbytes = path.stat().st_size
         self._stream = gzip.open(path)  # noqa: SIM115 (closed by `close`)
-        self._buffer, self._buffer_start = b"", 0
+        self._buffer, self._buffer_start = bytearray(), 0
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
-        for member in tar.members(self._pread, end=_UNKNOWN_END, archive=self.name):
-            yield Entry(*member)
+        return unfolded(self._pread, end=_UNKNOWN_END, archive=self.name)
 
     def _pread(self, nbytes: int, offset: int) -> bytes:
-        if offset > self._buffer_start + 2 * _STREAM_CHUNK:  # the start is not asked for again
-            keep_from = offset - _STREAM_CHUNK
-            self._fill(keep_from)
-            self._buffer = self._buffer[keep_from - self._buffer_start :]
-            self._buffer_start = keep_from
-        self._fill(offset + nbytes)
+        if offset < self._buffer_start:
+            raise SourceError(
+                f"{self.name}: is compressed, so what was passed cannot be read again: unpack it "
+                f"first (gunzip -k {self.name})"
+            )
+        # a little of what lies before may be asked for again; the start is not
+        while self._buffer_start + len(self._buffer) < offset and self._read_on(keep=_STREAM_CHUNK):
+            pass
+        end = offset + nbytes
+        while self._buffer_start + len(self._buffer) < end and self._read_on(keep=None):
+            pass
         at = offset - self._buffer_start
-        return self._buffer[at : at + nbytes]
+        return bytes(self._buffer[at : at + nbytes])
 
-    def _fill(self, end: int) -> None:
+    def _read_on(self, *, keep: int | None) -> bool:
+        """Read a piece of the stream, if there is more; keep so many bytes of those before it."""
         try:
-            while self._buffer_start + len(self._buffer) < end:
-                chunk = self._stream.read(_STREAM_CHUNK)
-                if not chunk:
-                    return
-                self._buffer += chunk
+            piece = self._stream.read(_STREAM_CHUNK)
         except (EOFError, OSError, zlib.error) as error:
             raise SourceError(f"{self.name}: damaged gzip data ({error}); {tar.REMEDY}") from error
+        if keep is not None and len(self._buffer) > keep:
+            self._buffer_start += len(self._buffer) - keep
+            del self._buffer[:-keep]
+        self._buffer += piece
+        return bool(piece)
 
     def read(self, place: int, nbytes: int) -> bytes:
         """Return the bytes of the entry that was given last."""
         return self._pread(nbytes, place)
+
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of the entry that was given last."""
+        return self._pread(min(nbytes, FIRST_NBYTES), place)
+
+    def path_of(self, place: int) -> str:
+        """Return the archive's path and where the entry lies in the unpacked stream."""
+        return f"{self.path}, byte {place}"
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""

@@ -15,6 +15,7 @@ manual, "Basic Tar Format".
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,9 @@ _WINDOW = 1 << 16  # bytes read at once where members are small
 _SMALL = 1 << 14  # bytes; reading past larger members costs more than another call
 _MAX_TAIL = 1 << 20  # bytes of zeros after the last member; GNU tar pads to 10 KiB
 _MAX_EXTENDED = 1 << 20  # bytes of a long name or a PAX header
+_MAX_LENGTH_DIGITS = 7  # of a record of a PAX header
+_MAX_NAME = 4096  # PATH_MAX of Linux
+_DOT_SLASHES = re.compile(r"^(\./)+")
 MAX_SUM = 65521  # adler32 adds up bytes modulo this prime
 
 _REGULAR = b"0\x007"  # 7: contiguous, the same to all but one old system
@@ -122,10 +126,16 @@ def check_name(name: str, *, archive: str) -> str:
     """Return the name without a leading `./`, if it stays inside the archive.
 
     Raises:
-        SourceError: if it is empty, absolute or has a `..`.
+        SourceError: if it is empty, absolute, too long, or has a `..` or a NUL.
     """
-    while name.startswith("./"):
-        name = name[2:]
+    if len(name) > _MAX_NAME or "\0" in name:
+        what = "a NUL" if "\0" in name else f"{len(name)} characters"
+        raise SourceError(
+            f"{archive}: the name of member {name[:60]!r} has {what}, so it can be no file's; "
+            f"{_UNOFFICIAL}"
+        )
+    if name.startswith("./"):
+        name = _DOT_SLASHES.sub("", name)
     if not name or name[0] == "/" or (".." in name and ".." in name.split("/")):
         raise SourceError(
             f"{archive}: member {name!r} points outside of the archive; {_UNOFFICIAL}"
@@ -204,15 +214,17 @@ def _read_extended(
 
 def _pax_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of each record `LENGTH KEY=VALUE LF`; ValueError if one is not that."""
-    while content:
-        length = int(content.split(b" ", 1)[0])
-        record, content = content[:length], content[length:]
-        if length < 5 or len(record) < length or record[-1:] != b"\n":
-            raise ValueError(record)
-        key, equals, value = record[:-1].split(b" ", 1)[1].partition(b"=")
-        if not equals:
-            raise ValueError(record)
-        yield key, value
+    start = 0
+    while start < len(content):
+        space = content.find(b" ", start, start + _MAX_LENGTH_DIGITS + 1)
+        if space < 0:
+            raise ValueError(start)
+        end = start + int(content[start:space])
+        equals = content.find(b"=", space, end)
+        if equals < 0 or end > len(content) or content[end - 1] != ord("\n"):
+            raise ValueError(start)
+        yield content[space + 1 : equals], content[equals + 1 : end - 1]
+        start = end
 
 
 def _check_tail(pread: Pread, *, position: int, end: int, archive: str) -> None:

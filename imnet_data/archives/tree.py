@@ -1,25 +1,31 @@
-"""A folder of image files; a place is the running number of a file in the walk.
+"""A folder of image files, and of archives of one class each; a place is a running number.
 
-The folder is walked once. Names are kept as one NumPy array a folder, never as Python strings.
+The folder is walked once. Each file takes one place; an archive `<wnid>.tar` takes as many as it
+has bytes, and its files lie at theirs. Names are kept as one NumPy array a folder, never as
+Python strings. Links are followed, as people make subsets of them; a loop of links is refused.
 """
 
 from __future__ import annotations
 
 import bisect
 import os
+import stat
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.archives.containers import Entry
+from imnet_data.archives.containers import FIRST_NBYTES, Entry, class_members, pread_all
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
+
+_MAX_DEPTH = 16  # folders below a branch
 
 
 class Branch(NamedTuple):
@@ -34,13 +40,14 @@ class Tree:
     """Files in folders, and some single files beside them."""
 
     def __init__(self, root: Path, branches: Sequence[Branch], files: Sequence[Path] = ()) -> None:
+        self.path = root
         self.name = str(root)
         self.extent = 0
         self._branches = branches
         self._files = [file.absolute() for file in files]
         self._single = {str(file) for file in self._files}  # not to come again in a branch
-        self._folders: list[bytes] = []
-        self._names: list[NDArray[np.bytes_]] = []
+        self._folders: list[bytes] = []  # or a class's archive
+        self._names: list[NDArray[np.bytes_] | None] = []  # None for an archive
         self._starts: list[int] = []  # place of each folder's first file
         self._next_place = 0
         self._sizes: list[tuple[str, int]] = []
@@ -48,29 +55,62 @@ class Tree:
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
         for file in self._files:
-            nbytes = file.stat().st_size
-            place = self._keep(str(file.parent), [file.name])
+            nbytes = regular_nbytes(file)
             self._sizes.append((file.name, nbytes))
-            yield Entry(file.name, place, nbytes)
+            if _is_class_archive(file.name):
+                yield from self._archive(str(file), nbytes, f"{file.stem}/")
+            else:
+                yield Entry(file.name, self._keep(str(file.parent), [file.name]), nbytes)
         for branch in self._branches:
             total = 0
-            for entry in self._walk(str(branch.path.absolute()), branch.prefix, branch):
+            for entry in self._walk(str(branch.path.absolute()), branch.prefix, branch, ()):
                 yield entry
                 total += entry.nbytes
             self._sizes.append((branch.path.name, total))
 
-    def _walk(self, folder: str, prefix: str, branch: Branch) -> Iterator[Entry]:
+    def _walk(
+        self, folder: str, prefix: str, branch: Branch, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[Entry]:
+        status = os.stat(folder)  # noqa: PTH116 (a Path is slow)
+        here = status.st_dev, status.st_ino
+        if here in above:
+            raise SourceError(f"{folder}: leads into itself by a link; take the link out")
+        if len(above) > _MAX_DEPTH:
+            raise SourceError(
+                f"{folder}: lies {_MAX_DEPTH} folders deep; give a folder nearer to it"
+            )
         with os.scandir(folder) as found:
             items = sorted(found, key=lambda item: item.name)
-        files = [item for item in items if not item.is_dir() and item.path not in self._single]
+        folders = [item for item in items if item.is_dir() and not item.name.startswith(".")]
+        # an archive whose class has its folder beside it was unpacked into that: only listed
+        unpacked = {f"{item.name}.tar" for item in folders}
+        files: list[os.DirEntry[str]] = []
+        archives: list[os.DirEntry[str]] = []
+        for item in items:
+            if not item.is_dir() and item.path not in self._single:
+                is_read = _is_class_archive(item.name) and item.name not in unpacked
+                (archives if is_read else files).append(item)
         place = self._keep(folder, [item.name for item in files])
         before = f"{prefix}/" if prefix else ""
         for at, item in enumerate(files):
-            yield Entry(f"{before}{item.name}", place + at, item.stat().st_size)
-        for item in items:
-            hidden = item.name.startswith(".")
-            if item.is_dir() and not hidden and (is_wnid(item.name) or not branch.classes_only):
-                yield from self._walk(item.path, f"{before}{item.name}", branch)
+            yield Entry(f"{before}{item.name}", place + at, _nbytes(item))
+        for item in archives:
+            stem = item.name.removesuffix(".tar")
+            yield from self._archive(item.path, _nbytes(item), f"{before}{stem}/")
+        for item in folders:
+            if is_wnid(item.name) or not branch.classes_only:
+                yield from self._walk(item.path, f"{before}{item.name}", branch, (*above, here))
+
+    def _archive(self, path: str, nbytes: int, prefix: str) -> Iterator[Entry]:
+        start = self._next_place
+        self._starts.append(start)
+        self._folders.append(os.fsencode(path))
+        self._names.append(None)
+        self._next_place += nbytes
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            pread = partial(pread_all, file.fileno())
+            for entry in class_members(pread, end=nbytes, archive=path, prefix=prefix):
+                yield entry._replace(place=start + entry.place)
 
     def _keep(self, folder: str, names: list[str]) -> int:
         start = self._next_place
@@ -83,11 +123,9 @@ class Tree:
 
     def read(self, place: int, nbytes: int) -> bytes:
         """Return the bytes of one file, if it has the size it was listed with."""
-        number = bisect.bisect_right(self._starts, place) - 1
-        name = bytes(self._names[number][place - self._starts[number]])
-        path = os.path.join(self._folders[number], name)  # noqa: PTH118 (bytes, a Path is slow)
+        path, offset = self._file_of(place)
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            data = file.read()
+            data = file.read() if offset is None else pread_all(file.fileno(), nbytes, offset)
         if len(data) != nbytes:
             raise SourceError(
                 f"{os.fsdecode(path)}: had {nbytes} bytes when the folder was listed, "
@@ -95,9 +133,59 @@ class Tree:
             )
         return data
 
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of one file."""
+        path, offset = self._file_of(place)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            return pread_all(file.fileno(), min(nbytes, FIRST_NBYTES), offset or 0)
+
+    def _file_of(self, place: int) -> tuple[bytes, int | None]:
+        """Return the file that a place is in, and where; None for a file of its own."""
+        number = bisect.bisect_right(self._starts, place) - 1
+        at, names = place - self._starts[number], self._names[number]
+        if names is None:
+            return self._folders[number], at
+        path = os.path.join(self._folders[number], bytes(names[at]))  # noqa: PTH118
+        return path, None
+
+    def path_of(self, place: int) -> str:
+        """Return the full path of a file; of one in an archive, the archive's and the offset."""
+        path, offset = self._file_of(place)
+        return os.fsdecode(path) + ("" if offset is None else f", byte {offset}")
+
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
         return self._sizes
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _is_class_archive(name: str) -> bool:
+    return name.endswith(".tar") and is_wnid(name.removesuffix(".tar"))
+
+
+def _nbytes(item: os.DirEntry[str]) -> int:
+    status = item.stat()
+    return status.st_size if stat.S_ISREG(status.st_mode) else regular_nbytes(Path(item.path))
+
+
+def regular_nbytes(path: Path) -> int:
+    """Return the size of a regular file.
+
+    Raises:
+        SourceError: for a pipe, a socket or a device, which would not end or not answer.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a folder")
+        raise SourceError(f"{path}: is {kind}, and only regular files are read; take it out")
+    return status.st_size
+
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}

@@ -15,7 +15,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives import tar
-from imnet_data.archives.containers import Entry
+from imnet_data.archives.containers import FIRST_NBYTES, Entry, pread_all
 from imnet_data.errors import SourceError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _LOCAL_NBYTES = 30
 _MAX_COMMENT = 1 << 16
 _IN_EXTRA = 0xFFFFFFFF  # a 32-bit field whose value is in the extra field
 _STORED, _DEFLATED = 0, 8
+_FIRST_PACKED_NBYTES = 1 << 10  # deflated bytes that the first ones of a file lie in
 
 
 class _Row(NamedTuple):
@@ -49,6 +50,7 @@ class Zip:
     """A zip archive."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.name = path.name
         self._file = path.open("rb", buffering=0)
         self.extent = path.stat().st_size
@@ -65,20 +67,42 @@ class Zip:
                     yield Entry(name, place, row.nbytes)
                 place = row.end
 
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of a member; none of one that is encrypted or damaged."""
+        row = self._row(self._pread(_ROW.size, place), place, self._pread)
+        packed = self._pread(min(row.packed_nbytes, _FIRST_PACKED_NBYTES), self._start(row))
+        if row.encrypted or row.method not in (_STORED, _DEFLATED):
+            return b""
+        if row.method == _STORED:
+            return packed[: min(nbytes, FIRST_NBYTES)]
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, FIRST_NBYTES)
+        except zlib.error:
+            return b""  # whoever reads all of it is told
+
+    def path_of(self, place: int) -> str:
+        """Return the full path of a member."""
+        row = self._row(self._pread(_ROW.size, place), place, self._pread)
+        return f"{self.path}/{row.name.decode(errors='replace')}"
+
     def read(self, place: int, nbytes: int) -> bytes:
         """Return the bytes of one member, checked against its CRC-32."""
         row = self._row(self._pread(_ROW.size, place), place, self._pread)
-        local = self._pread(_LOCAL_NBYTES, min(row.header, self.extent))
-        if local[:4] != b"PK\3\4" or len(local) < _LOCAL_NBYTES:
-            raise self._damaged(f"no member at byte {row.header}")
-        name_nbytes, extra_nbytes = struct.unpack_from("<HH", local, 26)
-        start = row.header + _LOCAL_NBYTES + name_nbytes + extra_nbytes
+        start = self._start(row)
         if start + row.packed_nbytes > self.extent:
             raise self._damaged(f"the member at byte {row.header} goes beyond the end")
         data = self._unpack(row, self._pread(row.packed_nbytes, start))
         if len(data) != nbytes or zlib.crc32(data) != row.crc:
             raise self._damaged(f"{row.name.decode(errors='replace')} does not match its CRC-32")
         return data
+
+    def _start(self, row: _Row) -> int:
+        """Return where the bytes of a member begin."""
+        local = self._pread(_LOCAL_NBYTES, min(row.header, self.extent))
+        if local[:4] != b"PK\3\4" or len(local) < _LOCAL_NBYTES:
+            raise self._damaged(f"no member at byte {row.header}")
+        name_nbytes, extra_nbytes = struct.unpack_from("<HH", local, 26)
+        return row.header + _LOCAL_NBYTES + int(name_nbytes) + int(extra_nbytes)
 
     def _unpack(self, row: _Row, packed: bytes) -> bytes:
         if row.encrypted or row.method not in (_STORED, _DEFLATED):
@@ -96,7 +120,7 @@ class Zip:
             raise self._damaged(f"{row.name.decode(errors='replace')}: {error}") from error
 
     def _pread(self, nbytes: int, offset: int) -> bytes:
-        return os.pread(self._file.fileno(), nbytes, offset)
+        return pread_all(self._file.fileno(), nbytes, offset)
 
     def _row(self, fixed: bytes, place: int, read_on: tar.Pread) -> _Row:
         """Read the entry whose fixed part is `fixed`; `read_on` reads what follows it."""

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
-from imnet_data.conversion.convert import convert
+from imnet_data.conversion import convert as conversion
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
 from imnet_data.inspection.text import fix_text
@@ -85,6 +85,11 @@ def _formats(which: Callable[[Format], bool]) -> str:
 )
 @workers
 @click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be written and what left out, and write nothing.",
+)
+@click.option(
     "--force", is_flag=True, help="Remove the dataset or unfinished work in OUT, and no other file."
 )
 def command(
@@ -94,6 +99,7 @@ def command(
     split: str | None,
     lmdb_layout: str,
     workers: int | None,
+    dry_run: bool,
     force: bool,
     **asked: Any,
 ) -> None:
@@ -112,16 +118,23 @@ def command(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with Progress() as progress:
-        about = convert(
-            source,
-            out,
-            format=format_name,
-            split=split,
-            options=options,
-            workers=workers,
-            force=force,
-            progress=progress,
-        )
+        if dry_run:
+            lines = conversion.dry_run(
+                source, out, format=format_name, split=split, options=options, progress=progress
+            )
+            click.echo("\n".join(lines))
+            return
+        with progress.logged():
+            about = conversion.convert(
+                source,
+                out,
+                format=format_name,
+                split=split,
+                options=options,
+                workers=workers,
+                force=force,
+                progress=progress,
+            )
     click.echo(result(out, about))
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imnet_data.machine.closing import Closing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imnet_data.machine.progress import Step
 
 _TERMINAL_SECONDS = 0.1  # between changes of the line
@@ -46,11 +50,34 @@ class Progress(Closing):
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """Show what the package logs on stderr, each message on a line of its own."""
+        log, handler = logging.getLogger("imnet_data"), _Lines(self)
+        level = log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
+            log.removeHandler(handler)
+
     def close(self) -> None:
         """End the line."""
         if self._open:
             sys.stderr.write("\r\x1b[K")
             self._open = False
+
+
+class _Lines(logging.Handler):
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.close()
+        sys.stderr.write(f"{record.getMessage()}\n")
 
 
 def _line(step: Step, seconds: float) -> str:

@@ -6,7 +6,9 @@ last, so that a folder without dataset.json is never taken for a dataset.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from imnet_data.imagenet import variants
 from imnet_data.machine import files, pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step
+from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from imnet_data.sources import Source
 
 _PLAN = "plan.json"
+# the summary is logged; its warnings go to stderr, unless they are sent elsewhere
+_log = logging.getLogger("imnet_data")
 
 
 class Conversion(NamedTuple):
@@ -41,6 +46,7 @@ class Conversion(NamedTuple):
     options: Options  # resolved
     classes: tuple[str, ...]
     plans: Mapping[str, SplitPlan]
+    notes: tuple[str, ...]  # what is left out of the source by options, and which classes are empty
 
 
 def convert(
@@ -85,6 +91,7 @@ def convert(
         )
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
+            _tell(conversion)
             if force:
                 jobs = planned_writing(conversion, stage).jobs()
                 _check_space(conversion, jobs, out, freed_nbytes=staging.nbytes(out))
@@ -92,6 +99,35 @@ def convert(
             return _run(conversion, out, workers or pool.cores() + 1, progress)
         finally:
             source.close()
+
+
+def _tell(conversion: Conversion) -> None:
+    """Log the summary, before anything is written."""
+    warned = warnings(conversion)
+    for line in summary(conversion):
+        _log.log(logging.WARNING if line in warned else logging.INFO, "%s", line)
+
+
+def dry_run(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    format: str = "webdataset",
+    split: str | None = None,
+    options: Options = NOTHING_ASKED,
+    progress: Callable[[Step], None] = lambda step: None,
+) -> list[str]:
+    """Return the summary of a conversion, and write nothing.
+
+    Raises:
+        ImnetError: if the conversion would be refused before it begins.
+    """
+    _refuse_own_source(paths, out)
+    source = open_any(paths, split=split, boxes=bool(options.boxes), progress=progress)
+    try:
+        return summary(plan_conversion(source, format_name=format, options=options))
+    finally:
+        source.close()
 
 
 def plan_conversion(source: Source, *, format_name: str, options: Options) -> Conversion:
@@ -106,23 +142,57 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
         resolved = options.over(made_by.options if made_by else DEFAULTS)
     except ValueError as error:  # an earlier version did not check what it was given
         raise ConvertError(f"the dataset was made with options that are none: {error}") from error
+    if resolved.classes is not None:  # labels are by sorted wnids, whatever the order given
+        resolved = dataclasses.replace(resolved, classes=tuple(sorted(resolved.classes)))
     one_shard = module.ONE_SHARD and resolved.shard_nbytes is None
     classes = plan.class_list(options.classes, source.classes, source.splits)
-    for name, records in source.splits.items():
-        plan.check_classes(
+    is_complete = resolved.limit is None and made_by is None and source.name == variants.ILSVRC2012
+    notes = [
+        note
+        for name, records in source.splits.items()
+        for note in plan.check_classes(
             name,
             records.listing,
             classes,
             subset=options.classes is not None,
-            complete=resolved.limit is None
-            and made_by is None
-            and source.name == variants.ILSVRC2012,
+            complete=is_complete,
         )
+    ]
+    if format_name == "folder" and any("have no image" in note for note in notes):
+        notes.append(_IMAGE_FOLDER)
     plans = {
         name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
         for name, records in source.splits.items()
     }
-    return Conversion(source, format_name, resolved, classes, plans)
+    return Conversion(source, format_name, resolved, classes, plans, tuple(notes))
+
+
+_IMAGE_FOLDER = (
+    "ImageFolder numbers the class folders that it finds, so its labels of such a split are not "
+    "those of labels.tsv, nor of the other splits; take the labels from labels.tsv"
+)
+
+
+def summary(conversion: Conversion) -> list[str]:
+    """Return what was found, what goes into which split, and what is left out and why."""
+    return [*report.found(conversion.source), *_written(conversion), *warnings(conversion)]
+
+
+def warnings(conversion: Conversion) -> list[str]:
+    """Return the lines of `summary` on what is left out, or other than a person may expect."""
+    return [*report.left_out(conversion.source), *(f"note: {note}" for note in conversion.notes)]
+
+
+def _written(conversion: Conversion) -> list[str]:
+    lines = []
+    for split, planned in conversion.plans.items():
+        count, of = len(planned.rows), len(planned.records)
+        shards = f"{planned.shard_count:,} shard{'s' * (planned.shard_count != 1)}"
+        beyond = f", of {of:,}" if count < of else ""
+        lines.append(
+            f"to be written: {split}: {count:,} records{beyond}, {planned.order}, {shards}"
+        )
+    return lines
 
 
 def _run(
@@ -152,6 +222,7 @@ def _run(
         classes=conversion.classes,
         source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
         workers=workers,
+        left_out={name: reason.count for name, reason in conversion.source.left_out.items()},
         progress=progress,
     )
     return staging.move_into_place(stage, out)

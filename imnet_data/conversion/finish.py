@@ -38,6 +38,7 @@ def finish(
     classes: tuple[str, ...],
     source_files: tuple[tuple[str, int], ...],
     workers: int,
+    left_out: dict[str, int],
     progress: Callable[[Step], None],
 ) -> None:
     """Write all that describes the dataset onto the stage, dataset.json last."""
@@ -55,6 +56,7 @@ def finish(
             sources=source_files,
             splits=splits,
             version=writing.version,
+            left_out=left_out,
         )
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")

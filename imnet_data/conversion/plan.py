@@ -145,36 +145,47 @@ def class_list(
 
 def check_classes(
     split: str, listing: Listing, classes: Sequence[str], *, subset: bool, complete: bool
-) -> None:
-    """Refuse records of unknown classes and classes without a record.
+) -> list[str]:
+    """Refuse records of unknown classes and classes without a record; return notes.
 
     Args:
         split: its name, for the message.
         listing: of its records.
         classes: the class list.
-        subset: whether records of other classes are left out rather than refused.
+        subset: whether the user named the classes: records of others are left out rather than
+            refused, and classes may have no record.
         complete: whether every class must have a record.
 
     Raises:
         LabelError: naming the first such class.
     """
-    found = {wnid.decode() for wnid in np.unique(listing.wnids)} - {""}
-    if not found:
-        return
-    unknown = sorted(found.difference(classes))
-    if unknown and not subset:
-        raise LabelError(
-            f"{split}: {unknown[0]} is not among the {len(classes)} known classes"
-            f"{_and_others(unknown)}; a wrong devkit? --classes FILE names the classes to take, "
-            "--classes found takes all"
+    wnids, counts = np.unique(listing.wnids, return_counts=True)
+    count_of = dict(zip(wnids.astype(str).tolist(), counts.tolist(), strict=True))
+    count_of.pop("", None)
+    if not count_of:
+        return []
+    notes = []
+    if unknown := sorted(count_of.keys() - set(classes)):
+        if not subset:
+            raise LabelError(
+                f"{split}: {unknown[0]} is not among the {len(classes)} known classes"
+                f"{_and_others(unknown)}; a wrong devkit? --classes FILE names the classes to "
+                "take, --classes found takes all"
+            )
+        count = sum(count_of[wnid] for wnid in unknown)
+        notes.append(
+            f"{split}: {count:,} images of {len(unknown):,} classes that --classes does not name "
+            "are left out"
         )
-    missing = sorted(set(classes) - found)
-    if missing and complete:
-        raise LabelError(
-            f"{split}: class {missing[0]} has no image{_and_others(missing)}, of {len(classes)} "
-            "classes: is the source complete? --classes FILE names the classes to take, "
-            "--classes found takes those that have images"
-        )
+    if missing := sorted(set(classes) - count_of.keys()):
+        if complete and not subset:
+            raise LabelError(
+                f"{split}: class {missing[0]} has no image{_and_others(missing)}, of "
+                f"{len(classes)} classes: is the source complete? --classes FILE names the classes "
+                "to take, --classes found takes those that have images"
+            )
+        notes.append(f"{split}: {len(missing):,} of the {len(classes):,} classes have no image")
+    return notes
 
 
 def _and_others(wnids: Sequence[str]) -> str:

@@ -134,6 +134,7 @@ class Description:
     sources: tuple[tuple[str, int], ...]  # name and nbytes of the files it came from
     splits: dict[str, SplitDescription]
     version: int = VERSION  # 1 where a dataset of then is repaired
+    left_out: dict[str, int] = field(default_factory=dict)  # why -> how many files of the source
 
     def to_bytes(self) -> bytes:
         """Return the bytes of dataset.json."""
@@ -147,6 +148,7 @@ class Description:
             "format": self.format,
             "options": self.options.to_json(),
             "sources": [{"name": name, "nbytes": nbytes} for name, nbytes in self.sources],
+            **({"left_out": self.left_out} if self.left_out else {}),
             "splits": splits,
             "classes": self.classes,
         }
@@ -181,6 +183,7 @@ def read(root: Path) -> Description:
             sources=tuple((file["name"], file["nbytes"]) for file in document["sources"]),
             splits={name: _split(name, fields) for name, fields in document["splits"].items()},
             version=version,
+            left_out=dict(document.get("left_out", {})),
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(

@@ -11,6 +11,7 @@ A sound file is passed on untouched. What `fix` does with the others, and what t
     png, gif ... png-to-jpeg, ...    the pixels
     coding       coding-to-baseline  the pixels (12 bits, arithmetic coding and other rarities)
     truncated    truncated-filled    what is there is decoded, the rest filled as libjpeg does
+    gzip         gzip-unpacked       what was packed, as it is, or fixed likewise
 
 each encoded as a JPEG of quality 100, 4:4:4, or grey where it was. A truncated file is not only
 given its missing end, because decoders would go on to warn of it or refuse it. A file that is no
@@ -22,6 +23,7 @@ Source: cytsai/ilsvrc-cmyk-image-list, README.md; tensorflow/tpu, tools/datasets
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from imnet_data.errors import ImageError
@@ -44,6 +46,7 @@ _KINDS = (
     (b"RIFF", "webp"),
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
+    (b"\x1f\x8b", "gzip"),
 )
 _EXPLAINED = {
     "cmyk": "is a CMYK JPEG",
@@ -168,6 +171,8 @@ def _fixed(record: Record, problem: str) -> Outcome:
     described = _described(record, problem)
     if problem in _UNFIXABLE:
         raise ImageError(f"{described}; it cannot be fixed: {_REMEDY}")
+    if problem == "gzip":
+        return _unpacked(record, described)
     # with its end given back, Pillow takes a truncated file without its global switch
     image = record.jpeg + _EOI if problem == "truncated" else record.jpeg
     try:
@@ -179,6 +184,21 @@ def _fixed(record: Record, problem: str) -> Outcome:
     return Outcome(record._replace(jpeg=jpeg), picture.width, picture.height, fix)
 
 
+def _unpacked(record: Record, described: str) -> Outcome:
+    """Unpack a gzipped image, as 26 of ImageNet-21k's are; fix it if that must be, too."""
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        image = unpacker.decompress(record.jpeg, _MAX_NBYTES)
+    except zlib.error as error:
+        raise ImageError(f"{described} and cannot be unpacked ({error}); {_REMEDY}") from error
+    if not unpacker.eof or image.startswith(b"\x1f\x8b"):
+        raise ImageError(f"{described} and is cut short, too large or packed twice; {_REMEDY}")
+    outcome = apply(record._replace(jpeg=image), "fix")
+    return outcome._replace(fix="+".join(filter(None, (_UNPACKED, outcome.fix))))
+
+
+_MAX_NBYTES = 1 << 28  # of an unpacked image
+_UNPACKED = "gzip-unpacked"
 _FIXES = {
     "cmyk": "cmyk-to-rgb",
     "ycck": "ycck-to-rgb",

@@ -19,6 +19,7 @@ from imnet_data import jpeg
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.opened import Dataset
 from imnet_data.imagenet import labels
+from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class Summary:
     sources: dict[str, int]  # name -> nbytes of the files it came from
     splits: dict[str, SplitSummary]
     options: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()  # what a source has to say of itself
+    left_out: dict[str, int] = field(default_factory=dict)  # why -> how many files of the source
+    report: tuple[str, ...] = ()  # what a source holds and what is left out, in lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,7 @@ def _of_dataset(root: Path) -> Summary:
         sources=dict(about.sources),
         splits={split: _of_split(Dataset.open(root, split)) for split in about.splits},
         options=about.options.to_json(),
+        left_out=about.left_out,
     )
 
 
@@ -145,7 +148,8 @@ def _of_source(path: Path) -> Summary:
             is_ilsvrc2012=labels.fingerprint(sorted(classes)) == labels.WNIDS_SHA256,
             sources={file.name: file.nbytes for file in source.files},
             splits={split: _of_records(records) for split, records in source.splits.items()},
-            notes=tuple(source.notes),
+            left_out={name: reason.count for name, reason in source.left_out.items()},
+            report=(*report.found(source), *report.left_out(source)),
         )
     finally:
         source.close()

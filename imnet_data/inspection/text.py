@@ -124,7 +124,9 @@ def text(told: Summary) -> str:
     lines += [f"{came}: {name}, {nbytes_text(size)}" for name, size in told.sources.items()]
     options = ", ".join(f"{name} {value}" for name, value in options_rows(told))
     lines += [f"options: {options}"] if options else []
-    lines += [f"note: {note}" for note in told.notes]
+    if told.format:
+        lines += [f"left out: {count:,} {why}" for why, count in told.left_out.items()]
+    lines += told.report
     return "\n".join(lines)
 
 

@@ -9,23 +9,28 @@ archive belongs to `archives`.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import ilsvrc2012_wnids
 from imnet_data.imagenet.variants import ILSVRC2012
-from imnet_data.sources import find, variants
-from imnet_data.sources.gather import Gathered
-from imnet_data.sources.names import SPLITS
+from imnet_data.sources import find, first_bytes, variants
+from imnet_data.sources.gather import FoundIn, Gathered
+from imnet_data.sources.split_names import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
     from imnet_data.record import Records
+    from imnet_data.sources.left_out import Reason
 
 __all__ = ["Source", "SourceFile", "open_sources"]
+
+
+_LOOKED_AT = 20  # files whose first bytes may say why nothing was found
 
 
 class SourceFile(NamedTuple):
@@ -38,12 +43,14 @@ class SourceFile(NamedTuple):
 class Source(NamedTuple):
     """What was found at some paths."""
 
-    splits: dict[str, Records]  # of "train", "val", "test", in this order, those found
+    splits: dict[str, Records]  # of `SPLITS`, in this order, those found
     classes: tuple[str, ...] | None  # sorted wnids of the devkit; None where there is no devkit
     files: tuple[SourceFile, ...]  # sorted by name
     notes: tuple[str, ...]  # what a person should be told
     containers: tuple[Container, ...] = ()  # what `splits` read from
     name: str = ILSVRC2012  # or a variant's
+    found: tuple[FoundIn, ...] = ()  # what each file and folder holds
+    left_out: Mapping[str, Reason] = MappingProxyType({})  # sorted
 
     def close(self) -> None:
         """Close files; the splits cannot be read afterwards."""
@@ -100,6 +107,8 @@ def open_sources(
         tuple(sorted(SourceFile(*size) for size in gathered.sizes())),
         tuple(gathered.notes),
         tuple(gathered.containers),
+        found=tuple(gathered.found),
+        left_out=gathered.left_out.reasons,
     )
 
 
@@ -120,16 +129,23 @@ def _open_variant(
         opened.notes,
         (opened.container,),
         layout.name,
+        (FoundIn(str(layout.path), {variants.SPLIT: len(opened.records)}),),
+        opened.left_out,
     )
 
 
 def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
-    found = [
-        item.name
+    items = [
+        item
         for path in paths
         for item in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if not item.name.startswith(".")
     ]
     where = ", ".join(map(str, paths)) or "no path"
     what = f"{split} images" if split else "images"
-    some = ", ".join(found[:5]) + (" ..." if len(found) > 5 else "")
+    for item in items[:_LOOKED_AT]:
+        told = first_bytes.foreign(item) if item.is_file() else ""
+        if told:
+            return f"{where}: no {what} found; {item.name} {told}"
+    some = ", ".join(item.name for item in items[:5]) + (" ..." if len(items) > 5 else "")
     return f"{where}: no {what} found; {find.LOOKED_FOR}; found {some or 'nothing'}"

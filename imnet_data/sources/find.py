@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives import spool
 from imnet_data.archives.containers import GzippedTar, Tar
-from imnet_data.archives.tree import Branch, Tree
+from imnet_data.archives.tree import Branch, Tree, regular_nbytes
 from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
+from imnet_data.imagenet.labels import is_wnid
+from imnet_data.sources import first_bytes
 from imnet_data.sources.devkit import GROUND_TRUTH, META
-from imnet_data.sources.names import IMAGE_SUFFIXES, SPLITS
+from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
+from imnet_data.sources.split_names import known_names, split_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from imnet_data.archives.containers import Container
+    from imnet_data.archives.containers import Container, Entry
 
 _SPLIT_ARCHIVE = re.compile(
-    r"ILSVRC2012_img_(train|val|test).*\.tar|(train_images_\d+|val_images|test_images)\.(tar(\.gz)?|tgz)"
+    r"ILSVRC2012_img_(train|val|test).*\.tar(\.gz)?"
+    r"|(train_images_\d+|val_images|test_images)\.(tar(\.gz)?|tgz)"
 )
+_ARCHIVE_SUFFIX = re.compile(r"\.(tar|tar\.gz|tgz|zip)$")
 _OTHER_TASKS = ("*_t3.*", "*_dogs.*")  # of fine-grained classification: other classes
 _IMAGES = ("ILSVRC2012_img_*.tar", "train_images_*.t*", "val_images.t*", "test_images.t*")
 _DEVKIT = ("ILSVRC2012_devkit*.tar.gz", "ILSVRC2012_devkit*.tar")
 _BBOX = ("ILSVRC2012_bbox_*.tar.gz", "ILSVRC2012_bbox_*.tgz", "ILSVRC2012_bbox_*.tar")
-_KAGGLE = (
+# archives of all splits
+_WHOLE = (
     "imagenet-object-localization-challenge*.zip",
     "imagenet_object_localization*.tar",
     "imagenet_object_localization*.tar.gz",
+    "ILSVRC20[0-9][0-9]_CLS-LOC*.tar*",
+    "winter21_whole.tar*",
+    "fall11_whole.tar*",
+    "imagenet21k_resized.tar*",
 )
+_MAX_WRAPPERS = 3  # folders around what is looked for
+_LOOK_DEPTH, _LOOK_WIDTH = 3, 8  # folders that a short look goes into
 
 LOOKED_FOR = (
     "looked for ILSVRC2012_img_{train,val,test}*.tar, ILSVRC2012_devkit*.tar.gz, folders "
-    "train, val and test, ILSVRC/Data/CLS-LOC (Kaggle), "
+    "train, val and test, class folders and archives n*.tar, ILSVRC/Data/CLS-LOC (Kaggle), "
+    "ILSVRC*_CLS-LOC*.tar.gz, {winter21,fall11}_whole.tar, imagenet21k_resized.tar.gz, "
     "{train_images_N,val_images,test_images}.tar[.gz] (Hugging Face), "
     "imagenetv2-*-format-val, imagenet-{a,r}, sketch, objectnet-1.0"
 )
@@ -54,91 +69,200 @@ class Expanded(NamedTuple):
 def split_of_name(name: str) -> str | None:
     """Return the split that the name of an official or Hugging Face archive promises."""
     match = _SPLIT_ARCHIVE.fullmatch(name)
-    return (match[1] or match[2].partition("_")[0]) if match else None
+    return (match[1] or match[3].partition("_")[0]) if match else None
+
+
+def is_class_archive(name: str) -> bool:
+    """Return whether a file is called as the archive of one class."""
+    return name.endswith(".tar") and is_wnid(name.removesuffix(".tar"))
 
 
 def expand(path: Path, *, split: str | None, boxes: bool) -> Expanded:
     """Find what `path`, a file or a folder, stands for.
 
     Raises:
-        SourceError: if it does not exist.
+        SourceError: if it does not exist, is a pipe or a device, or has folders of images whose
+            names say nothing.
     """
     if path.is_dir():
-        return _expand_folder(path, split=split, boxes=boxes)
+        return _Folder(path, split, boxes=boxes).expanded()
     if not path.exists():
-        raise SourceError(f"{path}: no such file or folder")
+        what = "a link that leads nowhere" if path.is_symlink() else "no such file or folder"
+        raise SourceError(f"{path}: {what}")
+    regular_nbytes(path)
     if path.name in (META, GROUND_TRUTH, VAL_CSV, TRAIN_CSV):
         return Expanded([], [Tree(path, [], [path])], [])
     return Expanded([path], [], [])
 
 
-def _expand_folder(folder: Path, *, split: str | None, boxes: bool) -> Expanded:
-    archives, notes = _archives(folder, boxes=boxes)
-    promised = {split_of_name(path.name) for path in archives} - {None}
-    has_kaggle = any(_matches(path, _KAGGLE) for path in archives)
-    branches = []
-    for branch in _split_folders(folder):
-        if has_kaggle or branch.prefix in promised:
-            notes.append(f"{branch.path} was left out: the archives beside it were taken")
-        elif split in (None, branch.prefix):
-            branches.append(branch)
-    if not (promised or has_kaggle or _split_folders(folder)):
-        branches = [Branch(folder, split or "", classes_only=True)]
-    archives = [path for path in archives if split in (None, split_of_name(path.name) or split)]
-    files = [] if any(_matches(path, _DEVKIT) for path in archives) else _devkit_files(folder)
-    if not has_kaggle:
-        files += [path for path in [folder / VAL_CSV] if path.is_file()]
-        if boxes:
-            box_branches, box_files = _kaggle_boxes(folder)
-            branches, files = branches + box_branches, files + box_files
-    return Expanded(archives, [Tree(folder, branches, files)] if branches or files else [], notes)
+class _Folder:
+    """A folder that a person points at, and what is in it."""
+
+    def __init__(self, folder: Path, split: str | None, *, boxes: bool) -> None:
+        self._folder = folder
+        self._split = split
+        self._boxes = boxes
+        self._notes: list[str] = []
+
+    def expanded(self) -> Expanded:
+        archives = self._archives()
+        promised = {split_of_name(path.name) for path in archives} - {None}
+        has_whole = any(_matches(path, _WHOLE) for path in archives)
+        branches = []
+        for branch in self._branches():
+            split = split_of(branch.prefix)
+            if has_whole or split in promised or (promised and not split):
+                self._notes.append(f"{branch.path} was left out: the archives beside it were taken")
+            elif self._split in (None, split) or not split:
+                branches.append(branch)
+        archives = [path for path in archives if self._is_wanted(path)]
+        files = [] if any(_matches(path, _DEVKIT) for path in archives) else self._devkit_files()
+        if not has_whole:
+            files += [path for path in [self._folder / VAL_CSV] if path.is_file()]
+            if self._boxes:
+                box_branches, box_files = self._kaggle_boxes()
+                branches, files = branches + box_branches, files + box_files
+        trees = [Tree(self._folder, branches, files)] if branches or files else []
+        return Expanded(archives, trees, self._notes)
+
+    def _is_wanted(self, path: Path) -> bool:
+        return self._split in (None, split_of_name(path.name) or self._split)
+
+    def _archives(self) -> list[Path]:
+        """Find the archives by their names, and note all others."""
+        candidates = [
+            place / name
+            for place in (self._folder, self._folder / "data")  # the latter in a copy of HF's
+            if place.is_dir()
+            for name in _listed(place).files
+            if _ARCHIVE_SUFFIX.search(name) and not is_class_archive(name)
+        ]
+        return [path for path in candidates if path.is_file() and self._is_known(path)]
+
+    def _is_known(self, path: Path) -> bool:
+        """Return whether an archive is to be read; note why where it is not."""
+        if _matches(path, _OTHER_TASKS):
+            self._notes.append(f"{path.name} is of another task and was left out")
+        elif _matches(path, _BBOX):
+            if not self._boxes:
+                self._notes.append(f"{path.name} was left out: boxes were not asked for")
+            return self._boxes
+        elif not _matches(path, _IMAGES + _DEVKIT + _WHOLE):
+            self._notes.append(
+                f"{path.name} was left out, as archives in a folder are known by their names; to "
+                "take it, give it as a SOURCE"
+            )
+        else:
+            return True
+        return False
+
+    def _branches(self) -> list[Branch]:
+        """Find folders of splits, or of classes; in Kaggle's place, or in a folder around them."""
+        for data in (self._folder / "ILSVRC/Data", self._folder / "Data"):
+            if (data / "CLS-LOC").is_dir():
+                others = [name for name in _listed(data).folders if name != "CLS-LOC"]
+                self._notes += [
+                    f"{data / name} is of another task and was left out" for name in others
+                ]
+                return self._branches_of(data / "CLS-LOC")
+        return self._branches_of(self._folder)
+
+    def _branches_of(self, base: Path, depth: int = 0) -> list[Branch]:
+        folders, files = _listed(base)
+        splits = [name for name in folders if split_of(name)]
+        has_classes = any(map(is_wnid, folders)) or any(map(_shows_images, files))
+        if splits and has_classes:
+            raise SourceError(
+                f"{base}: has images or classes beside the folder {splits[0]}, so it is not "
+                "known of which split they are; give the folders that you want"
+            )
+        if splits or has_classes:
+            others = (name for name in folders if not (split_of(name) if splits else is_wnid(name)))
+            self._look_at_others(base / name for name in others)
+        if splits:
+            return [Branch(base / name, name) for name in splits]
+        if has_classes:
+            own = split_of(base.resolve().name)
+            wanted = self._split in (None, own) or not own
+            return [Branch(base, own or self._split or "", classes_only=True)] if wanted else []
+        if len(folders) == 1 and depth < _MAX_WRAPPERS:
+            return self._branches_of(base / folders[0], depth + 1)
+        return []
+
+    def _look_at_others(self, folders: Iterable[Path]) -> None:
+        """Refuse folders that hold images; note those that do not seem to."""
+        for folder in folders:
+            image = _an_image_in(folder, _LOOK_DEPTH)
+            if image:
+                raise SourceError(
+                    f"{folder}: holds images ({image}), and its name is none of a split (known are "
+                    f"{known_names()}); rename it, or give the folders that you want"
+                )
+            if not fnmatch.fnmatchcase(folder.name, "ILSVRC2012_devkit*") and folder.name != "data":
+                self._notes.append(f"{folder} was left out: its name is none of a split or a class")
+
+    def _devkit_files(self) -> list[Path]:
+        """Find the two files of an extracted devkit: in the folder, its data/, or a devkit."""
+        folder = self._folder
+        devkits = sorted(path for path in folder.glob("ILSVRC2012_devkit*") if path.is_dir())
+        for place in (folder, folder / "data", *(devkit / "data" for devkit in devkits)):
+            files = [place / name for name in (META, GROUND_TRUTH) if (place / name).is_file()]
+            if files:
+                return files
+        return []
+
+    def _kaggle_boxes(self) -> tuple[list[Branch], list[Path]]:
+        """Find Kaggle's boxes: the XML files, or the CSV of train where there are none."""
+        folder = self._folder
+        for base in (folder / "ILSVRC", folder, folder.parent.parent):
+            annotations = base / "Annotations" / "CLS-LOC"
+            if annotations.is_dir():
+                return [Branch(annotations, "Annotations")], []
+        return [], [path for path in [folder / TRAIN_CSV] if path.is_file()]
 
 
-def _archives(folder: Path, *, boxes: bool) -> tuple[list[Path], list[str]]:
-    """Find the archives by their names, and note those that are of other tasks."""
-    known = _IMAGES + _DEVKIT + _KAGGLE + (_BBOX if boxes else ())
-    candidates = [
-        path
-        for place in (folder, folder / "data")  # the latter in a copy of Hugging Face's repository
-        if place.is_dir()
-        for path in sorted(place.iterdir())
-        if _matches(path, known) and path.is_file()
-    ]
-    other = [path for path in candidates if _matches(path, _OTHER_TASKS)]
-    notes = [f"{path.name} is of another task and was left out" for path in other]
-    return [path for path in candidates if path not in other], notes
+class _Listed(NamedTuple):
+    """The names in a folder, but hidden ones; sorted."""
+
+    folders: list[str]
+    files: list[str]
+
+
+def _listed(folder: Path) -> _Listed:
+    listed = _Listed([], [])
+    with os.scandir(folder) as found:
+        for item in found:
+            if not item.name.startswith("."):
+                (listed.folders if item.is_dir() else listed.files).append(item.name)
+    return _Listed(sorted(listed.folders), sorted(listed.files))
+
+
+def _shows_images(name: str) -> bool:
+    """Return whether a file is called as an image, or as the archive of a class."""
+    return name.rpartition(".")[2].lower() in IMAGE_SUFFIXES or is_class_archive(name)
+
+
+def _an_image_in(folder: Path, depth: int) -> str:
+    """Return the name of an image in a folder, as far as a short look shows one; or ""."""
+    folders, files = _listed(folder)
+    image = next(filter(_shows_images, files), "")
+    for name in folders[:_LOOK_WIDTH] if depth else []:
+        image = image or _an_image_in(folder / name, depth - 1)
+    return image
 
 
 def _matches(path: Path, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
-def _split_folders(folder: Path) -> list[Branch]:
-    """Find the folders train, val and test, in Kaggle's place or in `folder` itself."""
-    for base in (folder / "ILSVRC/Data/CLS-LOC", folder / "Data/CLS-LOC", folder):
-        branches = [Branch(base / name, name) for name in SPLITS if (base / name).is_dir()]
-        if branches:
-            return branches
-    return []
+def promised_split(path: Path) -> str:
+    """Return the split that an archive's name promises, unless its contents must say it.
 
-
-def _devkit_files(folder: Path) -> list[Path]:
-    """Find the two files of an extracted devkit: in `folder`, its data/, or a devkit there."""
-    devkits = sorted(path for path in folder.glob("ILSVRC2012_devkit*") if path.is_dir())
-    for place in (folder, folder / "data", *(devkit / "data" for devkit in devkits)):
-        files = [place / name for name in (META, GROUND_TRUTH) if (place / name).is_file()]
-        if files:
-            return files
-    return []
-
-
-def _kaggle_boxes(folder: Path) -> tuple[list[Branch], list[Path]]:
-    """Find Kaggle's boxes: the XML files, or the CSV of train where there are none."""
-    for base in (folder / "ILSVRC", folder, folder.parent.parent):
-        annotations = base / "Annotations" / "CLS-LOC"
-        if annotations.is_dir():
-            return [Branch(annotations, "Annotations")], []
-    return [], [path for path in [folder / TRAIN_CSV] if path.is_file()]
+    What official archives and archives of one class hold says by itself what it is.
+    """
+    if split_of_name(path.name) is not None:
+        return ""
+    return split_of(_ARCHIVE_SUFFIX.sub("", path.name))
 
 
 def open_archive(
@@ -149,19 +273,51 @@ def open_archive(
 ) -> tuple[Container, list[str]]:
     """Open an archive by what its bytes say it is; give notes.
 
+    One that holds images and is compressed is unpacked to `spool_folder`; without that it can be
+    listed, but its images cannot be read.
+
     Raises:
-        SourceError: if it holds images, is compressed, and `spool_folder` is None.
+        SourceError: if it is no archive, or one of another tool.
     """
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic[:2] == b"PK":
-        return Zip(path), []
-    if magic[:2] != b"\x1f\x8b":
-        return Tar(path), []
-    if not _holds_images(path):
-        return GzippedTar(path), []
+    container = peeked(path)
+    if not isinstance(container, GzippedTar):
+        return container, []
+    if not _holds_images(path) or spool_folder is None:
+        return container, []
+    container.close()
     unpacked, note = spool.unpacked(path, spool_folder, progress=progress)
     return Tar(unpacked, packed=path), [note]
+
+
+def peeked(path: Path) -> Container:
+    """Open an archive in place, after a look at its first members.
+
+    Raises:
+        SourceError: if it is no archive, or one of another tool.
+    """
+    told = first_bytes.foreign(path)
+    if told:
+        raise SourceError(f"{path}: {told}")
+    with path.open("rb") as file:
+        magic = file.read(2)
+    with closing(_unlooked(path, magic)) as container:
+        told = first_bytes.foreign_members(_first_members(container))
+    if told:
+        raise SourceError(f"{path}: {told}")
+    return _unlooked(path, magic)
+
+
+def _unlooked(path: Path, magic: bytes) -> Container:
+    if magic == b"PK":
+        return Zip(path)
+    return GzippedTar(path) if magic == b"\x1f\x8b" else Tar(path)
+
+
+def _first_members(container: Container) -> list[Entry]:
+    try:
+        return list(islice(container.entries(), first_bytes.PEEKED))
+    except SourceError:
+        return []  # the walk over all of it says what is wrong
 
 
 def _holds_images(path: Path) -> bool:
@@ -169,7 +325,7 @@ def _holds_images(path: Path) -> bool:
     with closing(GzippedTar(path)) as container:
         for entry in container.entries():
             file = entry.path.rpartition("/")[2]
-            suffix = file.rpartition(".")[2]
+            suffix = file.rpartition(".")[2].lower()
             if suffix in IMAGE_SUFFIXES or suffix == "tar" or entry.path.startswith("ILSVRC/"):
                 return True
             if suffix == "xml" or file == META:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.archives.containers import GzippedTar, Tar
+from imnet_data.archives.tree import Tree
 from imnet_data.errors import SourceError
-from imnet_data.imagenet.labels import is_wnid
 from imnet_data.sources import boxes as _boxes
 from imnet_data.sources import devkit, find, merge
 from imnet_data.sources.images import ImageRecords
-from imnet_data.sources.names import SPLITS
+from imnet_data.sources.left_out import LeftOut
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
+from imnet_data.sources.split_names import SPLITS
 from imnet_data.sources.truth import Truth, val_wnids
 
 if TYPE_CHECKING:
@@ -25,12 +25,21 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 
+class FoundIn(NamedTuple):
+    """What one file or folder holds."""
+
+    path: str
+    counts: dict[str, int]  # split -> images, wanted or not; or what else is there -> files
+
+
 class Gathered:
     """What was found so far."""
 
     def __init__(self, *, split: str | None, boxes: bool) -> None:
         self.containers: list[Container] = []
         self.notes: list[str] = []
+        self.left_out = LeftOut()
+        self.found: list[FoundIn] = []
         self.devkit: devkit.Devkit | None = None
         self._split = split
         self._boxes = _boxes.BoxesBuilder() if boxes else None
@@ -41,7 +50,11 @@ class Gathered:
         self, paths: Sequence[Path], *, spool_folder: Path | None, progress: Progress | None
     ) -> None:
         """Open and walk all that the paths stand for."""
+        classes = []
         for path in paths:
+            if find.is_class_archive(path.name) and path.exists() and not path.is_dir():
+                classes.append(path)  # there may be thousands, so they are one container
+                continue
             archives, trees, notes = find.expand(
                 path, split=self._split, boxes=self._boxes is not None
             )
@@ -52,20 +65,27 @@ class Gathered:
                         archive, spool_folder=spool_folder, progress=progress
                     )
                     self.notes += notes
-                    self._walk(container, progress)
+                    self._walk(container, progress, promised=find.promised_split(archive))
             for tree in trees:
                 self._walk(tree, progress)
+        if classes:
+            tree = Tree(classes[0].parent, [], classes)
+            self._walk(tree, progress, promised=self._split or "")
 
-    def _walk(self, container: Container, progress: Progress | None) -> None:
+    def _walk(self, container: Container, progress: Progress | None, *, promised: str = "") -> None:
         self.containers.append(container)
         found = scan(
             container,
             len(self.containers) - 1,
             split=self._split,
             boxes_builder=self._boxes,
+            promised=promised,
             progress=progress,
         )
         self._check(container, found)
+        beside = {"devkit": len(found.texts), "boxes": found.box_count}
+        beside = {name: count for name, count in beside.items() if count}
+        self.found.append(FoundIn(str(container.path), found.counts or beside))
         for split, builder in found.images.items():
             self._columns.setdefault(split, []).append(builder.columns())
         for name, content in found.texts.items():
@@ -76,31 +96,30 @@ class Gathered:
             self._texts[name] = container.name, content
 
     def _check(self, container: Container, found: Found) -> None:
-        is_archive = isinstance(container, Tar | GzippedTar)
-        if found.has_images and isinstance(container, GzippedTar):
-            raise SourceError(
-                f"{container.name}: images among other files in a compressed archive are not "
-                "read; unpack it and give the folder"
+        official = find.split_of_name(container.path.name)
+        is_archive = not isinstance(container, Tree)
+        if is_archive and not (found.has_images or found.texts or found.box_count):
+            some = (
+                ", ".join(reason.example for reason in found.left_out.reasons.values())
+                or "no files"
             )
-        if is_archive and not (found.has_images or found.texts or found.has_boxes):
-            some = ", ".join(found.left_out[:3]) or "no files"
             raise SourceError(
                 f"{container.name}: neither images nor a devkit nor boxes (it has {some}); "
                 f"{find.LOOKED_FOR}"
             )
-        odd = [path for path in found.left_out if not path.rpartition("/")[2].startswith(".")]
-        official = [path for path in odd if "/" not in path or is_wnid(path.partition("/")[0])]
-        if isinstance(container, Tar) and found.has_images and official:
+        if official and set(found.counts) - {official}:
             raise SourceError(
-                f"{container.name}: {official[0]!r} is no image by its name, "
+                f"{container.path}: is called as {official}, and has images of "
+                f"{', '.join(found.counts)}; rename it, or download it again"
+            )
+        if official and found.stranger:
+            raise SourceError(
+                f"{container.name}: {found.stranger!r} is no image by its name or first bytes, "
                 "and official archives hold nothing else; download it again"
             )
-        if found.has_images and found.left_out:
-            self.notes.append(
-                f"{container.name}: {len(found.left_out)} files that are hidden or no images "
-                f"were left out ({found.left_out[0]})"
-            )
-        if found.has_boxes and self._boxes is None and not found.has_images:
+        if found.has_images:
+            self.left_out.update(found.left_out, within=container.name)
+        if found.box_count and self._boxes is None:
             self.notes.append(f"{container.name}: boxes were not asked for, and left out")
 
     def splits(self) -> dict[str, Records]:
@@ -111,9 +130,8 @@ class Gathered:
         for split in SPLITS:
             if split not in self._columns:
                 continue
-            columns, notes = merge.merged(
-                split, self._columns.pop(split), containers=self.containers
-            )
+            parts = self._columns.pop(split)
+            columns, notes = merge.merged(split, parts, containers=self.containers)
             if split == "val":
                 wnids, more = val_wnids(columns.keys, columns.wnids, truth)
                 columns, notes = columns._replace(wnids=wnids), notes + more

@@ -8,6 +8,7 @@ import numpy as np
 
 from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record
+from imnet_data.sources.names import KEY_OF_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,23 +81,42 @@ def concatenated(parts: Sequence[Columns]) -> Columns:
     return Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def sorted_by_key(columns: Columns, containers: Sequence[Container]) -> Columns:
-    """Return the rows in canonical order.
+def sorted_by_key(columns: Columns, containers: Sequence[Container]) -> tuple[Columns, int]:
+    """Return the rows in canonical order, and how many have their class in the key.
+
+    That is needed where another class has a file of the same name, and only there.
 
     Raises:
-        SourceError: if two rows have the same key.
+        SourceError: if two rows have the same key and class.
     """
     columns = columns.take(np.argsort(columns.keys, kind="stable"))
-    twice = np.flatnonzero(columns.keys[1:] == columns.keys[:-1])
-    if len(twice):
-        row = int(twice[0])
-        names = [containers[columns.containers[at]].name for at in (row, row + 1)]
-        raise SourceError(
-            f"{columns.keys[row].decode()} is there twice, in {names[0]} at "
-            f"{columns.places[row]} and in {names[1]} at {columns.places[row + 1]}; "
-            "take one of them out"
-        )
-    return columns
+    equal = columns.keys[1:] == columns.keys[:-1]
+    if not equal.any():
+        return columns, 0
+    rows = np.flatnonzero(np.append(equal, False) | np.insert(equal, 0, False))
+    shared = columns.take(rows)
+    shared = shared.take(np.lexsort((shared.wnids, shared.keys)))
+    twice = (shared.keys[1:] == shared.keys[:-1]) & (shared.wnids[1:] == shared.wnids[:-1])
+    if twice.any():
+        raise _twice(shared, int(np.flatnonzero(twice)[0]), containers)
+    if (shared.wnids == b"").any():
+        raise _twice(shared, int(np.flatnonzero(shared.wnids == b"")[0]), containers)
+    keys = np.char.add(np.char.add(shared.wnids, KEY_OF_CLASS), shared.keys)
+    whole = concatenated(
+        [columns.take(~np.isin(columns.keys, shared.keys)), shared._replace(keys=keys)]
+    )
+    whole = whole.take(np.argsort(whole.keys, kind="stable"))
+    return whole, len(rows)
+
+
+def _twice(columns: Columns, row: int, containers: Sequence[Container]) -> SourceError:
+    paths = [
+        containers[columns.containers[at]].path_of(int(columns.places[at])) for at in (row, row + 1)
+    ]
+    return SourceError(
+        f"{columns.keys[row].decode()} is there twice: {paths[0]} and {paths[1]}; "
+        "take one of them out"
+    )
 
 
 class ImageRecords:

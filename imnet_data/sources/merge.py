@@ -26,10 +26,11 @@ def merged(
     """Return the images of a split, sorted by key, and notes.
 
     Raises:
-        SourceError: if two sources give the split, or two images have one key.
+        SourceError: if two sources give the split, or two images of a class have one key.
     """
     notes = []
-    names = [containers[part.containers[0]].name for part in parts]
+    opened = [containers[part.containers[0]] for part in parts]
+    names = [container.name for container in opened]
     numbers = [match[1] for name in names if (match := _PART.fullmatch(name))]
     if numbers and len(numbers) < _PART_COUNT:
         notes.append(
@@ -37,18 +38,25 @@ def merged(
             f"to {_PART_COUNT - 1} were found"
         )
     if len(parts) > 1 and len(numbers) < len(parts):
-        parts, patch_notes = _patched(split, parts, names)
+        parts, patch_notes = _patched(split, parts, opened)
         notes += patch_notes
-    return sorted_by_key(concatenated(parts), containers), notes
+    columns, count = sorted_by_key(concatenated(parts), containers)
+    if count:
+        notes.append(
+            f"{split}: {count} images have the name of an image of another class, so their keys "
+            "begin with the class"
+        )
+    return columns, notes
 
 
 def _patched(
-    split: str, parts: Sequence[Columns], names: Sequence[str]
+    split: str, parts: Sequence[Columns], opened: Sequence[Container]
 ) -> tuple[list[Columns], list[str]]:
+    names = [container.name for container in opened]
     patches = [at for at, name in enumerate(names) if _PATCH in name]
     if len(parts) != 2 or len(patches) != 1:
         raise SourceError(
-            f"{split} comes from {names[0]} and from {names[1]}; give one of them, "
+            f"{split} comes from {opened[0].path} and from {opened[1].path}; give one of them, "
             "or say with --split which split to take"
         )
     patch, whole = parts[patches[0]], parts[1 - patches[0]]

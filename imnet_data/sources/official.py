@@ -78,7 +78,7 @@ def _check_structure(path: Path, progress: Progress | None) -> Iterator[str]:
         if promised is not None and promised not in found.images:
             yield f"{path.name}: holds no {promised} images"
         for split, builder in found.images.items():
-            columns = sorted_by_key(builder.columns(), [container])
+            columns, _ = sorted_by_key(builder.columns(), [container])
             check = _check_train if split == "train" else _check_numbered
             yield from (f"{path.name}: {text}" for text in check(split, columns))
         if devkit.META in found.texts or "devkit" in path.name:

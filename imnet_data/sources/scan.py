@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
-from imnet_data.sources import boxes, names
+from imnet_data.imagenet.labels import is_wnid
+from imnet_data.sources import boxes, first_bytes, names
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.images import ColumnsBuilder
+from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, UNPACKED, LeftOut
+from imnet_data.sources.split_names import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +19,9 @@ if TYPE_CHECKING:
     from imnet_data.sources.boxes import BoxesBuilder
 
 VAL_CSV, TRAIN_CSV = "LOC_val_solution.csv", "LOC_train_solution.csv"
-_TEXTS = frozenset({META, GROUND_TRUTH, VAL_CSV, TRAIN_CSV})
-_MAX_TEXT_NBYTES = 1 << 28
-_MAX_IMAGE_NBYTES = 1 << 30
+_MAX_TEXT_NBYTES = {META: 1 << 24, GROUND_TRUTH: 1 << 24, VAL_CSV: 1 << 26, TRAIN_CSV: 1 << 28}
+_MAX_IMAGE_NBYTES = 1 << 28
+_MAX_XML_NBYTES = 1 << 20
 _PROGRESS_STEP = 4096  # entries
 
 
@@ -27,10 +30,16 @@ class Found:
 
     def __init__(self) -> None:
         self.images: dict[str, ColumnsBuilder] = {}
+        self.counts: dict[str, int] = {}  # of the images of each split, wanted or not
         self.texts: dict[str, bytes] = {}
-        self.has_images = False  # of whatever split
-        self.has_boxes = False
-        self.left_out: list[str] = []  # paths of hidden files and of those that are no images
+        self.box_count = 0  # files of boxes
+        self.left_out = LeftOut()
+        self.stranger = ""  # the first file that is no image where official archives have only such
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images, of whatever split."""
+        return bool(self.counts)
 
 
 def scan(
@@ -39,6 +48,7 @@ def scan(
     *,
     split: str | None,
     boxes_builder: BoxesBuilder | None,
+    promised: str = "",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Found:
     """Walk a container.
@@ -48,53 +58,94 @@ def scan(
         number: what its images are to carry as `Columns.containers`.
         split: the one split that is wanted; None for all.
         boxes_builder: takes boxes found in XML files; None where they are not wanted.
+        promised: the split that the container's name promises; "" where it does not.
         progress: called with what is done, and place and extent of the container.
     """
-    found = Found()
+    walk = _Walk(container, number, split, promised)
     for count, entry in enumerate(container.entries()):
         if progress and count % _PROGRESS_STEP == 0:
             progress(f"list {container.name}", entry.place, container.extent)
         file = entry.path.rpartition("/")[2]
         suffix = file.rpartition(".")[2]
-        if file.startswith("."):
-            found.left_out.append(entry.path)
-        elif suffix in names.IMAGE_SUFFIXES:
-            _take_image(found, container, entry, number=number, split=split)
-        elif file in _TEXTS:
-            _take_text(found, container, entry, file)
+        if file.startswith(".") or entry.path.startswith("__MACOSX/"):
+            walk.found.left_out.add(HIDDEN, entry.path)
+        elif suffix.lower() in names.IMAGE_SUFFIXES:
+            walk.take_image(entry)
+        elif file in _MAX_TEXT_NBYTES:
+            walk.take_text(entry, file)
         elif suffix == "xml":
-            if boxes_builder is not None:
-                key = file.removesuffix(".xml")
-                content = container.read(entry.place, entry.nbytes)
-                boxes_builder.add(boxes.from_xml(content, key=key, archive=container.name))
-            found.has_boxes = True
-        elif not (file.startswith("LOC_") or entry.path.startswith("ILSVRC/")):  # Kaggle's lists
-            found.left_out.append(entry.path)
-    return found
+            walk.take_boxes(entry, file, boxes_builder)
+        else:
+            walk.take_other(entry, file)
+    return walk.found
 
 
-def _take_image(
-    found: Found, container: Container, entry: Entry, *, number: int, split: str | None
-) -> None:
-    try:
-        image = names.parse(entry.path)
-    except SourceError as error:
-        raise SourceError(f"{container.name}: {error}") from error
-    if entry.nbytes > _MAX_IMAGE_NBYTES:
-        raise SourceError(
-            f"{container.name}: {entry.path} has {entry.nbytes} bytes, too many for an image; "
-            "take it out"
-        )
-    found.has_images = True
-    if split in (None, image.split):
-        if image.split not in found.images:
-            found.images[image.split] = ColumnsBuilder(number)
-        found.images[image.split].add(image, place=entry.place, nbytes=entry.nbytes)
+class _Walk:
+    def __init__(self, container: Container, number: int, split: str | None, promised: str) -> None:
+        self.found = Found()
+        self._container = container
+        self._number = number
+        self._split = split
+        self._promised = promised
+        self._root: str | None = None  # the folders above all images
+        self._first = ""  # the image that they were learnt from
 
+    def take_image(self, entry: Entry) -> None:
+        try:
+            image = names.parse(entry.path, promised=self._promised)
+        except SourceError as error:
+            raise SourceError(f"{self._container.name}: {error}") from error
+        if image.root != self._root:
+            self._learn_root(entry.path, image.root)
+        if entry.nbytes > _MAX_IMAGE_NBYTES:
+            raise SourceError(
+                f"{self._container.name}: {entry.path} has {entry.nbytes} bytes, too many for an "
+                "image; take it out"
+            )
+        counts = self.found.counts
+        counts[image.split] = counts.get(image.split, 0) + 1
+        if self._split in (None, image.split):
+            if image.split not in self.found.images:
+                self.found.images[image.split] = ColumnsBuilder(self._number)
+            self.found.images[image.split].add(image, place=entry.place, nbytes=entry.nbytes)
 
-def _take_text(found: Found, container: Container, entry: Entry, file: str) -> None:
-    if file in found.texts:
-        raise SourceError(f"{container.name}: has two files {file}; take one of them out")
-    if entry.nbytes > _MAX_TEXT_NBYTES:
-        raise SourceError(f"{container.name}: {file} has {entry.nbytes} bytes, too many for it")
-    found.texts[file] = container.read(entry.place, entry.nbytes)
+    def _learn_root(self, path: str, root: str) -> None:
+        if self._root is not None:
+            raise SourceError(
+                f"{self._container.name}: {path!r} lies in {root or 'no folder'!r} and "
+                f"{self._first!r} in {self._root or 'no folder'!r}, and what these folders mean "
+                f"is not known (known are {known_names()}); rename them, or give one of them"
+            )
+        self._root, self._first = root, path
+
+    def take_text(self, entry: Entry, file: str) -> None:
+        name, texts = self._container.name, self.found.texts
+        if file in texts:
+            raise SourceError(f"{name}: has two files {file}; take one of them out")
+        if entry.nbytes > _MAX_TEXT_NBYTES[file]:
+            raise SourceError(f"{name}: {file} has {entry.nbytes} bytes, too many for it")
+        texts[file] = self._container.read(entry.place, entry.nbytes)
+
+    def take_boxes(self, entry: Entry, file: str, builder: BoxesBuilder | None) -> None:
+        name, key = self._container.name, file.removesuffix(".xml")
+        self.found.box_count += 1
+        if builder is None:
+            return
+        if entry.nbytes > _MAX_XML_NBYTES:
+            raise SourceError(f"{name}: {entry.path} has {entry.nbytes} bytes, too many for boxes")
+        content = self._container.read(entry.place, entry.nbytes)
+        builder.add(boxes.from_xml(content, key=key, archive=name))
+
+    def take_other(self, entry: Entry, file: str) -> None:
+        """Take a file whose name says nothing: an image by its first bytes, or none."""
+        if file.startswith("LOC_") or entry.path.startswith("ILSVRC/ImageSets/"):  # Kaggle's lists
+            return
+        if file.endswith(".tar") and is_wnid(file.removesuffix(".tar")):
+            self.found.left_out.add(UNPACKED, entry.path)
+        elif first_bytes.is_image(self._container.first_bytes(entry.place, entry.nbytes)):
+            self.take_image(entry)
+        else:
+            self.found.left_out.add(NO_IMAGE, entry.path)
+            folder, _, _ = entry.path.rpartition("/")
+            if not self.found.stranger and (not folder or is_wnid(folder)):
+                self.found.stranger = entry.path

@@ -46,8 +46,9 @@ def val_wnids(
         _fill(wnids, of_key, keys=keys, origin="LOC_val_solution.csv")
     numbers = _numbers(keys)
     if truth.by_number is not None:
-        _check_all_there(numbers, truth)
-        _fill(wnids, np.array(truth.by_number, "S9")[numbers - 1], keys=keys, origin=truth.archive)
+        notes += _check_numbers(numbers, truth)
+        of_number = np.array(("", *truth.by_number), "S9")[numbers]
+        _fill(wnids, of_number, keys=keys, origin=truth.archive)
     elif (numbers > 0).any():
         table = np.array(("", *labels.val_wnids()), "S9")
         _fill_from_table(wnids, table, numbers=numbers, keys=keys, notes=notes)
@@ -78,14 +79,18 @@ def _fill(
     np.copyto(wnids, more, where=wnids == b"")
 
 
-def _check_all_there(numbers: NDArray[np.int64], truth: Truth) -> None:
-    count = len(truth.by_number or ())
-    if len(numbers) != count or (np.sort(numbers) != np.arange(1, count + 1)).any():
+def _check_numbers(numbers: NDArray[np.int64], truth: Truth) -> list[str]:
+    """Refuse a ground truth that has too few lines; note what it has more of than there is."""
+    count, last = len(truth.by_number or ()), int(numbers.max(initial=0))
+    if last > count:
         raise SourceError(
-            f"{truth.archive}: wrong devkit: its ground truth is of val images 1 to {count}, "
-            f"here are {len(numbers)} up to {int(numbers.max(initial=0))}; "
-            "give the devkit that belongs to these images"
+            f"{truth.archive}: wrong devkit: its ground truth is of val images 1 to {count}, and "
+            f"here is image {last}; give the devkit that belongs to these images"
         )
+    numbered = int(np.count_nonzero(numbers))
+    if numbered == count:
+        return []
+    return [f"val: {numbered} of the {count} images that the ground truth of {truth.archive} has"]
 
 
 def _fill_from_table(

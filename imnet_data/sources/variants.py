@@ -20,14 +20,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_plus
 
-from imnet_data.archives.containers import GzippedTar, Tar
 from imnet_data.archives.tree import Branch, Tree
-from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import labels
 from imnet_data.imagenet.variants import OBJECTNET, VARIANTS, objectnet_folders, wnids
 from imnet_data.sources import find
 from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
+from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, LeftOut
 from imnet_data.sources.names import IMAGE_SUFFIXES, Named
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
+    from imnet_data.sources.left_out import Reason
 
     Progress = Callable[[str, int, int], None]
 
@@ -45,7 +45,7 @@ _ROOT = re.compile(
     r"|(imagenet-[aro])|(sketch)|(objectnet)-1\.0"
 )
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-_SUFFIXES = IMAGE_SUFFIXES | {"png"}
+_WITHOUT_CLASS = "images of classes that ImageNet lacks"
 _OBJECTNET_IMAGES = "images"
 _PROGRESS_STEP = 4096  # entries
 
@@ -63,6 +63,7 @@ class Opened(NamedTuple):
     records: ImageRecords
     container: Container
     notes: tuple[str, ...]
+    left_out: dict[str, Reason]
 
 
 def find_layout(paths: Sequence[Path]) -> Layout | None:
@@ -95,7 +96,7 @@ def _layout_of(path: Path) -> Layout | None:
         return Layout(name, folders[0]) if name else None
     if not (path.name.endswith(_ARCHIVES) and path.is_file()):
         return None
-    with closing(_peek(path)) as container:
+    with closing(find.peeked(path)) as container:
         outermost = (entry.path.partition("/")[0] for entry in container.entries())
         name = _name_of(next((root for root in outermost if root[0] != "."), ""))
     return Layout(name, path) if name else None
@@ -107,14 +108,6 @@ def _name_of(root: str) -> str | None:
         return None
     name = next(group for group in match.groups() if group)
     return "imagenet-sketch" if name == "sketch" else name
-
-
-def _peek(path: Path) -> Container:
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"PK":
-        return Zip(path)
-    return GzippedTar(path) if magic == b"\x1f\x8b" else Tar(path)
 
 
 def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress | None) -> Opened:
@@ -133,32 +126,34 @@ def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress
         )
     whole = False
     try:
-        records, more = _scan(layout.name, container, progress)
+        records, more, left_out = _scan(layout.name, container, progress)
         whole = True
     finally:
         if not whole:
             container.close()
-    return Opened(records, container, (*notes, *more))
+    return Opened(records, container, (*notes, *more), left_out.reasons)
 
 
 def _scan(
     name: str, container: Container, progress: Progress | None
-) -> tuple[ImageRecords, list[str]]:
+) -> tuple[ImageRecords, list[str], LeftOut]:
     builder, wnid_of = ColumnsBuilder(0), _wnid_of_folder(name)
-    taken = left_out = without_class = 0
+    taken, left_out = 0, LeftOut()
     for number, (path, place, nbytes) in enumerate(container.entries()):
         if progress and number % _PROGRESS_STEP == 0:
             progress(f"list {container.name}", place, container.extent)
         folder, stem, suffix = _parts(name, path)
-        if not folder or suffix not in _SUFFIXES:
-            left_out += 1
+        if path.rpartition("/")[2].startswith("."):
+            left_out.add(HIDDEN, path)
+        elif not folder or suffix.lower() not in IMAGE_SUFFIXES:
+            left_out.add(NO_IMAGE, path)
         elif folder not in wnid_of:
             raise SourceError(
                 f"{container.name}: {path!r} lies in a folder that is no class of {name}; "
                 "take it out, or download the archive again"
             )
         elif not wnid_of[folder]:
-            without_class += 1
+            left_out.add(_WITHOUT_CLASS, path)
         else:
             image = Named(SPLIT, _key(folder, stem), wnid_of[folder])
             builder.add(image, place=place, nbytes=nbytes)
@@ -166,13 +161,11 @@ def _scan(
     if not taken:
         raise SourceError(f"{container.name}: has no images of {name}; download it again")
     published = VARIANTS[name].record_count
-    notes = {
-        f"has {taken} images, {name} has {published}": published not in (None, taken),
-        f"{left_out} files that are hidden or no images were left out": left_out,
-        f"{without_class} images of classes that ImageNet lacks were left out": without_class,
-    }
-    records = ImageRecords(sorted_by_key(builder.columns(), [container]), [container])
-    return records, [f"{container.name}: {note}" for note, holds in notes.items() if holds]
+    notes = []
+    if published not in (None, taken):
+        notes.append(f"{container.name}: has {taken} images, {name} has {published}")
+    columns, _ = sorted_by_key(builder.columns(), [container])
+    return ImageRecords(columns, [container]), notes, left_out
 
 
 def _wnid_of_folder(name: str) -> dict[str, str]:

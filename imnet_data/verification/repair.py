@@ -149,6 +149,7 @@ class _Repair(NamedTuple):
             classes=self.about.classes,
             source_files=self.about.sources,
             workers=self.workers,
+            left_out=self.about.left_out,
             progress=self.progress,
         )
         names = (layout.LABELS, layout.SUMS, description.FILE_NAME)

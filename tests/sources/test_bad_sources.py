@@ -58,7 +58,7 @@ def test_an_inner_archive_without_images(tmp_path):
 
 def test_an_inner_archive_of_another_name(tmp_path):
     paths = _train(tmp_path, {f"{WNID}_1.JPEG": b"x"}, name="fish.tar")
-    _refused(paths, r"train\.tar, fish\.tar: an archive in the archive is called <wnid>\.tar")
+    _refused(paths, r"train\.tar, fish\.tar: an archive in an archive is read if it is called <wnid>\.tar")
 
 
 def test_a_member_of_another_class(tmp_path):
@@ -96,19 +96,19 @@ def test_one_key_twice(tmp_path):
     content = layouts.tar_bytes({f"{WNID}_1.JPEG": b"x"})[:1024]
     inner = content + layouts.tar_bytes({f"{WNID}_1.JPEG": b"y"})
     path = layouts.write_tar(tmp_path / TRAIN, {f"{WNID}.tar": inner})
-    _refused([path], rf"{WNID}_1 is there twice, in {TRAIN} at 1024 and in {TRAIN} at 2048")
+    _refused([path], rf"{WNID}_1 is there twice: .*{WNID}_1.JPEG \(byte 1024\) and .*\(byte 2048\)")
 
 
 def test_one_key_with_two_suffixes_in_a_folder(tmp_path):
     names = (f"train/{WNID}/{WNID}_1.JPEG", f"train/{WNID}/{WNID}_1.jpg")
-    _refused([layouts.write_files(tmp_path, dict.fromkeys(names, b"x"))], "is there twice, in ")
+    _refused([layouts.write_files(tmp_path, dict.fromkeys(names, b"x"))], rf"is there twice: .*{WNID}_1\.JPEG and .*{WNID}_1\.jpg; take")
 
 
 def test_one_split_from_two_paths(official, tmp_path):
     tree = layouts.extracted(tmp_path / "tree")
-    _refused([official / TRAIN, tree], rf"train comes from {TRAIN} and from /.*tree; give one")
+    _refused([official / TRAIN, tree], rf"train comes from /.*{TRAIN} and from /.*tree; give one")
     again = layouts.official(tmp_path / "again")
-    _refused([official / VAL, again / VAL], rf"val comes from {VAL} and from {VAL}; give one")
+    _refused([official / VAL, again / VAL], rf"val comes from /.*{VAL} and from /.*again/{VAL}; give one")
 
 
 def test_two_devkits(official, tmp_path):
@@ -121,14 +121,14 @@ def test_an_empty_folder(tmp_path):
 
 
 def test_a_folder_of_other_things(tmp_path):
-    layouts.write_files(tmp_path, {"photos/fish.png": b"x", "notes.txt": b"x"})
+    layouts.write_files(tmp_path, {"photos/fish.mov": b"x", "notes.txt": b"x"})
     _refused([tmp_path], r"no images found; looked for .*found notes\.txt, photos$")
 
 
-def test_an_image_of_a_gigabyte(tmp_path):
+def test_an_image_of_more_than_256_mib(tmp_path):
     path = layouts.write_files(tmp_path, {"train/n01440764/n01440764_1.JPEG": b"x"})
-    os.truncate(path / "train/n01440764/n01440764_1.JPEG", (1 << 30) + 1)
-    _refused([tmp_path], r"has 1073741825 bytes, too many for an image")
+    os.truncate(path / "train/n01440764/n01440764_1.JPEG", (1 << 28) + 1)
+    _refused([tmp_path], r"has 268435457 bytes, too many for an image")
 
 
 def test_a_split_that_is_not_there(official):
@@ -156,15 +156,6 @@ def test_a_file_that_is_no_archive(tmp_path, content):
     _refused([path], r"^photo\.tar: (cut short at|no tar header at) byte 0")
 
 
-@pytest.mark.parametrize("stem", ["two words", "a.b", "fänger", ""])
-def test_a_name_in_a_folder_that_cannot_be_a_key(tmp_path, stem):
-    layouts.write_files(tmp_path, {f"train/{WNID}/{stem}.JPEG": b"x", f"val/{WNID}/ok.JPEG": b"x"})
-    if stem == "":  # a hidden file
-        open_sources([tmp_path]).close()
-    else:
-        _refused([tmp_path], r"cannot be a key: only printable ASCII")
-
-
 def test_images_where_no_class_can_be_told(tmp_path):
     layouts.write_files(tmp_path, {"train/fish/1.JPEG": b"x"})
     _refused([tmp_path], r"folder 'train/fish' is not the wnid of a class")
@@ -177,15 +168,13 @@ def test_a_val_number_beyond_the_published_ones(tmp_path):
     _refused([tmp_path], r"ILSVRC2012_val_00050001: ILSVRC2012 has val images 1 to 50000")
 
 
-@pytest.mark.parametrize("change", [-1, 1])
-def test_a_ground_truth_of_other_images(official, change):
-    lines = devkit.ground_truth((layouts.VAL_WNIDS * 2)[: len(layouts.VAL_WNIDS) + change])
+def test_a_ground_truth_of_fewer_images(official):
     files = {**layouts.devkit_files()}
-    files["ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"] = lines
-    layouts.write_tar(official / layouts.DEVKIT, files)
-    _refused(
-        [official], rf"wrong devkit: its ground truth is of val images 1 to {6 + change}, here"
+    files["ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"] = (
+        devkit.ground_truth(layouts.VAL_WNIDS[:5])
     )
+    layouts.write_tar(official / layouts.DEVKIT, files)
+    _refused([official], "its ground truth is of val images 1 to 5, and here is image 6; give")
 
 
 def test_labels_that_disagree(official, tmp_path):

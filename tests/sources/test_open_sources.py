@@ -10,6 +10,7 @@ import source_layouts as layouts
 from imnet_data.errors import SourceError
 from imnet_data.record import Records
 from imnet_data.sources import Source, open_sources
+from imnet_data.sources.left_out import Reason
 
 LAYOUTS = [
     layouts.official,
@@ -139,8 +140,10 @@ def test_archives_of_other_tasks_are_left_out_and_told(tmp_path):
 def test_folders_beside_the_archives_they_came_from_are_left_out_and_told(tmp_path):
     layouts.extracted(layouts.official(tmp_path))
     source = open_sources([tmp_path])
-    assert len(source.notes) == 3
-    assert source.notes[0].endswith("train was left out: the archives beside it were taken")
+    assert source.notes == tuple(
+        f"{tmp_path / split} was left out: the archives beside it were taken"
+        for split in ("test", "train", "val")
+    )
     assert _contents(source) == layouts.everything()
 
 
@@ -158,9 +161,10 @@ def test_hidden_files_and_files_that_are_no_images_are_left_out_and_told(tmp_pat
     layouts.extracted(tmp_path)
     layouts.write_files(tmp_path / "val", {"._a.JPEG": b"", "Thumbs.db": b""})
     source = open_sources([tmp_path])
-    assert source.notes[0].endswith(
-        "2 files that are hidden or no images were left out (val/._a.JPEG)"
-    )
+    assert source.left_out == {
+        "files that are no images": Reason(1, f"{tmp_path}: val/Thumbs.db"),
+        "hidden files": Reason(1, f"{tmp_path}: val/._a.JPEG"),
+    }
     assert _contents(source) == layouts.everything()
 
 
@@ -221,10 +225,13 @@ def test_a_changed_archive_is_unpacked_again(tmp_path):
     assert [record.jpeg for record in _contents(source)["test"]] == [b"other"]
 
 
-def test_a_compressed_archive_without_room_says_what_to_do(tmp_path):
-    root = layouts.hugging_face(tmp_path / "source")
-    with pytest.raises(SourceError, match=r"test_images.tar.gz is compressed.*gunzip -k"):
-        open_sources([root])
+def test_a_compressed_archive_is_listed_without_room_to_unpack_it_and_not_read(tmp_path):
+    big = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
+    source = open_sources([layouts.write_tar(tmp_path / "val_images.tar.gz", big)])
+    assert source.splits["val"].listing.nbytes.tolist() == [1 << 20] * 6
+    with pytest.raises(SourceError, match=r"cannot be read again: unpack it first \(gunzip -k val_im"):
+        source.splits["val"][0]
+    source.close()
 
 
 def test_damaged_gzip_data_leaves_nothing_behind(tmp_path):
@@ -250,7 +257,7 @@ def test_progress_names_the_archive_and_how_far_it_is(tmp_path):
 
 
 def test_an_unknown_split_is_the_callers_mistake():
-    with pytest.raises(ValueError, match="unknown split 'vla'; known: train, val, test"):
+    with pytest.raises(ValueError, match="unknown split 'vla'; known: train, val, test, small_classes"):
         open_sources([Path()], split="vla")
 
 
