@@ -113,9 +113,10 @@ def class_members(
 def pread_all(descriptor: int, nbytes: int, offset: int) -> bytes:
     """Return `nbytes` bytes at `offset`, fewer only at the end of the file."""
     data = os.pread(descriptor, nbytes, offset)
-    while len(data) < nbytes and (
-        more := os.pread(descriptor, nbytes - len(data), offset + len(data))
-    ):
+    while len(data) < nbytes:  # Linux gives 2 GiB at most in one call
+        more = os.pread(descriptor, nbytes - len(data), offset + len(data))
+        if not more:
+            break
         data += more
     return data
 

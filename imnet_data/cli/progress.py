@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 from imnet_data.machine.closing import Closing
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Progress(Closing):
 
     @contextmanager
     def logged(self) -> Iterator[None]:
-        """Show what the package logs on stderr, each message on a line of its own."""
+        """Print what the package logs, each message on a line of its own."""
         log, handler = logging.getLogger("imnet_data"), _Lines(self)
         level = log.level
         log.addHandler(handler)
@@ -77,7 +79,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._progress.close()
-        sys.stderr.write(f"{record.getMessage()}\n")
+        click.echo(record.getMessage())
 
 
 def _line(step: Step, seconds: float) -> str:

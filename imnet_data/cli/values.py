@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from imnet_data.imagenet.labels import is_wnid
+
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
 
@@ -20,11 +22,17 @@ def nbytes(text: str) -> int:
 
 def classes(text: str) -> tuple[str, ...]:
     """Read wnids joined with commas, a file that has one in each line, or the word `found`."""
-    path = Path(text)
-    if path.is_file():
-        lines = path.read_text("utf-8").splitlines()
-        return tuple(line.split()[0] for line in lines if line.strip())
-    return tuple(text.split(","))
+    words = tuple(text.split(","))
+    if all(map(is_wnid, words)) or words == ("found",):
+        return words
+    try:
+        lines = Path(text).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(
+            f"{text[:60]!r} is neither wnids joined with commas, nor `found`, nor a file of wnids "
+            f"({getattr(error, 'strerror', None) or 'not text'})"
+        ) from error
+    return tuple(line.split()[0] for line in lines if line.strip())
 
 
 source_path = click.Path(exists=True, path_type=Path)

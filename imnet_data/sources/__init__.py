@@ -84,9 +84,23 @@ def open_sources(
     """
     if split is not None and split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
-    layout = variants.find_layout(paths)
-    if layout is not None:
-        return _open_variant(layout, split=split, spool=spool, progress=progress)
+    try:
+        layout = variants.find_layout(paths)
+        if layout is not None:
+            return _open_variant(layout, split=split, spool=spool, progress=progress)
+        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=progress)
+    except OSError as error:
+        raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
+
+
+def _open_ilsvrc(
+    paths: Sequence[Path],
+    *,
+    split: str | None,
+    boxes: bool,
+    spool: Path | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> Source:
     gathered = Gathered(split=split, boxes=boxes)
     whole = False
     try:
@@ -95,8 +109,6 @@ def open_sources(
         if not splits:
             raise SourceError(_nothing_found(paths, split))
         whole = True
-    except OSError as error:
-        raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
     finally:
         if not whole:
             gathered.close()

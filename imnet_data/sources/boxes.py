@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MAX_XML_NBYTES = 1 << 20
 _NO_SIZE = (0, 0)
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_CSV_ROW = re.compile(r"([!-+\--~]+),((?:n\d{8}(?: -?\d+){4} ?)*)", re.ASCII)
+_CSV_ROW = re.compile(r"([!-+\--~]{1,255}),((?:n\d{8}(?: -?\d{1,9}){4} ?)*)", re.ASCII)
 _CSV_GROUP = 5  # wnid and four corners
 
 

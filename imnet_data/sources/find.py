@@ -137,7 +137,7 @@ class _Folder:
             for name in _listed(place).files
             if _ARCHIVE_SUFFIX.search(name) and not is_class_archive(name)
         ]
-        return [path for path in candidates if path.is_file() and self._is_known(path)]
+        return [path for path in candidates if not path.is_dir() and self._is_known(path)]
 
     def _is_known(self, path: Path) -> bool:
         """Return whether an archive is to be read; note why where it is not."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imnet_data.sources.boxes import BoxesBuilder
 
 VAL_CSV, TRAIN_CSV = "LOC_val_solution.csv", "LOC_train_solution.csv"
-_MAX_TEXT_NBYTES = {META: 1 << 24, GROUND_TRUTH: 1 << 24, VAL_CSV: 1 << 26, TRAIN_CSV: 1 << 28}
+_MAX_TEXT_NBYTES = {META: 1 << 24, GROUND_TRUTH: 1 << 20, VAL_CSV: 1 << 24, TRAIN_CSV: 1 << 27}
 _MAX_IMAGE_NBYTES = 1 << 28
 _MAX_XML_NBYTES = 1 << 20
 _PROGRESS_STEP = 4096  # entries
@@ -127,10 +127,11 @@ class _Walk:
         texts[file] = self._container.read(entry.place, entry.nbytes)
 
     def take_boxes(self, entry: Entry, file: str, builder: BoxesBuilder | None) -> None:
-        name, key = self._container.name, file.removesuffix(".xml")
+        name = self._container.name
         self.found.box_count += 1
         if builder is None:
             return
+        key = names.key_of(file.removesuffix(".xml"), path=entry.path)
         if entry.nbytes > _MAX_XML_NBYTES:
             raise SourceError(f"{name}: {entry.path} has {entry.nbytes} bytes, too many for boxes")
         content = self._container.read(entry.place, entry.nbytes)
