@@ -40,6 +40,7 @@ _STEM = re.compile(
     re.ASCII,
 )
 _KEY = re.compile(r"[!-$&-\-0-~]+")  # visible ASCII but %, dot and slash
+_SPLIT = "SPLIT"
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%./")
 
 
@@ -49,7 +50,7 @@ class Named(NamedTuple):
     split: str
     key: str
     wnid: str  # "" where the path does not tell
-    root: str = ""  # the folders that say nothing
+    root: str = ""  # the folders that say nothing, then "SPLIT" if one names the split
 
 
 class _Folder(NamedTuple):
@@ -109,7 +110,7 @@ def _parse_folder(folder: str) -> _Folder:
         raise SourceError(
             f"folder {folder!r} is not the wnid of a class; images lie in `SPLIT/<wnid>/`"
         )
-    return _Folder(named[at[0]], wnid, "/".join(parts[: at[0]]))
+    return _Folder(named[at[0]], wnid, "/".join([*parts[: at[0]], _SPLIT]))
 
 
 def _parse_free(path: str, stem: str, *, split: str, above: _Folder) -> Named:

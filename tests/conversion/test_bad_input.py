@@ -86,7 +86,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(kind: str, tmp_path: Path) -> 
         words = words[:3]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 1, done.output
-    assert done.stdout == ""
+    # what was found may be said, before anything is written
+    assert re.fullmatch(r"((found in |train: |to be written: ).*\n)*", done.stdout)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("Error: ")
     assert re.search(BAD[kind][1], line), line

@@ -58,7 +58,7 @@ def test_an_inner_archive_without_images(tmp_path):
 
 def test_an_inner_archive_of_another_name(tmp_path):
     paths = _train(tmp_path, {f"{WNID}_1.JPEG": b"x"}, name="fish.tar")
-    _refused(paths, r"train\.tar, fish\.tar: an archive in an archive is read if it is called <wnid>\.tar")
+    _refused(paths, r"fish\.tar: an archive in an archive is read if it is called <wnid>\.tar")
 
 
 def test_a_member_of_another_class(tmp_path):
@@ -101,14 +101,15 @@ def test_one_key_twice(tmp_path):
 
 def test_one_key_with_two_suffixes_in_a_folder(tmp_path):
     names = (f"train/{WNID}/{WNID}_1.JPEG", f"train/{WNID}/{WNID}_1.jpg")
-    _refused([layouts.write_files(tmp_path, dict.fromkeys(names, b"x"))], rf"is there twice: .*{WNID}_1\.JPEG and .*{WNID}_1\.jpg; take")
+    root = layouts.write_files(tmp_path, dict.fromkeys(names, b"x"))
+    _refused([root], r"twice: .*_1\.JPEG and .*_1\.jpg; take one of them out")
 
 
 def test_one_split_from_two_paths(official, tmp_path):
     tree = layouts.extracted(tmp_path / "tree")
     _refused([official / TRAIN, tree], rf"train comes from /.*{TRAIN} and from /.*tree; give one")
     again = layouts.official(tmp_path / "again")
-    _refused([official / VAL, again / VAL], rf"val comes from /.*{VAL} and from /.*again/{VAL}; give one")
+    _refused([official / VAL, again / VAL], rf"val comes from /.*{VAL} and from /.*again/{VAL}")
 
 
 def test_two_devkits(official, tmp_path):

@@ -75,9 +75,12 @@ def test_boxes_are_left_out_where_they_are_not_asked_for(tmp_path):
     root = layouts.official(tmp_path)
     _bbox_archives(root)
     source = open_sources([root])
-    assert source.notes == ()
+    assert source.notes == (
+        "ILSVRC2012_bbox_train_v2.tar.gz was left out: boxes were not asked for",
+        "ILSVRC2012_bbox_val_v3.tgz was left out: boxes were not asked for",
+    )
     source.close()
-    source = open_sources([root, root / "ILSVRC2012_bbox_val_v3.tgz"])
+    source = open_sources([root / "ILSVRC2012_img_val.tar", root / "ILSVRC2012_bbox_val_v3.tgz"])
     assert source.notes == ("ILSVRC2012_bbox_val_v3.tgz: boxes were not asked for, and left out",)
     source.close()
 

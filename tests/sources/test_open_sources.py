@@ -229,7 +229,7 @@ def test_a_compressed_archive_is_listed_without_room_to_unpack_it_and_not_read(t
     big = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
     source = open_sources([layouts.write_tar(tmp_path / "val_images.tar.gz", big)])
     assert source.splits["val"].listing.nbytes.tolist() == [1 << 20] * 6
-    with pytest.raises(SourceError, match=r"cannot be read again: unpack it first \(gunzip -k val_im"):
+    with pytest.raises(SourceError, match="so what was passed cannot be read again: unpack it"):
         source.splits["val"][0]
     source.close()
 
@@ -257,7 +257,7 @@ def test_progress_names_the_archive_and_how_far_it_is(tmp_path):
 
 
 def test_an_unknown_split_is_the_callers_mistake():
-    with pytest.raises(ValueError, match="unknown split 'vla'; known: train, val, test, small_classes"):
+    with pytest.raises(ValueError, match="unknown split 'vla'; known: train, val, test, small"):
         open_sources([Path()], split="vla")
 
 
