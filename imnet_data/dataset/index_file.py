@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tokenize
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ import numpy as np
 from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.index import COLUMNS, REMEDY, Index
 from imnet_data.errors import ManifestError
+from imnet_data.machine.mapped import mapped
+from imnet_data.machine.open_file import OpenFile, explained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +33,18 @@ _MARK = b"COLUMNS2"
 _HEAD = struct.Struct("<8s3q64s")
 _ALIGNMENT = 64
 _MAX_KEY_NBYTES = 1 << 16
+# what NumPy's reading of a damaged header can end in
+_MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
 _TYPES = {
     "offset": "<i8",
     "nbytes": "<i8",
@@ -121,19 +136,21 @@ def open_index(path: Path) -> Index:
         ManifestError: if it is missing, cut short, or no index.
     """
     try:
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            start = file.tell()
-        nbytes = path.stat().st_size - start
+        content = mapped(OpenFile(path))
+        np.lib.format.read_magic(content)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+        start = content.tell()
+        nbytes = len(content) - start
         if dtype.names is not None and shape == () and dtype.itemsize == nbytes:
-            return _open_version_1(path, dtype, start)
+            return _open_version_1(np.frombuffer(content, dtype, 1, start)[0])
         if dtype != np.uint8 or shape != (nbytes,):
             raise ValueError("its size is not what its header says")
-        return _open(np.asarray(np.memmap(path, np.uint8, "r", start, shape)))
+        return _open(np.frombuffer(content, np.uint8, nbytes, start))
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: is missing; {REMEDY}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ManifestError(f"{path}: {explained(error, REMEDY)}") from error
+    except _MALFORMED as error:
         raise ManifestError(f"{path}: damaged ({error}); {REMEDY}") from error
 
 
@@ -151,9 +168,8 @@ def _open(content: NDArray[np.uint8]) -> Index:
     return Index(digest.rstrip(b"\0").decode(), *values)
 
 
-def _open_version_1(path: Path, dtype: np.dtype[np.void], start: int) -> Index:
-    # a map of 0 dimensions is not to be had, so the one element is seen as an array of one
-    table = np.memmap(path, dtype, "r", start, (1,))[0]
+def _open_version_1(table: np.void) -> Index:
+    dtype = table.dtype
     keys, boxes = dtype["key"], dtype["boxes"]
     if dtype != _dtype_version_1(keys.shape[0], boxes.shape[0], keys.base.itemsize):
         raise ValueError("its columns are not those of an index")

@@ -8,4 +8,5 @@ NB_MODULE(_native, m) {
   imnet::bind_pixels(m);
   imnet::bind_loader(m);
   imnet::bind_sha256(m);
+  imnet::bind_mapping(m);
 }

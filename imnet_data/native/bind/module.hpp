@@ -53,5 +53,6 @@ void bind_jpeg(nanobind::module_& m);
 void bind_pixels(nanobind::module_& m);
 void bind_loader(nanobind::module_& m);
 void bind_sha256(nanobind::module_& m);
+void bind_mapping(nanobind::module_& m);
 
 }  // namespace imnet
