@@ -89,7 +89,6 @@ class _Page:
 
     def __init__(self, number: int, flags: int) -> None:
         self.number = number
-        self.first_key = b""
         self._flags = flags
         self._bytes = bytearray(_PAGE_NBYTES)
         self._lower = _HEADER.size

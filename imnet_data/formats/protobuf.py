@@ -53,11 +53,6 @@ def delimited(number: int, content: bytes) -> bytes:
     return head(number, len(content)) + content
 
 
-def signed(value: int) -> int:
-    """Return the integer whose two's complement a varint holds."""
-    return value - _WORD if value >= _WORD // 2 else value
-
-
 def read_varint(message: bytes, position: int, stop: int) -> tuple[int, int]:
     """Return the varint at `position` and its end; ValueError if it does not end before `stop`."""
     value = shift = 0

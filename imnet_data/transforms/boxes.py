@@ -162,24 +162,3 @@ def _window_starts(spare: NDArray[np.int64], recipe: EvalRecipe) -> NDArray[np.i
     if recipe.is_mirrored:
         start[:, 0] = spare[:, 0] - start[:, 0]
     return start
-
-
-def ten_crop_windows(
-    size: tuple[int, int], crop: int
-) -> list[tuple[tuple[int, int, int, int], bool]]:
-    """Return window and flip of torchvision's TenCrop, in its order, for a resized image.
-
-    The four corners and the centre, then the same of the mirrored image.
-
-    Raises:
-        ValueError: if the image is smaller than the crop; torchvision does not pad there, either.
-    """
-    width, height = size
-    if crop > min(size):
-        raise ValueError(f"crop is {crop}; the resized image has only {width} x {height} pixels")
-    right, lower = width - crop, height - crop
-    middle = (round(right / 2), round(lower / 2))
-    corners = [(0, 0), (right, 0), (0, lower), (right, lower), middle]
-    straight = [(left, upper, left + crop, upper + crop) for left, upper in corners]
-    mirrored = [(width - r, upper, width - left, b) for left, upper, r, b in straight]
-    return [(window, False) for window in straight] + [(window, True) for window in mirrored]

@@ -6,7 +6,7 @@ Equal to torchvision's transforms of the PIL image, to the last bit.
 import numpy as np
 from numpy.typing import NDArray
 
-from imnet_data.transforms.boxes import eval_geometry, ten_crop_windows
+from imnet_data.transforms.boxes import eval_geometry
 from imnet_data.transforms.pixels import Filter, resize
 from imnet_data.transforms.recipe import EvalRecipe
 
@@ -46,16 +46,3 @@ def eval_image(image: NDArray[np.uint8], recipe: EvalRecipe) -> NDArray[np.uint8
         out=square[place_y : place_y + lower - upper, place_x : place_x + right - left],
     )
     return square
-
-
-def ten_crop(image: NDArray[np.uint8], recipe: EvalRecipe) -> NDArray[np.uint8]:
-    """Return corners and centre, straight and mirrored, uint8[10, crop, crop, 3]."""
-    height, width = image.shape[:2]
-    sizes = eval_geometry(np.array([width]), np.array([height]), recipe=recipe).sizes
-    size_x, size_y = sizes[0].tolist()
-    return np.stack(
-        [
-            resize(image, (size_x, size_y), window=window, filter=recipe.filter, flip=flip)
-            for window, flip in ten_crop_windows((size_x, size_y), recipe.crop)
-        ]
-    )

@@ -21,7 +21,7 @@ from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.metrics import Accuracy, ClassSpace
-from imnet_data.transforms import EvalRecipe, normalize, normalized_values, ten_crop
+from imnet_data.transforms import EvalRecipe, eval_image, normalize, normalized_values
 
 WNIDS = labels.ilsvrc2012_wnids()
 A = [WNIDS.index(wnid) for wnid in variants.wnids("imagenet-a")]
@@ -297,12 +297,11 @@ def test_real_labels_are_of_val_images_alone(v2, val):
 
 
 @pytest.mark.parametrize("resize", [16, 19, 30])
-def test_views_are_those_of_ten_crop(val, resize):
-    recipe = EvalRecipe(resize=resize, crop=16, filter="bicubic")
-    expected = np.stack([ten_crop(np.asarray(picture), recipe) for picture in pictures_of(val)])
+def test_views_are_those_of_single_images(val, resize):
     for view in range(10):
-        images = images_of(val, dataclasses.replace(recipe, view=view))
-        np.testing.assert_array_equal(images, expected[:, view])
+        recipe = EvalRecipe(resize=resize, crop=16, filter="bicubic", view=view)
+        expected = [eval_image(np.asarray(picture), recipe) for picture in pictures_of(val)]
+        np.testing.assert_array_equal(images_of(val, recipe), np.stack(expected))
 
 
 def test_a_border_is_cut_off_before_anything_else(val, torchvision):
@@ -318,6 +317,11 @@ def test_a_border_is_cut_off_before_anything_else(val, torchvision):
         images_of(val, EvalRecipe(resize=20, crop=16, border=12))
 
 
+def views_of(picture, recipe):
+    recipes = [dataclasses.replace(recipe, view=view) for view in range(10)]
+    return np.stack([eval_image(picture, recipe) for recipe in recipes])
+
+
 @pytest.mark.parametrize("average", ["logits", "probabilities"])
 def test_ten_crops_of_two_sizes_are_averaged(val, average):
     recipes = tuple(EvalRecipe(resize=crop + 4, crop=crop) for crop in (12, 16))
@@ -329,7 +333,7 @@ def test_ten_crops_of_two_sizes_are_averaged(val, average):
     protocol = Protocol(recipes=recipes, crops="ten", average=average)
     told = evaluate(Model("linear", logits), val, protocol=protocol, batch_size=7)
     views = [
-        logits(ten_crop(np.asarray(picture), recipe), recipe).astype(np.float64)
+        logits(views_of(np.asarray(picture), recipe), recipe).astype(np.float64)
         for recipe in recipes
         for picture in pictures_of(val)
     ]
