@@ -9,7 +9,7 @@ from imnet_data import formats
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError, OutputError
-from imnet_data.machine.files import write_whole
+from imnet_data.machine.files import part_of, write_whole
 from imnet_data.machine.progress import Step
 from imnet_data.sources.opening import open_any
 from imnet_data.synth import FILE_NAMES, synth
@@ -71,8 +71,9 @@ def _take(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         write_whole(directory / _MARK, _MARK_TEXT)
         for name in FILE_NAMES:
-            (directory / TARBALLS / name).unlink(missing_ok=True)
-            (directory / TARBALLS / f"{name}.part").unlink(missing_ok=True)
+            tarball = directory / TARBALLS / name
+            tarball.unlink(missing_ok=True)
+            part_of(tarball).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{directory}: cannot be written ({error.strerror})") from error
 

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
+from imnet_data.machine.files import appearing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +38,9 @@ def unpacked(
     stamp = path.stat().st_mtime_ns
     if not (target.exists() and target.stat().st_mtime_ns == stamp):
         folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        _unpack(path, part, progress)
-        os.utime(part, ns=(stamp, stamp))
-        part.replace(target)
+        with appearing(target) as part:
+            _unpack(path, part, progress)
+            os.utime(part, ns=(stamp, stamp))
     return target, (
         f"{path.name} is compressed and cannot be read in place: "
         f"unpacked to {target}, {target.stat().st_size} bytes"
@@ -55,10 +55,7 @@ def _unpack(path: Path, part: Path, progress: Callable[[str, int, int], None] | 
                 file.write(chunk)
                 if progress:
                     progress(f"unpack {path.name}", packed.tell(), total)
-            file.flush()
-            os.fsync(file.fileno())
     except (EOFError, OSError, zlib.error) as error:
-        part.unlink(missing_ok=True)
         raise SourceError(
             f"{path.name}: cannot be unpacked to {part.parent} ({error}); "
             "make room there, or download it again"

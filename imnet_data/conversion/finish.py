@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,13 @@ from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from imnet_data.conversion.journal import Head
     from imnet_data.conversion.shard import Writing
 
-_write = partial(files.write_whole, sync=False)  # all is synced before it gets its final name
+# all is synced before it gets its final name
+_write = partial(files.write_whole, sync=False)
+_appearing = partial(files.appearing, sync=False)
 
 
 def finish(
@@ -99,14 +99,6 @@ def _finish_split(
         ),
     )
     return described, _sums(writing, split, heads, workers)
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Yield the name that a file has until it is whole."""
-    part = path.with_name(f"{path.name}.part")
-    yield part
-    part.rename(path)
 
 
 def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:

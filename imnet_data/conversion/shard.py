@@ -24,7 +24,7 @@ from imnet_data.errors import ConvertError, ImageError, NotSeekable
 from imnet_data.formats import Sample
 from imnet_data.images import fixups, reencode
 from imnet_data.machine.closing import Closing
-from imnet_data.machine.files import Output, file_sha256, write_whole
+from imnet_data.machine.files import Output, file_sha256, part_of, remove, write_whole
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
     """
     directory = writing.stage / job.split
     name = writing.shard_name(job)
-    part = directory / f"{name}.part"
+    part = part_of(directory / name)
     try:
-        _remove(part)
+        remove(part)
         with Output(part) as out, _Samples(writing, job, out) as samples:
             offsets = writing.format.write(out, samples)
             head = _place(out, directory / name, samples)
@@ -325,10 +325,3 @@ def is_whole(writing: Writing, job: ShardJob) -> bool:
         return all(file_sha256(directory / name) == sha256 for name, sha256 in sums.items())
     except (OSError, ValueError, TypeError):  # cut short, or not there
         return False
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from imnet_data.dataset import description, layout, opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError
+from imnet_data.machine.files import remove
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -114,7 +115,7 @@ def clear(out: Path) -> None:
             )
     for path in stage.iterdir():
         if path.name not in (_LOCK, _SPOOL):
-            _remove(path)
+            remove(path)
     if opened.is_dataset(out):
         (out / SUMS).rename(stage / _GOING)
         _remove_going(out)
@@ -196,10 +197,3 @@ def sync_disk_of(folder: Path) -> None:
             raise OSError(code, os.strerror(code), str(folder))
     finally:
         os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

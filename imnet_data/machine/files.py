@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import OutputError
@@ -15,7 +17,7 @@ from imnet_data.machine.closing import Closing
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -36,6 +38,37 @@ def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
     return [hashlib.sha256(content).digest() for content in contents]
 
 
+def part_of(path: Path) -> Path:
+    """Return the name that a file has until it is whole."""
+    return path.with_name(f"{path.name}.part")
+
+
+@contextmanager
+def appearing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Yield the name under which a file is written, and rename it when it is whole.
+
+    With `sync` it is on the disk by then. After an error nothing is left of it.
+    """
+    part = part_of(path)
+    try:
+        yield part
+        if sync:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
     """Replace a file of our own so that it appears when it is whole; return its sha256.
 
@@ -44,18 +77,8 @@ def write_whole(path: Path, content: bytes, *, sync: bool = True) -> str:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
-    path = path.resolve()
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        part.rename(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with appearing(path.resolve(), sync=sync) as part:
+        part.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 
@@ -81,7 +104,7 @@ def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:
         OutputError: if it is there already and not to be replaced, or cannot be written.
     """
     require_new(path, overwrite=overwrite)
-    require_new(path.with_name(f"{path.name}.part"), overwrite=overwrite)
+    require_new(part_of(path), overwrite=overwrite)
     try:
         write_whole(path, content)
     except OSError as error:

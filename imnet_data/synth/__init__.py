@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import ConvertError
-from imnet_data.machine.files import require_new
+from imnet_data.machine.files import part_of, require_new
 from imnet_data.synth import boxes, devkit, folder, images, sketch
 from imnet_data.synth.archives import tar_file
 from imnet_data.synth.layout import Layout, choose_classes
@@ -118,7 +118,7 @@ def synth_from_folder(
 
 def _write(out: Path, layout: Layout, draw: Draw, progress: Progress | None) -> None:
     for name in FILE_NAMES:
-        for path in (out / name, out / f"{name}.part"):
+        for path in (out / name, part_of(out / name)):
             require_new(path, remedy="choose another folder")
     counted = _counted(draw, layout.image_count, progress)
     try:

@@ -11,6 +11,8 @@ import os
 import tarfile
 from typing import IO, TYPE_CHECKING, cast
 
+from imnet_data.machine.files import appearing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -65,18 +67,10 @@ def _header(name: str, nbytes: int, *, kind: bytes = tarfile.REGTYPE) -> bytes:
 @contextlib.contextmanager
 def tar_file(path: Path) -> Iterator[TarWriter]:
     """Open a tar archive for writing; gzip where the name ends so; it appears when whole."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            with _packed(file, path) as inside:
-                tar = TarWriter(inside)
-                yield tar
-                tar.finish()
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with appearing(path) as part, part.open("wb") as file, _packed(file, path) as inside:
+        tar = TarWriter(inside)
+        yield tar
+        tar.finish()
 
 
 def _packed(file: IO[bytes], path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
