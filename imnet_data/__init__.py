@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imnet_data.record import Box, Record, Records
     from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
     from imnet_data.verification.compare import compare
+    from imnet_data.verification.read_back import ReadBack, read_back
     from imnet_data.verification.repair import repair
     from imnet_data.verification.shard import Difference
     from imnet_data.verification.verify import verify
@@ -29,12 +30,14 @@ __all__ = [
     "ImnetError",
     "Options",
     "Progressive",
+    "ReadBack",
     "Record",
     "Records",
     "TrainRecipe",
     "compare",
     "convert",
     "open_loader",
+    "read_back",
     "repair",
     "verify",
 ]
@@ -47,12 +50,14 @@ _MODULES = {
     "ImnetError": "errors",
     "Options": "dataset.description",
     "Progressive": "transforms",
+    "ReadBack": "verification.read_back",
     "Record": "record",
     "Records": "record",
     "TrainRecipe": "transforms",
     "compare": "verification.compare",
     "convert": "conversion.convert",
     "open_loader": "loaders.opening",
+    "read_back": "verification.read_back",
     "repair": "verification.repair",
     "verify": "verification.verify",
 }

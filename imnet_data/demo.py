@@ -13,14 +13,16 @@ from imnet_data.machine.files import part_of, write_whole
 from imnet_data.machine.progress import Step
 from imnet_data.sources.opening import open_any
 from imnet_data.synth import FILE_NAMES, synth
+from imnet_data.verification.read_back import read_back_all
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from imnet_data.dataset.description import Description
     from imnet_data.sources import Source
+    from imnet_data.verification.read_back import ReadBack
 
 TARBALLS = "tarballs"
 _MARK = "made-by-imnet-data-demo.txt"
@@ -36,6 +38,7 @@ class Row(NamedTuple):
     convert_seconds: float
     verify_seconds: float
     records_read: int
+    readers: tuple[ReadBack, ...] = ()  # third-party libraries that are installed
 
 
 def demo(
@@ -54,9 +57,19 @@ def demo(
     synth(tarballs, progress=lambda done, total: progress(Step("synth", done, total)))
     source = open_any([tarballs])
     try:
-        return [_row(directory / name, name, source, workers, progress) for name in formats.FORMATS]
+        rows = [_row(directory / name, name, source, workers, progress) for name in formats.FORMATS]
     finally:
         source.close()
+    reads = read_back_all([row.path for row in rows], workers=workers, progress=progress)
+    return [_with_readers(row, read) for row, read in zip(rows, reads, strict=True)]
+
+
+def _with_readers(row: Row, reads: Sequence[ReadBack]) -> Row:
+    for read in reads:
+        if read.difference_count:
+            first = read.differences[0]
+            raise FormatError(f"{row.path}/{first.file}: {first.key}: {first.what}")
+    return row._replace(readers=tuple(read for read in reads if not read.install))
 
 
 def _take(directory: Path) -> None:

@@ -13,6 +13,7 @@ ImnetError
 ├── EvaluationError  a measurement would not be of what it says
 ├── TrainError       a training run cannot start, or not go on
 ├── MissingExtra     a package that this needs is not installed
+├── WorkerKilled     a process that did a part of long work was killed
 └── Stopped          long work was stopped before its end
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
@@ -90,6 +91,10 @@ class TrainError(ImnetError):
 
 class MissingExtra(ImnetError):
     """A package that this needs is not installed; the text has the pip line."""
+
+
+class WorkerKilled(ImnetError):
+    """A process that did a part of long work was killed, by the system or by a fault of its own."""
 
 
 class Stopped(ImnetError):

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def test_help_names_each_command_on_one_line_and_imports_none_of_them() -> None:
     assert len(listed) == len(commands)
     assert all(line.endswith(".") and "..." not in line for line in listed)
     assert "numpy" not in done.stderr.split()
+
+
+def test_no_dependency_is_only_declared() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    declared = {line.partition(">=")[0] for line in project["dependencies"]}
+    assert "lmdb" in declared
+    for name in declared:
+        module = {"pillow": "PIL"}.get(name, name)
+        statement = re.compile(rf"^ *(import|from) {module}\b", re.MULTILINE)
+        assert any(statement.search(path.read_text()) for path in modules()), name
 
 
 def test_every_public_name_is_there_and_listed_in_order() -> None:

@@ -23,12 +23,17 @@ def command(directory: Path, workers: int | None) -> None:
     """Go the whole way in DIR (default: imnet-demo), with synthetic tarballs.
 
     Makes tarballs of the shape of ILSVRC2012, converts them to every format, verifies each dataset,
-    decodes its images, reads its records back, and says where everything is. DIR must be new,
-    empty, or made by an earlier demo, which is made again.
+    decodes its images, reads its records back, also with the third-party libraries that are
+    installed, and says where everything is. DIR must be new, empty, or made by an earlier demo,
+    which is made again.
     """
     with Progress() as progress:
         rows = demo.demo(directory, workers=workers or cores(), progress=progress)
     click.echo(_table(rows))
+    click.echo("\nread back by the third-party libraries that are installed:")
+    for row in rows:
+        for read in row.readers:
+            click.echo(f"{row.about.format:10}  {read}")
     click.echo(
         f"\ntarballs: {directory / demo.TARBALLS}\nlook in:  imnet-data inspect {rows[0].path}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -16,11 +16,13 @@ from imnet_data.machine.pool import cores
 from imnet_data.machine.progress import steps
 from imnet_data.sources import official
 from imnet_data.verification.compare import compare
+from imnet_data.verification.read_back import ReadBack, read_back
 from imnet_data.verification.repair import repair
 from imnet_data.verification.shard import Difference
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
     type=source_path,
     help="Make damaged files again from this source (may be given several times).",
 )
+@click.option(
+    "--readers",
+    is_flag=True,
+    help="Read every record through the third-party libraries that the format is made for, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @workers
 def command(
@@ -44,6 +51,7 @@ def command(
     decode: bool,
     against: Path | None,
     repair_from: tuple[Path, ...],
+    readers: bool,
     as_json: bool,
     workers: int | None,
 ) -> None:
@@ -55,6 +63,7 @@ def command(
     workers = workers or cores()
     found: dict[str, list[Difference]] = {}
     repaired: dict[str, list[str]] = {}
+    reads: dict[str, list[ReadBack]] = {}
     with Progress() as progress:
         for root in path:
             if not opened.is_dataset(root):
@@ -77,30 +86,63 @@ def command(
                 differences += verify(against, workers=workers, progress=progress)
                 differences += compare(root, against)
             found[str(root)] = differences
-    click.echo(_as_json(found, repaired) if as_json else _as_text(found, repaired))
-    sys.exit(any(found.values()))
-
-
-def _as_json(found: dict[str, list[Difference]], repaired: dict[str, list[str]]) -> str:
-    document = {
-        root: {
-            "sound": not differences,
-            "differences": [difference._asdict() for difference in differences],
-            "repaired": repaired.get(root, []),
-        }
+            if readers:
+                reads[str(root)] = read_back(root, workers=workers, progress=progress)
+    reports = [
+        _Report(root, differences, repaired.get(root, []), reads.get(root))
         for root, differences in found.items()
-    }
+    ]
+    click.echo(_as_json(reports) if as_json else "\n".join(map(_as_text, reports)))
+    sys.exit(any(report.difference_count for report in reports))
+
+
+class _Report(NamedTuple):
+    root: str
+    differences: list[Difference]
+    repaired: list[str]
+    readers: list[ReadBack] | None  # None where it was not asked for
+
+    @property
+    def difference_count(self) -> int:
+        read = self.readers or []
+        return len(self.differences) + sum(reader.difference_count for reader in read)
+
+
+def _as_json(reports: Sequence[_Report]) -> str:
+    document = {report.root: _as_dict(report) for report in reports}
     return json.dumps(document, indent=1)
 
 
-def _as_text(found: dict[str, list[Difference]], repaired: dict[str, list[str]]) -> str:
-    lines = []
-    for root, differences in found.items():
-        lines += [f"{root}/{file}: made again" for file in repaired.get(root, [])]
-        for file, what, key in differences:
-            lines.append(": ".join(filter(None, (file and f"{root}/{file}", key, what))))
-        count = len(differences)
-        lines.append(
-            f"{root}: {count} difference{'s' * (count != 1)}" if count else f"{root}: sound"
-        )
+def _as_dict(report: _Report) -> dict[str, object]:
+    document: dict[str, object] = {
+        "sound": not report.difference_count,
+        "differences": [difference._asdict() for difference in report.differences],
+        "repaired": report.repaired,
+    }
+    if report.readers is not None:
+        document["readers"] = [
+            {**read._asdict(), "differences": [one._asdict() for one in read.differences]}
+            for read in report.readers
+        ]
+    return document
+
+
+def _as_text(report: _Report) -> str:
+    root = report.root
+    lines = [f"{root}/{file}: made again" for file in report.repaired]
+    lines += [_line(root, difference) for difference in report.differences]
+    if report.readers == []:
+        lines.append(f"{root}: no third-party library is known for its format")
+    for read in report.readers or []:
+        lines.append(f"{root}: {read}")
+        lines += [_line(root, difference) for difference in read.differences]
+        if unnamed := read.difference_count - len(read.differences):
+            lines.append(f"{root}: {read.reader} has {unnamed:,} more differences")
+    count = report.difference_count
+    lines.append(f"{root}: {count} difference{'s' * (count != 1)}" if count else f"{root}: sound")
     return "\n".join(lines)
+
+
+def _line(root: str, difference: Difference) -> str:
+    file, what, key = difference
+    return ": ".join(filter(None, (file and f"{root}/{file}", key, what)))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from imnet_data.errors import ImnetError, Stopped
+from imnet_data.errors import Stopped, WorkerKilled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +140,7 @@ def _executor(
         try:
             yield executor
         except BrokenProcessPool as error:
-            raise ImnetError(
+            raise WorkerKilled(
                 "a worker process was killed (by the system, short of memory?); "
                 "run the same command again, with fewer --workers"
             ) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.dataset.description import Description
+    from imnet_data.dataset.index import Index
     from imnet_data.formats import Place, Shard, Stored
     from imnet_data.machine.pool import Counter
     from imnet_data.verification.expected import Expectation
@@ -26,6 +27,19 @@ class Difference(NamedTuple):
     file: str  # relative to the dataset
     what: str
     key: str = ""  # of the record, where it is about one
+
+
+def difference_of(
+    about: Description, split: str, columns: Index, row: int, what: str
+) -> Difference:
+    """Return a difference of one record; it names the file that holds the record."""
+    place = columns.place(row, about.classes)
+    record_file = formats.get(about.format).record_file
+    if record_file is None:
+        name = about.splits[split].shards[columns.shard[row]].name
+    else:
+        name = record_file(place.wnid, place.key)
+    return Difference(f"{split}/{name}", what, place.key)
 
 
 class FileJob(NamedTuple):
@@ -194,7 +208,4 @@ class _RecordsCheck:
     def _difference(self, what: str, row: int | None = None) -> Difference:
         if row is None:
             return Difference(f"{self._split}/{self._name}", what)
-        place = self._place(row)
-        record_file = self._format.record_file
-        name = self._name if record_file is None else record_file(place.wnid, place.key)
-        return Difference(f"{self._split}/{name}", what, place.key)
+        return difference_of(self._checking.about, self._split, self._columns, row, what)
