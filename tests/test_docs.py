@@ -180,6 +180,12 @@ def test_the_index_leads_to_every_page() -> None:
     assert set(PAGES) - {DOCS / "README.md"} <= linked
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    named = set(re.findall(r"tests/[\w/]+\.py", page.read_text()))
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
 def test_every_format_has_a_page() -> None:
     titles = " ".join(page.read_text().partition("\n")[0].lower() for page in PAGES)
     assert [name for name in formats.FORMATS if name not in titles] == []

@@ -12,7 +12,7 @@ import logging
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imnet_data import formats
 from imnet_data.conversion import finish, plan, shard, staging
@@ -317,8 +317,12 @@ def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
     content = (json.dumps(document, indent=1) + "\n").encode()
     if not path.exists() or path.read_bytes() == content:
         return content
-    began = json.loads(path.read_bytes())
-    differing = [name for name in document if json.loads(content)[name] != began.get(name)]
+    began, asked = json.loads(path.read_bytes()), json.loads(content)
+    differing = [
+        _difference(name, began.get(name), asked[name])
+        for name in document
+        if asked[name] != began.get(name)
+    ]
     raise ConvertError(
         f"{path.parent.parent}: holds an unfinished conversion with other "
         f"{' and '.join(differing)}; run the command that began it, or add --force to throw it away"
@@ -328,11 +332,11 @@ def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
 def _already_done(conversion: Conversion, out: Path) -> Description:
     about = description.read(out)
     differing = [
-        name
+        _difference(name, have, want)
         for name, have, want in (
             ("name", about.name, conversion.source.name),
             ("format", about.format, conversion.format_name),
-            ("options", about.options, conversion.options),
+            ("options", about.options.to_json(), conversion.options.to_json()),
             ("classes", about.classes, conversion.classes),
             ("sources", about.sources, tuple(tuple(file) for file in conversion.source.files)),
             ("splits", list(about.splits), list(conversion.plans)),
@@ -345,6 +349,18 @@ def _already_done(conversion: Conversion, out: Path) -> Description:
             "choose another OUT, or add --force to throw it away"
         )
     return about
+
+
+def _difference(name: str, have: Any, want: Any) -> str:
+    """Name what differs, with its values where they are short."""
+    if isinstance(have, dict) and isinstance(want, dict) and name == "options":
+        differing = [key for key in {**have, **want} if have.get(key) != want.get(key)]
+        told = (
+            key if key == "classes" else f"{key} {have.get(key)}, not {want.get(key)}"
+            for key in differing
+        )
+        return f"{name} ({'; '.join(told)})"
+    return f"{name} ({have}, not {want})" if isinstance(have, str) else name
 
 
 def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:

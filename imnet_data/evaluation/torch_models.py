@@ -9,11 +9,11 @@ import torch
 
 from imnet_data.errors import EvaluationError, MissingExtra
 from imnet_data.evaluation.scoring import Model
-from imnet_data.loaders.device import require_device
+from imnet_data.loaders.device import constants, normalized, require_device
 from imnet_data.train.checkpoint import read
 from imnet_data.train.models import build_model, head_name, parameter_count
 from imnet_data.train.transfer import read_weights
-from imnet_data.transforms import EvalRecipe, normalize, normalized_values
+from imnet_data.transforms import EvalRecipe, normalize
 from imnet_data.transforms.pixels import FILTERS
 
 if TYPE_CHECKING:
@@ -76,14 +76,8 @@ def _normalized(images: NDArray[np.uint8], recipe: EvalRecipe, device: torch.dev
     """Return float32[n, 3, size, size], the same to the last bit on every device."""
     if device.type == "cpu":
         return torch.from_numpy(normalize(images, mean=recipe.mean, std=recipe.std))
-    table = torch.from_numpy(normalized_values(mean=recipe.mean, std=recipe.std))
-    return looked_up(torch.from_numpy(images).to(device), table.to(device))
-
-
-def looked_up(images: Tensor, table: Tensor) -> Tensor:
-    """Return what each level of uint8[n, h, w, 3] is in a table [3, 256], float32[n, 3, h, w]."""
-    channels = torch.arange(3, device=images.device).view(1, 3, 1, 1)
-    return table[channels, images.permute(0, 3, 1, 2).int()]
+    pixels, numbers = torch.from_numpy(images).to(device), constants(recipe, device)
+    return normalized(pixels, numbers, dtype=torch.float32, channels_last=False)
 
 
 def _is_torchscript(path: Path) -> bool:

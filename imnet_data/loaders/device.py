@@ -56,7 +56,7 @@ def constants(recipe: TrainRecipe | EvalRecipe, device: torch.device) -> Tensor:
 def normalized(
     images: Tensor, constants: Tensor, *, dtype: torch.dtype, channels_last: bool
 ) -> Tensor:
-    """Return what `pipeline.normalize` gives, [n, 3, h, w], made where the images are.
+    """Return what `transforms.normalize` gives, [n, 3, h, w], made where the images are.
 
     Args:
         images: uint8[n, h, w, 3].

@@ -5,7 +5,7 @@ Operations on whole batches of tensors belong to `augment`; nothing here opens a
 
 from imnet_data.transforms.boxes import EvalGeometry, eval_geometry, train_boxes
 from imnet_data.transforms.images import eval_image, train_image
-from imnet_data.transforms.pixels import normalize, normalized_values, resize
+from imnet_data.transforms.pixels import normalize, resize
 from imnet_data.transforms.recipe import EvalRecipe, Progressive, TrainRecipe
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "eval_geometry",
     "eval_image",
     "normalize",
-    "normalized_values",
     "resize",
     "train_boxes",
     "train_image",

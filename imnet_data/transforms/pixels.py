@@ -98,7 +98,7 @@ def normalize(
         )
     if layout not in ("NCHW", "NHWC"):
         raise ValueError(f"layout is {layout!r}; allowed are NCHW, NHWC")
-    table = normalized_values(mean=mean, std=std, dtype=dtype)
+    table = _table(mean=mean, std=std, dtype=dtype)
     count, height, width, _ = images.shape
     shape = (count, 3, height, width) if layout == "NCHW" else images.shape
     out = np.empty(shape, table.dtype)
@@ -112,7 +112,7 @@ def normalize(
     return out
 
 
-def normalized_values(
+def _table(
     *,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],

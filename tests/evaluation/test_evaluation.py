@@ -21,7 +21,7 @@ from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.metrics import Accuracy, ClassSpace
-from imnet_data.transforms import EvalRecipe, eval_image, normalize, normalized_values
+from imnet_data.transforms import EvalRecipe, eval_image
 
 WNIDS = labels.ilsvrc2012_wnids()
 A = [WNIDS.index(wnid) for wnid in variants.wnids("imagenet-a")]
@@ -421,15 +421,6 @@ def test_a_checkpoint_gives_the_logits_of_its_model(torch, weights, val):
         expected = module((tensors - mean) / std)
     torch.testing.assert_close(model.logits(images, recipe), expected)
     assert model.parameter_count == 11_689_512
-
-
-def test_a_table_normalizes_as_the_native_core_does(torch, val):
-    from imnet_data.evaluation import torch_models
-
-    images, recipe = images_of(val, EvalRecipe(resize=20, crop=16)), EvalRecipe()
-    table = normalized_values(mean=recipe.mean, std=recipe.std)
-    found = torch_models.looked_up(torch.from_numpy(images), torch.from_numpy(table))
-    np.testing.assert_array_equal(found, normalize(images, mean=recipe.mean, std=recipe.std))
 
 
 @pytest.mark.gpu

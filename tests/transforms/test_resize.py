@@ -11,7 +11,7 @@ from imnet_data.transforms import resize
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 pillow_13 = pytest.mark.skipif(
     int(PIL.__version__.split(".")[0]) < 13,
-    reason="Pillow before 13 resizes in another order; see imnet_data.pipeline.pixels",
+    reason="Pillow before 13 resizes in another order; see imnet_data.transforms.pixels",
 )
 
 
