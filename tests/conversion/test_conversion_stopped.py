@@ -171,7 +171,7 @@ def test_another_command_on_a_dataset_is_refused_unless_forced(
     convert([tarballs], tmp_path, options=SHARDS)
     with pytest.raises(
         ConvertError,
-        match=r"made with other format \(webdataset, not lmdb\) and options \(shard_nbytes \d+, not None",
+        match=r"other format \(webdataset, not lmdb\) and options \(shard_nbytes \d+, not None",
     ):
         convert([tarballs], tmp_path, format="lmdb")
     about = convert([tarballs], tmp_path, format="lmdb", force=True)
