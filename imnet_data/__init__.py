@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imnet_data.conversion.convert import convert
+    from imnet_data.conversion.convert import convert, dry_run
     from imnet_data.dataset.description import Options
     from imnet_data.dataset.opened import Dataset
     from imnet_data.errors import ImnetError
     from imnet_data.loaders.opening import open_loader
+    from imnet_data.machine.progress import Step
     from imnet_data.record import Box, Record, Records
     from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
     from imnet_data.verification.compare import compare
@@ -33,9 +34,11 @@ __all__ = [
     "ReadBack",
     "Record",
     "Records",
+    "Step",
     "TrainRecipe",
     "compare",
     "convert",
+    "dry_run",
     "open_loader",
     "read_back",
     "repair",
@@ -53,9 +56,11 @@ _MODULES = {
     "ReadBack": "verification.read_back",
     "Record": "record",
     "Records": "record",
+    "Step": "machine.progress",
     "TrainRecipe": "transforms",
     "compare": "verification.compare",
     "convert": "conversion.convert",
+    "dry_run": "conversion.convert",
     "open_loader": "loaders.opening",
     "read_back": "verification.read_back",
     "repair": "verification.repair",

@@ -5,22 +5,24 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data import formats
+from imnet_data import arguments, formats
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError, OutputError
 from imnet_data.machine.files import part_of, write_whole
-from imnet_data.machine.progress import Step
+from imnet_data.machine.progress import no_progress
 from imnet_data.sources.opening import open_any
 from imnet_data.synth import FILE_NAMES, synth
 from imnet_data.verification.read_back import read_back_all
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
     from imnet_data.verification.read_back import ReadBack
 
@@ -42,7 +44,7 @@ class Row(NamedTuple):
 
 
 def demo(
-    directory: Path, *, workers: int, progress: Callable[[Step], None] = lambda step: None
+    directory: StrPath, *, workers: int | None = None, progress: Progress = no_progress
 ) -> list[Row]:
     """Make tarballs in `directory`, convert them to every format, verify each and read it back.
 
@@ -52,9 +54,10 @@ def demo(
         OutputError: if the folder has other things in it.
         ImnetError: if a dataset is not sound, or gives other records than the tarballs.
     """
+    directory = arguments.path("directory", directory)
     tarballs = directory / TARBALLS
     _take(directory)
-    synth(tarballs, progress=lambda done, total: progress(Step("synth", done, total)))
+    synth(tarballs, progress=progress)
     source = open_any([tarballs])
     try:
         rows = [_row(directory / name, name, source, workers, progress) for name in formats.FORMATS]
@@ -91,9 +94,7 @@ def _take(directory: Path) -> None:
         raise OutputError(f"{directory}: cannot be written ({error.strerror})") from error
 
 
-def _row(
-    path: Path, name: str, source: Source, workers: int, progress: Callable[[Step], None]
-) -> Row:
+def _row(path: Path, name: str, source: Source, workers: int | None, progress: Progress) -> Row:
     began = time.monotonic()
     about = convert(
         [path.parent / TARBALLS], path, format=name, workers=workers, force=True, progress=progress

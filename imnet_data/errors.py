@@ -7,6 +7,7 @@ ImnetError
 │   ├── UnsupportedJpeg  a JPEG that the native decoder does not take
 │   └── NotSeekable      a JPEG that cannot be made seekable, and back, without loss
 ├── FormatError      a shard is damaged, or of another format
+├── SplitError       a split that is asked for is not there
 ├── ManifestError    a manifest, index or dataset.json is damaged
 ├── OutputError      an output file is there already, or cannot be written
 ├── ConvertError     a conversion cannot start, or not go on
@@ -67,6 +68,10 @@ class NotSeekable(ImageError):
 
 class FormatError(ImnetError):
     """A shard is damaged, or was not written in the format it is opened as."""
+
+
+class SplitError(ImnetError):
+    """A split that is asked for is not there."""
 
 
 class ManifestError(ImnetError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imnet_data import arguments
 from imnet_data.bench import machine, names
 from imnet_data.bench.loading import Loading
 from imnet_data.bench.measurement import measurement_of, repeat
@@ -20,29 +21,30 @@ from imnet_data.bench.sample import Sample, work_of
 from imnet_data.bench.stages import Normalizing, in_memory, is_seekable
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
-from imnet_data.machine.progress import Step
+from imnet_data.machine.progress import Step, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from imnet_data.arguments import StrPath
     from imnet_data.bench.loading import Kind
     from imnet_data.bench.measurement import Measurement, Stage
     from imnet_data.bench.options import BenchOptions
     from imnet_data.bench.sample import Work
+    from imnet_data.machine.progress import Progress
 
 
 def measure(
-    roots: Sequence[Path],
+    roots: StrPath | Iterable[StrPath],
     options: BenchOptions,
     *,
     command: str = "",
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Progress = no_progress,
 ) -> Report:
     """Measure the stages of the pipeline on some datasets.
 
     Args:
-        roots: folders of datasets; of each the train split, or the only one.
+        roots: one folder of a dataset, or several; of each the train split, or the only one.
         options: what is measured.
         command: how it was asked for, to be told.
         progress: called before each repeat of each stage.
@@ -56,7 +58,7 @@ def measure(
     load_before = os.getloadavg()[0]
     with contextlib.ExitStack() as opened:
         datasets, timed = [], []
-        for root in roots:
+        for root in arguments.paths("roots", roots):
             progress(Step(f"opening {root}", 0, 0))
             dataset = opened.enter_context(Dataset.open(root))
             told, stages = _prepared(dataset, options)
@@ -97,7 +99,7 @@ def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterat
 def _run(
     timed: Sequence[tuple[Measurement, Stage]],
     options: BenchOptions,
-    progress: Callable[[Step], None],
+    progress: Progress,
 ) -> None:
     total = options.repeats * len(timed)
     for turn in range(options.repeats):

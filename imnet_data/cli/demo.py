@@ -10,7 +10,6 @@ import click
 from imnet_data import demo
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, workers
-from imnet_data.machine.pool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,7 @@ def command(directory: Path, workers: int | None) -> None:
     which is made again.
     """
     with Progress() as progress:
-        rows = demo.demo(directory, workers=workers or cores(), progress=progress)
+        rows = demo.demo(directory, workers=workers, progress=progress)
     click.echo(_table(rows))
     click.echo("\nread back by the third-party libraries that are installed:")
     for row in rows:

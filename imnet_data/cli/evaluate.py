@@ -17,7 +17,6 @@ from imnet_data.cli.values import source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
-from imnet_data.machine.progress import Step
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def command(
                 split=split,
                 batch_size=batch_size,
                 real=accepted,
-                progress=lambda done, total: progress(Step("evaluate", done, total)),
+                progress=progress,
             )
             for root in dataset
         ]

@@ -32,6 +32,11 @@ class Progress(Closing):
 
     def __call__(self, step: Step) -> None:
         """Show how far the work has come."""
+        if step.message:
+            self.close()
+            sys.stderr.write(f"{step.message}\n")
+            sys.stderr.flush()
+            return
         now = time.monotonic()
         if step.task != self._task:
             self.close()

@@ -8,7 +8,6 @@ import click
 
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
-from imnet_data.machine.progress import Step
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
 
 if TYPE_CHECKING:
@@ -51,10 +50,6 @@ def command(
     Files of these names that are in OUT already, such as the official ones, are not replaced.
     """
     with Progress() as progress:
-
-        def report(done: int, total: int) -> None:
-            progress(Step("synth", done, total))
-
         if images is None:
             synth(
                 out,
@@ -64,7 +59,7 @@ def command(
                 val_per_class=val_per_class,
                 test_count=test_count,
                 mean_nbytes=mean_nbytes,
-                progress=report,
+                progress=progress,
             )
         else:
             synth_from_folder(
@@ -75,6 +70,6 @@ def command(
                 images_per_class=images_per_class,
                 val_per_class=val_per_class,
                 test_count=test_count,
-                progress=report,
+                progress=progress,
             )
     click.echo("\n".join(str(out / name) for name in FILE_NAMES))

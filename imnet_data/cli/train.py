@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
+from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, source_path
 from imnet_data.errors import MissingExtra
 from imnet_data.train import recipes
@@ -172,7 +173,7 @@ def command(
                 checkpoint_every=checkpoint_every,
             ),
             start=Transfer(weights, freezes_backbone=bool(features)) if weights else None,
-            report=lambda line: click.echo(line, err=True),
+            progress=Progress(),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

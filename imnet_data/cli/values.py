@@ -40,5 +40,5 @@ out_path = click.Path(path_type=Path)
 workers = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes.  [default: one a core; convert: one more]",
+    help="Processes.  [default: one per core]",
 )

@@ -11,19 +11,16 @@ import click
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.dataset import opened
-from imnet_data.imagenet import facts
-from imnet_data.machine.pool import cores
-from imnet_data.machine.progress import steps
-from imnet_data.sources import official
 from imnet_data.verification.compare import compare
 from imnet_data.verification.read_back import ReadBack, read_back
 from imnet_data.verification.repair import repair
-from imnet_data.verification.shard import Difference
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from imnet_data.verification.shard import Difference
 
 
 @click.command(name="verify")
@@ -60,23 +57,15 @@ def command(
     Of a dataset, every file is held against SHA256SUMS and every record against the manifest; of an
     official tarball, size and MD5 against the published ones, and what is in it.
     """
-    workers = workers or cores()
     found: dict[str, list[Difference]] = {}
     repaired: dict[str, list[str]] = {}
     reads: dict[str, list[ReadBack]] = {}
     with Progress() as progress:
         for root in path:
-            if not opened.is_dataset(root):
-                if root.is_file() and facts.official_file(root.name) is None:
-                    click.echo(
-                        f"{root}: no published name, so no size and MD5 to compare with; "
-                        "what is in it is checked",
-                        err=True,
-                    )
-                faults = official.check_official(root, steps(progress))
-                found[str(root)] = [Difference("", fault) for fault in faults]
-                continue
             differences = verify(root, decode=decode, workers=workers, progress=progress)
+            if not opened.is_dataset(root):
+                found[str(root)] = differences
+                continue
             if differences and repair_from:
                 repaired[str(root)] = repair(
                     root, repair_from, differences, workers=workers, progress=progress
@@ -84,7 +73,7 @@ def command(
                 differences = verify(root, decode=decode, workers=workers, progress=progress)
             if against is not None:
                 differences += verify(against, workers=workers, progress=progress)
-                differences += compare(root, against)
+                differences += compare(root, against, progress=progress)
             found[str(root)] = differences
             if readers:
                 reads[str(root)] = read_back(root, workers=workers, progress=progress)
@@ -145,4 +134,4 @@ def _as_text(report: _Report) -> str:
 
 def _line(root: str, difference: Difference) -> str:
     file, what, key = difference
-    return ": ".join(filter(None, (file and f"{root}/{file}", key, what)))
+    return ": ".join(filter(None, (f"{root}/{file}" if file else root, key, what)))

@@ -11,10 +11,9 @@ import json
 import logging
 import shutil
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imnet_data import formats
+from imnet_data import arguments, formats
 from imnet_data.conversion import finish, plan, shard, staging
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
@@ -23,14 +22,17 @@ from imnet_data.errors import ConvertError
 from imnet_data.imagenet import variants
 from imnet_data.machine import files, pool
 from imnet_data.machine.pool import Counter
-from imnet_data.machine.progress import Step
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
 
 _PLAN = "plan.json"
@@ -50,15 +52,15 @@ class Conversion(NamedTuple):
 
 
 def convert(
-    paths: Path | str | Sequence[Path | str],
-    out: Path | str,
+    paths: StrPath | Iterable[StrPath],
+    out: StrPath,
     *,
     format: str = "webdataset",
     split: str | None = None,
     options: Options = NOTHING_ASKED,
     workers: int | None = None,
     force: bool = False,
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Progress = no_progress,
 ) -> Description:
     """Convert sources to a dataset at `out`; go on with it if an earlier run was stopped.
 
@@ -68,7 +70,7 @@ def convert(
         format: one of `formats.FORMATS`.
         split: the only split to be taken; by default all that are found.
         options: what decides the bytes.
-        workers: processes; by default one a core and one more, as each waits for the disk at times.
+        workers: processes; by default one for each core.
         force: whether a dataset or an unfinished conversion at `out` is removed, once the new one
             is planned; if other files lie in its folders, it is refused.
         progress: called several times a second.
@@ -80,9 +82,8 @@ def convert(
         ImnetError: if anything is wrong; nothing is left under a final name then.
     """
     formats.get(format)
-    out = Path(out)
-    given = [paths] if isinstance(paths, str | Path) else paths
-    roots = [Path(path) for path in given]
+    roots, out = arguments.paths("paths", paths), arguments.path("out", out)
+    worker_count = pool.worker_count(workers)
     _refuse_own_source(roots, out)
     with staging.held(out) as stage:
         spool = stage / "spool"
@@ -96,7 +97,7 @@ def convert(
                 jobs = planned_writing(conversion, stage).jobs()
                 _check_space(conversion, jobs, out, freed_nbytes=staging.nbytes(out))
                 staging.clear(out)
-            return _run(conversion, out, workers or pool.cores() + 1, progress)
+            return _run(conversion, out, worker_count, progress)
         finally:
             source.close()
 
@@ -109,21 +110,23 @@ def _tell(conversion: Conversion) -> None:
 
 
 def dry_run(
-    paths: Sequence[Path],
-    out: Path,
+    paths: StrPath | Iterable[StrPath],
+    out: StrPath,
     *,
     format: str = "webdataset",
     split: str | None = None,
     options: Options = NOTHING_ASKED,
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Progress = no_progress,
 ) -> list[str]:
     """Return the summary of a conversion, and write nothing.
 
     Raises:
         ImnetError: if the conversion would be refused before it begins.
     """
-    _refuse_own_source(paths, out)
-    source = open_any(paths, split=split, boxes=bool(options.boxes), progress=progress)
+    formats.get(format)
+    roots = arguments.paths("paths", paths)
+    _refuse_own_source(roots, arguments.path("out", out))
+    source = open_any(roots, split=split, boxes=bool(options.boxes), progress=progress)
     try:
         return summary(plan_conversion(source, format_name=format, options=options))
     finally:
@@ -158,7 +161,7 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
             complete=is_complete,
         )
     ]
-    if format_name == "folder" and any("have no image" in note for note in notes):
+    if not module.LABELS and any("have no image" in note for note in notes):
         notes.append(_IMAGE_FOLDER)
     plans = {
         name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
@@ -195,9 +198,7 @@ def _written(conversion: Conversion) -> list[str]:
     return lines
 
 
-def _run(
-    conversion: Conversion, out: Path, workers: int, progress: Callable[[Step], None]
-) -> Description:
+def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) -> Description:
     if opened.is_dataset(out):
         return _already_done(conversion, out)
     stage = out / staging.NAME
@@ -262,7 +263,7 @@ def write_shards(
     writing: Writing,
     waiting: Sequence[ShardJob],
     workers: int,
-    progress: Callable[[Step], None],
+    progress: Progress,
 ) -> None:
     """Write the shards of `waiting` onto the stage, with `workers` processes."""
     total, total_nbytes = _size(writing.plans, waiting)

@@ -20,10 +20,11 @@ from imnet_data.machine.files import file_sha256
 from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imnet_data.conversion.journal import Head
     from imnet_data.conversion.shard import Writing
+    from imnet_data.machine.progress import Progress
 
 # all is synced before it gets its final name
 _write = partial(files.write_whole, sync=False)
@@ -39,7 +40,7 @@ def finish(
     source_files: tuple[tuple[str, int], ...],
     workers: int,
     left_out: dict[str, int],
-    progress: Callable[[Step], None],
+    progress: Progress,
 ) -> None:
     """Write all that describes the dataset onto the stage, dataset.json last."""
     splits: dict[str, SplitDescription] = {}

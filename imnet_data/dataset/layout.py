@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from imnet_data.errors import REPAIR, ManifestError
+from imnet_data.errors import REPAIR, ManifestError, SplitError
 from imnet_data.formats import ShardSummary
 from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from imnet_data.dataset.description import SplitDescription
@@ -43,6 +43,13 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: is no text ({error}); {REPAIR}") from error
+
+
+def require_split(where: object, split: str, splits: Iterable[str]) -> None:
+    """Raise a SplitError if `split` is not one of `splits`, which are at `where`."""
+    known = tuple(splits)
+    if split not in known:
+        raise SplitError(f"{where}: no split {split!r}; there are {', '.join(known)}")
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:

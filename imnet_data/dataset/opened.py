@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import formats, jpeg
-from imnet_data.dataset import description, index, index_file, manifest
+from imnet_data import arguments, formats, jpeg
+from imnet_data.dataset import description, index, index_file, layout, manifest
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.machine import open_file
 from imnet_data.machine.closing import Closing
@@ -17,9 +16,11 @@ from imnet_data.record import Listing, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description, SplitDescription
     from imnet_data.dataset.manifest import Entry
     from imnet_data.formats import Format, Shard
@@ -61,7 +62,7 @@ class Dataset(Closing):
             raise ManifestError(f"{self._index_path}: damaged ({fault}); {index.REMEDY}")
 
     @classmethod
-    def open(cls, root: Path | str, split: str | None = None) -> Dataset:
+    def open(cls, root: StrPath, split: str | None = None) -> Dataset:
         """Open one split of the dataset at `root`, in milliseconds whatever its size.
 
         Args:
@@ -69,14 +70,14 @@ class Dataset(Closing):
             split: by default the only one, or "train" where there are several.
 
         Raises:
-            ManifestError: if there is no dataset, it is damaged, or has no such split.
+            ManifestError: if there is no dataset, or it is damaged.
+            SplitError: if it has no such split.
         """
-        root = Path(root)
+        root = arguments.path("root", root)
         about = description.read(root)
         if split is None:
             split = next(iter(about.splits)) if len(about.splits) == 1 else "train"
-        if split not in about.splits:
-            raise ManifestError(f"{root}: has no split {split!r}; it has {', '.join(about.splits)}")
+        layout.require_split(root, split, about.splits)
         return cls(root, split, about)
 
     @property

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
 from imnet_data.evaluation.scoring import Protocol, score
 from imnet_data.imagenet import facts, variants
+from imnet_data.machine.progress import no_progress
 from imnet_data.metrics import ClassSpace, Outcomes
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from imnet_data.arguments import StrPath
     from imnet_data.evaluation.scoring import Model
+    from imnet_data.machine.progress import Progress
     from imnet_data.metrics import Accuracy, Results
 
 
@@ -39,29 +42,30 @@ class Evaluation(NamedTuple):
 
 def evaluate(
     model: Model,
-    root: Path,
+    root: StrPath,
     *,
     protocol: Protocol | None = None,
     split: str | None = None,
     batch_size: int = 64,
     real: Sequence[Sequence[int]] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Evaluate a model on a split of the dataset at `root`.
 
     Args:
         model: what is evaluated.
-        root: of the dataset, which says itself which classes it has.
+        root: the folder of the dataset, which says itself which classes it has.
         protocol: by default one centre crop, as the model's weights were made for, else 256 / 224.
         split: by default val, or the only one there is.
         batch_size: records at a time.
         real: ReaL labels of the 50,000 val images in number order: `variants.real_labels()`.
-        progress: called with the records done and their number.
+        progress: called after each batch.
 
     Raises:
         EvaluationError: if a number would not be of what it says.
         ImnetError: if the dataset cannot be read.
     """
+    root = arguments.path("root", root)
     splits = description.read(root).splits
     chosen = split or (next(iter(splits)) if len(splits) == 1 else "val")
     with Dataset.open(root, chosen) as dataset:

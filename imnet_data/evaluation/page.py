@@ -18,14 +18,14 @@ from imnet_data.metrics import CONFIDENCE_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.evaluation.evaluate import Evaluation
 
 _SHOWN = 60  # mistakes
 
 
-def page(told: Evaluation, root: Path) -> str:
+def page(told: Evaluation, root: StrPath) -> str:
     """Return the page of an evaluation of the dataset at `root`.
 
     Raises:

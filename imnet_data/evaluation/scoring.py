@@ -16,6 +16,7 @@ from imnet_data.imagenet import variants
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.metrics import ClassSpace, Outcomes
 from imnet_data.transforms import EvalRecipe
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.machine.progress import Progress
 
 _TEN = range(10)
 
@@ -81,7 +83,7 @@ def score(
     rank: int = 0,
     world_size: int = 1,
     unmasked: Outcomes | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Outcomes:
     """Score this rank's share of a split: every record on exactly one rank.
 
@@ -93,7 +95,7 @@ def score(
         rank: of this process.
         world_size: number of processes.
         unmasked: takes what the first view alone says among all classes.
-        progress: called with the records done and their number.
+        progress: called after each batch.
 
     Raises:
         EvaluationError: if model and dataset are not of the same classes, or there is no label.
@@ -130,7 +132,7 @@ def score(
             if unmasked is not None:
                 unmasked.add(indices, whole.reduce(logits[0]))
             done += len(indices)
-            progress(done, len(dataset))
+            progress(Step("evaluate", done, len(dataset)))
     return outcomes
 
 

@@ -108,6 +108,10 @@ class Format(Protocol):
         """Whether its tools want one file a split, so that this is the default."""
 
     @property
+    def LABELS(self) -> bool:
+        """Whether it holds labels, so that its tools do not number the classes by themselves."""
+
+    @property
     def PIXELS(self) -> bool:
         """Whether it can store an image as pixels: `Sample.pixels`."""
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+LABELS = True
 PIXELS = True
 SEEKABLE = True
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = True
+LABELS = True
 PIXELS = False
 SEEKABLE = True
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EXTENTS = False
 ONE_SHARD = False
+LABELS = False
 PIXELS = False
 SEEKABLE = False  # a folder is there to have the published files
 

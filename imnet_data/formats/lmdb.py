@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EXTENTS = True
 ONE_SHARD = False
+LABELS = True
 PIXELS = False
 SEEKABLE = True
 

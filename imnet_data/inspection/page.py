@@ -25,10 +25,10 @@ from imnet_data.jpeg import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from imnet_data.arguments import StrPath
     from imnet_data.inspection.summary import SplitSummary, Summary
 
 _SHEET = 60  # images of all contact sheets together
@@ -36,7 +36,7 @@ _FIXED = 48  # fixed records of a split that are shown
 _SIDE = 160  # pixels; of a thumbnail
 
 
-def page(root: Path) -> str:
+def page(root: StrPath) -> str:
     """Return the page of the dataset at `root`.
 
     An image that cannot be read or decoded is shown as the error that it gave.

@@ -10,12 +10,11 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imnet_data import jpeg
+from imnet_data import arguments, jpeg
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.opened import Dataset
 from imnet_data.imagenet import labels
@@ -23,8 +22,11 @@ from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.manifest import Entry
     from imnet_data.record import Records
 
@@ -98,13 +100,13 @@ class RecordSummary:
     is_sound: bool  # whether the bytes in the shard have this hash
 
 
-def summary(path: Path | str) -> Summary:
+def summary(path: StrPath) -> Summary:
     """Tell what is in the dataset or the source at `path`.
 
     Raises:
         ImnetError: if it is neither, or is damaged.
     """
-    path = Path(path)
+    path = arguments.path("path", path)
     return _of_dataset(path) if opened.is_dataset(path) else _of_source(path)
 
 
@@ -179,7 +181,7 @@ def _spread(values: NDArray[np.integer]) -> Spread:
     return Spread(minimum=minimum, p5=p5, median=median, p95=p95, maximum=maximum)
 
 
-def record(root: Path | str, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
+def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
     """Tell what is known of one record; and give its JPEG, restored where that is sound.
 
     Args:
@@ -191,7 +193,7 @@ def record(root: Path | str, which: str, split: str | None = None) -> tuple[Reco
         LookupError: if there is no such record.
         ImnetError: if the dataset or the record cannot be read.
     """
-    opened, position = _find(Path(root), which, split)
+    opened, position = _find(arguments.path("root", root), which, split)
     with opened:
         entry = opened.entry(position)
         content = opened.stored(position)

@@ -15,8 +15,7 @@ from imnet_data.machine.pool import cores
 from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from imnet_data.arguments import StrPath
     from imnet_data.loaders.dali import DaliLoader
     from imnet_data.loaders.torch import TorchLoader
 
@@ -25,7 +24,7 @@ Decoder = Literal["cpu", "dali"]
 
 @overload
 def open_loader(
-    root: Path | str,
+    root: StrPath,
     recipe: TrainRecipe | EvalRecipe,
     *,
     batch_size: int,
@@ -41,7 +40,7 @@ def open_loader(
 
 @overload
 def open_loader(
-    root: Path | str,
+    root: StrPath,
     recipe: TrainRecipe | EvalRecipe,
     *,
     batch_size: int,
@@ -56,7 +55,7 @@ def open_loader(
 
 
 def open_loader(
-    root: Path | str,
+    root: StrPath,
     recipe: TrainRecipe | EvalRecipe,
     *,
     batch_size: int,
@@ -91,7 +90,8 @@ def open_loader(
             nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those.
 
     Raises:
-        ManifestError: if there is no dataset, it is damaged, or has no such split.
+        ManifestError: if there is no dataset, or it is damaged.
+        SplitError: if it has no such split.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
         SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
         ValueError: if this machine has no such device, or the records do not fill one batch.

@@ -6,12 +6,12 @@ sent to a worker as the few words that it was opened with.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch.utils.data
 from PIL import Image
 
+from imnet_data import arguments
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ImageError
 from imnet_data.jpeg import decode_by_pillow
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from imnet_data.arguments import StrPath
+
 
 class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
     """Images and labels of one split, as torchvision's ImageFolder gives them.
@@ -46,13 +48,13 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
 
     def __init__(
         self,
-        root: Path | str,
+        root: StrPath,
         split: str = "train",
         *,
         transform: Callable[[Image.Image], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
     ) -> None:
-        self.root, self.split = Path(root), split
+        self.root, self.split = arguments.path("root", root), split
         self.transform, self.target_transform = transform, target_transform
         self._open()
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from imnet_data.arguments import MAX_THREADS, integer
 from imnet_data.errors import Stopped, WorkerKilled
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ _POLL_SECONDS = 0.2
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def worker_count(workers: int | None) -> int:
+    """Return the number of processes that is asked for; None is one for each core."""
+    return cores() if workers is None else integer("workers", workers, least=1, most=MAX_THREADS)
 
 
 class Counter:

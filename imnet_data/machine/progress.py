@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import NamedTuple
 
 
 class Step(NamedTuple):
@@ -16,8 +14,16 @@ class Step(NamedTuple):
     total: int  # 0 where it is not known
     done_nbytes: int = 0
     total_nbytes: int = 0
+    message: str = ""  # a line to be kept, where there is news
 
 
-def steps(progress: Callable[[Step], None]) -> Callable[[str, int, int], None]:
+Progress = Callable[[Step], None]  # called several times a second
+
+
+def no_progress(step: Step) -> None:
+    """Show nothing."""
+
+
+def steps(progress: Progress) -> Callable[[str, int, int], None]:
     """Return a callback for work that is not counted in bytes: task, done, total."""
     return lambda task, done, total: progress(Step(task, done, total))

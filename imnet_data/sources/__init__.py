@@ -12,18 +12,23 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.errors import SourceError
+from imnet_data import arguments
+from imnet_data.dataset.layout import require_split
+from imnet_data.errors import SourceError, SplitError
 from imnet_data.imagenet.labels import ilsvrc2012_wnids
 from imnet_data.imagenet.variants import ILSVRC2012
+from imnet_data.machine.progress import no_progress, steps
 from imnet_data.sources import find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
 from imnet_data.sources.split_names import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
+    from imnet_data.arguments import StrPath
+    from imnet_data.machine.progress import Progress
     from imnet_data.record import Records
     from imnet_data.sources.left_out import Reason
 
@@ -61,12 +66,12 @@ class Source(NamedTuple):
 
 
 def open_sources(
-    paths: Sequence[Path],
+    paths: StrPath | Iterable[StrPath],
     *,
     split: str | None = None,
     boxes: bool = False,
     spool: Path | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Source:
     """Open files and folders together as one source, by looking at what they are.
 
@@ -76,19 +81,21 @@ def open_sources(
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
         spool: folder to unpack compressed archives of images to, which cannot be read in place.
-        progress: called now and then with what is done, how far, and the total (0: not known).
+        progress: called now and then.
 
     Raises:
+        SplitError: if there is no such split.
         SourceError: if nothing is recognised, an input is damaged, cut short or unsafe, or the
             inputs do not belong together.
     """
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    paths, told = arguments.paths("paths", paths), steps(progress)
+    if split is not None:
+        require_split(", ".join(map(str, paths)), split, SPLITS)
     try:
         layout = variants.find_layout(paths)
         if layout is not None:
-            return _open_variant(layout, split=split, spool=spool, progress=progress)
-        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=progress)
+            return _open_variant(layout, split=split, spool=spool, progress=told)
+        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=told)
     except OSError as error:
         raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
 
@@ -107,7 +114,7 @@ def _open_ilsvrc(
         gathered.open(paths, spool_folder=spool, progress=progress)
         splits = gathered.splits()
         if not splits:
-            raise SourceError(_nothing_found(paths, split))
+            raise (SplitError if split else SourceError)(_nothing_found(paths, split))
         whole = True
     finally:
         if not whole:
@@ -131,8 +138,8 @@ def _open_variant(
     spool: Path | None,
     progress: Callable[[str, int, int], None] | None,
 ) -> Source:
-    if split not in (None, variants.SPLIT):
-        raise SourceError(f"{layout.path}: a test set has the split {variants.SPLIT}, no {split}")
+    if split is not None:
+        require_split(layout.path, split, [variants.SPLIT])
     opened = variants.open_layout(layout, spool_folder=spool, progress=progress)
     return Source(
         {variants.SPLIT: opened.records},
@@ -154,10 +161,10 @@ def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
         if not item.name.startswith(".")
     ]
     where = ", ".join(map(str, paths)) or "no path"
-    what = f"{split} images" if split else "images"
+    what = f"no split {split!r}" if split else "no images found"
     for item in items[:_LOOKED_AT]:
         told = first_bytes.foreign(item) if item.is_file() else ""
         if told:
-            return f"{where}: no {what} found; {item.name} {told}"
+            return f"{where}: {what}; {item.name} {told}"
     some = ", ".join(item.name for item in items[:5]) + (" ..." if len(items) > 5 else "")
-    return f"{where}: no {what} found; {find.LOOKED_FOR}; found {some or 'nothing'}"
+    return f"{where}: {what}; {find.LOOKED_FOR}; found {some or 'nothing'}"

@@ -10,32 +10,30 @@ import numpy as np
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts, labels
+from imnet_data.machine.progress import Step, no_progress, steps
 from imnet_data.sources import devkit, find
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from imnet_data.imagenet.facts import OfficialFile
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources.images import Columns
     from imnet_data.sources.scan import Found
-
-    Progress = Callable[[str, int, int], None]
 
 _CHUNK = 1 << 22  # bytes
 _NAMED = 5  # how many keys or classes a difference names
 
 
-def check_official(path: Path, progress: Progress | None = None) -> list[str]:
+def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
     """Return all differences between the file at `path` and the official one, as text.
 
     Size and hashes are compared where `official_file` knows the name; the inner structure is
     compared in any case, and all that can be said where the name is not known.
     """
-    if path.is_dir():
-        return [f"{path}: is a folder without dataset.json, so no dataset; give archives by name"]
     differences: list[str] = []
     official = facts.official_file(path.name)
     try:
@@ -43,44 +41,43 @@ def check_official(path: Path, progress: Progress | None = None) -> list[str]:
             differences += _check_bytes(path, official, progress)
         differences += _check_structure(path, progress)
     except SourceError as error:
-        differences.append(str(error))
+        differences.append(str(error).removeprefix(f"{path.name}: "))
     except OSError as error:
-        differences.append(f"{path}: {error.strerror}")
+        differences.append(f"cannot be read ({error.strerror})")
     return differences
 
 
-def _check_bytes(path: Path, official: OfficialFile, progress: Progress | None) -> Iterator[str]:
+def _check_bytes(path: Path, official: OfficialFile, progress: Progress) -> Iterator[str]:
     expected = {"md5": official.md5} | ({"sha256": official.sha256} if official.sha256 else {})
     hashes = [hashlib.new(name, usedforsecurity=False) for name in expected]
     nbytes, total = 0, path.stat().st_size
     if official.nbytes not in (None, total):
-        yield f"{path.name}: has {total} bytes, the official file has {official.nbytes}"
+        yield f"has {total} bytes, the official file has {official.nbytes}"
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             for running in hashes:
                 running.update(chunk)
             nbytes += len(chunk)
-            if progress:
-                progress(f"hash {path.name}", nbytes, total)
+            progress(Step(f"hash {path.name}", nbytes, total))
     for running, published in zip(hashes, expected.values(), strict=True):
         if running.hexdigest() != published:
             yield (
-                f"{path.name}: {running.name} is {running.hexdigest()}, published is {published}; "
+                f"{running.name} is {running.hexdigest()}, published is {published}; "
                 "download it again"
             )
 
 
-def _check_structure(path: Path, progress: Progress | None) -> Iterator[str]:
+def _check_structure(path: Path, progress: Progress) -> Iterator[str]:
     container, _ = find.open_archive(path, spool_folder=None)
     with contextlib.closing(container):
-        found = scan(container, 0, split=None, boxes_builder=None, progress=progress)
+        found = scan(container, 0, split=None, boxes_builder=None, progress=steps(progress))
         promised = find.split_of_name(path.name)
         if promised is not None and promised not in found.images:
-            yield f"{path.name}: holds no {promised} images"
+            yield f"holds no {promised} images"
         for split, builder in found.images.items():
             columns, _ = sorted_by_key(builder.columns(), [container])
             check = _check_train if split == "train" else _check_numbered
-            yield from (f"{path.name}: {text}" for text in check(split, columns))
+            yield from check(split, columns)
         if devkit.META in found.texts or "devkit" in path.name:
             yield from _check_devkit(path.name, found)
 
@@ -123,12 +120,12 @@ def _check_devkit(name: str, found: Found) -> Iterator[str]:
     texts = found.texts
     for needed in (devkit.META, devkit.GROUND_TRUTH):
         if needed not in texts:
-            yield f"{name}: has no {needed}"
+            yield f"has no {needed}"
     if devkit.META in texts:
         kit = devkit.read_meta(texts[devkit.META], archive=name)
         if kit.classes != labels.ilsvrc2012_wnids():
-            yield f"{name}: has {len(kit.classes)} classes, ILSVRC2012 has 1000"
+            yield f"has {len(kit.classes)} classes, ILSVRC2012 has 1000"
     if devkit.GROUND_TRUTH in texts:
         truth = devkit.read_ground_truth(texts[devkit.GROUND_TRUTH], archive=name, devkit=None)
         if truth != labels.val_wnids():
-            yield f"{name}: the ground truth ({len(truth)} lines) is not that of ILSVRC2012"
+            yield f"the ground truth ({len(truth)} lines) is not that of ILSVRC2012"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from imnet_data import sources
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ConvertError
-from imnet_data.machine.progress import Step, steps
+from imnet_data.machine.progress import no_progress
 from imnet_data.sources.left_out import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
 
 
@@ -23,13 +24,11 @@ def open_any(
     split: str | None = None,
     boxes: bool = False,
     spool: Path | None = None,
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
     if not any(opened.is_dataset(path) for path in paths):
-        return sources.open_sources(
-            paths, split=split, boxes=boxes, spool=spool, progress=steps(progress)
-        )
+        return sources.open_sources(paths, split=split, boxes=boxes, spool=spool, progress=progress)
     if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
     about = description.read(paths[0])

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imnet_data import arguments
 from imnet_data.errors import ConvertError
 from imnet_data.machine.files import part_of, require_new
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.synth import boxes, devkit, folder, images, sketch
 from imnet_data.synth.archives import tar_file
 from imnet_data.synth.layout import Layout, choose_classes
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from imnet_data.arguments import StrPath
+    from imnet_data.machine.progress import Progress
     from imnet_data.synth.layout import Picture, Slot
 
     Draw = Callable[[Slot], Picture]
-    Progress = Callable[[int, int], None]
 
 __all__ = ["FILE_NAMES", "synth", "synth_from_folder"]
 
@@ -43,7 +46,7 @@ FILE_NAMES = (TRAIN, VAL, TEST, DEVKIT, TRAIN_BOXES, VAL_BOXES)
 
 
 def synth(
-    out: Path,
+    out: StrPath,
     *,
     seed: int = 0,
     class_count: int = 10,
@@ -51,7 +54,7 @@ def synth(
     val_per_class: int = 10,
     test_count: int = 20,
     mean_nbytes: int = 110_000,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Write the official files into the folder `out`, with drawn images.
 
@@ -64,7 +67,7 @@ def synth(
         test_count: 0 or more.
         mean_nbytes: size of the average JPEG, 1,500 to 110,000, which is ImageNet's; the sides
             of the images follow it, the bits a pixel do down to about 30,000 only.
-        progress: called after each image with the number written and the number in all.
+        progress: called after each image.
 
     Raises:
         OutputError: if `out` has files of these names, which may be the official ones.
@@ -84,15 +87,15 @@ def synth(
 
 
 def synth_from_folder(
-    out: Path,
-    image_folder: Path,
+    out: StrPath,
+    image_folder: StrPath,
     *,
     seed: int = 0,
     class_count: int = 10,
     images_per_class: int = 50,
     val_per_class: int = 10,
     test_count: int = 20,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Write the official files into the folder `out`, with the image files of another folder.
 
@@ -105,7 +108,7 @@ def synth_from_folder(
         OutputError: if `out` has files of the official names.
         ConvertError: if a file cannot be read or written.
     """
-    shelf = folder.Shelf(image_folder)
+    shelf = folder.Shelf(arguments.path("image_folder", image_folder))
     layout = Layout(
         seed=seed,
         classes=choose_classes(class_count, first=shelf.wnids),
@@ -116,7 +119,8 @@ def synth_from_folder(
     _write(out, layout, lambda slot: shelf.take(slot, layout), progress)
 
 
-def _write(out: Path, layout: Layout, draw: Draw, progress: Progress | None) -> None:
+def _write(to: StrPath, layout: Layout, draw: Draw, progress: Progress) -> None:
+    out = arguments.path("out", to)
     for name in FILE_NAMES:
         for path in (out / name, part_of(out / name)):
             require_new(path, remedy="choose another folder")
@@ -134,15 +138,14 @@ def _write(out: Path, layout: Layout, draw: Draw, progress: Progress | None) -> 
         ) from error
 
 
-def _counted(draw: Draw, total: int, progress: Progress | None) -> Draw:
+def _counted(draw: Draw, total: int, progress: Progress) -> Draw:
     count = 0
 
     def draw_and_tell(slot: Slot) -> Picture:
         nonlocal count
         picture = draw(slot)
         count += 1
-        if progress is not None:
-            progress(count, total)
+        progress(Step("synth", count, total))
         return picture
 
     return draw_and_tell

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import TrainError
 from imnet_data.imagenet.variants import VARIANTS
 from imnet_data.machine.files import require_new
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.metrics import Accuracy
+from imnet_data.rng import require_seed
 from imnet_data.train import batches, card, checkpoint
 from imnet_data.train.checkpoint import CHECKPOINT, WEIGHTS, Position
 from imnet_data.train.distributed import joined
@@ -33,11 +36,13 @@ from imnet_data.train.models import parameter_count
 from imnet_data.train.schedule import learning_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
 
+    from imnet_data.arguments import StrPath
+    from imnet_data.machine.progress import Progress
     from imnet_data.train.distributed import Ranks
     from imnet_data.train.recipes import TrainingRecipe
     from imnet_data.train.transfer import Transfer
@@ -54,14 +59,14 @@ class Outcome(NamedTuple):
 
 
 def train(
-    dataset: Path,
-    out: Path,
+    dataset: StrPath,
+    out: StrPath,
     recipe: TrainingRecipe,
     *,
     seed: int = 0,
     execution: Execution = _DEFAULT_EXECUTION,
     start: Transfer | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Train a model on the train split of a dataset, and validate it after each epoch.
 
@@ -74,13 +79,15 @@ def train(
         seed: of weights, order, crops and everything else that is drawn.
         execution: how it is done: device, precision and so on.
         start: weights to start from, by default random ones.
-        report: is given lines to read, on rank 0.
+        progress: called on rank 0, with a message, for each line of the log.
 
     Raises:
         TrainError: if `out` has another run or files of somebody else, a file is damaged, or the
             loss is not finite any more.
         ImnetError: if the dataset is damaged.
     """
+    dataset, out = arguments.path("dataset", dataset), arguments.path("out", out)
+    require_seed("seed", seed)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(execution.device))
         stack.enter_context(_settings(execution))
@@ -90,7 +97,7 @@ def train(
         opened = stack.enter_context(Dataset.open(dataset, "train"))
         run = _Run(opened, recipe, seed=seed, execution=execution, start=start, ranks=ranks)
         stack.callback(run.close)
-        run.report = report if ranks.is_first else lambda line: None
+        run.progress = progress if ranks.is_first else no_progress
         if ranks.is_first:
             _require_own(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -153,7 +160,7 @@ class _Run:
         self.outcome = Outcome(None, None, 0.0)
         self.began = time.perf_counter()  # less what earlier parts of the run took
         self.log: RunLog | None = None  # on rank 0
-        self.report: Callable[[str], None] = lambda line: None
+        self.progress: Progress = no_progress
 
     def close(self) -> None:
         """Close threads and files."""
@@ -217,7 +224,7 @@ class _Run:
             **meter.read(self.ranks.world_size),
         }
         self._write("train", values)
-        self.report(
+        self._show(
             f"epoch {at.epoch + 1}/{self.recipe.epochs}  step {at.step}/{self.steps_per_epoch}  "
             f"loss {mean:.4f}  lr {rate:.4g}  {values['images_per_second']:,.0f} images/s  "
             f"waited for data {values['data_wait_seconds']:.1f} s "
@@ -233,10 +240,15 @@ class _Run:
         top1, top5 = results.accuracy(), results.accuracy(5)
         self.outcome = self.outcome._replace(top1=top1, top5=top5)
         self._write("val", {"top1": top1.correct, "top5": top5.correct, "records": top1.total})
-        self.report(
+        self._show(
             f"epoch {self.position.epoch + 1}/{self.recipe.epochs}  "
             f"top-1 {top1.percent:.3f} %  top-5 {top5.percent:.3f} %  of {top1.total:,} records"
         )
+
+    def _show(self, message: str) -> None:
+        epoch, step = self.position
+        task = f"epoch {min(epoch + 1, self.recipe.epochs)} of {self.recipe.epochs}"
+        self.progress(Step(task, step, self.steps_per_epoch, message=message))
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         if self.log is not None:
@@ -280,7 +292,7 @@ class _Run:
         self.outcome = Outcome(top1 and Accuracy(*top1), top5 and Accuracy(*top5), seconds)
         self.began -= seconds
         self.learner.load_state(content)
-        self.report(f"goes on from epoch {self.position.epoch + 1}, step {self.position.step}")
+        self._show(f"goes on from epoch {self.position.epoch + 1}, step {self.position.step}")
 
     def _weights(self) -> dict[str, Any]:
         """Return the weights that were validated, and what they are."""

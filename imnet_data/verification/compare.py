@@ -6,32 +6,44 @@ Verify both first: then what the manifests say is what the shards hold.
 from __future__ import annotations
 
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imnet_data import arguments
 from imnet_data.dataset import description, manifest
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.verification.shard import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.manifest import Entry
+    from imnet_data.machine.progress import Progress
 
 _IDENTITY = ("wnid", "width", "height", "sha256", "boxes")
 
 
-def compare(root: Path | str, other: Path | str) -> list[Difference]:
+def compare(root: StrPath, other: StrPath, *, progress: Progress = no_progress) -> list[Difference]:
     """Return the differences between the records of two datasets, and between their orders.
+
+    Args:
+        root: the folder of a dataset.
+        other: the folder of the other one.
+        progress: called before each split.
 
     Raises:
         ManifestError: if one of them is damaged.
     """
-    return list(_compare(Path(root), Path(other)))
+    paths = arguments.path("root", root), arguments.path("other", other)
+    return list(_compare(*paths, progress))
 
 
-def _compare(root: Path, other: Path) -> Iterator[Difference]:
+def _compare(root: Path, other: Path, progress: Progress) -> Iterator[Difference]:
     here, there = description.read(root), description.read(other)
-    for split in dict.fromkeys((*here.splits, *there.splits)):
+    splits = dict.fromkeys((*here.splits, *there.splits))
+    for number, split in enumerate(splits):
+        progress(Step(f"compare {split}", number, len(splits)))
         if split not in there.splits or split not in here.splits:
             which = other if split not in there.splits else root
             yield Difference(split, f"is not in {which}")

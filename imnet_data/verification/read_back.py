@@ -10,14 +10,14 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.errors import FormatError, MissingExtra, WorkerKilled
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
-from imnet_data.machine.progress import Step
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.verification import readers
 from imnet_data.verification.expected import expect
 from imnet_data.verification.readers import Split
@@ -25,8 +25,11 @@ from imnet_data.verification.returned import EXPOSABLE, Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description
+    from imnet_data.machine.progress import Progress
     from imnet_data.verification.expected import Expectation
     from imnet_data.verification.readers import Reader, Returned
     from imnet_data.verification.returned import Outcome
@@ -87,16 +90,16 @@ class _Answer(NamedTuple):
 
 
 def read_back(
-    root: Path | str,
+    root: StrPath,
     *,
-    workers: int = 1,
-    progress: Callable[[Step], None] = lambda step: None,
+    workers: int | None = None,
+    progress: Progress = no_progress,
 ) -> list[ReadBack]:
     """Return what each library that reads the format of the dataset at `root` made of it.
 
     Args:
         root: the folder that holds dataset.json.
-        workers: processes.
+        workers: processes; by default one for each core.
         progress: called several times a second.
 
     Raises:
@@ -106,10 +109,11 @@ def read_back(
 
 
 def read_back_all(
-    roots: Sequence[Path | str], *, workers: int, progress: Callable[[Step], None]
+    roots: Sequence[StrPath], *, workers: int | None, progress: Progress
 ) -> list[list[ReadBack]]:
     """Do what `read_back` does for several datasets, and import each library fewer times."""
-    datasets = [_open(Path(root), workers, progress) for root in roots]
+    worker_count = pool.worker_count(workers)
+    datasets = [_open(path, worker_count, progress) for path in arguments.paths("root", roots)]
     jobs = [
         _Job(number, reader, split)
         for number, dataset in enumerate(datasets)
@@ -117,7 +121,7 @@ def read_back_all(
         for reader in readers.of_format(split.format)
         if reader.is_installed and _reads(reader, split)
     ]
-    answers = _run(datasets, jobs, workers, progress)
+    answers = _run(datasets, jobs, worker_count, progress)
     return [
         [
             _result(
@@ -131,7 +135,7 @@ def read_back_all(
     ]
 
 
-def _open(root: Path, workers: int, progress: Callable[[Step], None]) -> _Dataset:
+def _open(root: Path, workers: int, progress: Progress) -> _Dataset:
     about, expected = description.read(root), {}
     for split in about.splits:
         progress(Step(f"manifest of {split}", 0, 1))
@@ -147,7 +151,7 @@ def _run(
     datasets: Sequence[_Dataset],
     jobs: Sequence[_Job],
     workers: int,
-    progress: Callable[[Step], None],
+    progress: Progress,
 ) -> list[_Answer]:
     try:
         return _run_together(datasets, jobs, workers, progress)
@@ -155,9 +159,7 @@ def _run(
         return [_run_alone(datasets, job, progress) for job in jobs]
 
 
-def _run_alone(
-    datasets: Sequence[_Dataset], job: _Job, progress: Callable[[Step], None]
-) -> _Answer:
+def _run_alone(datasets: Sequence[_Dataset], job: _Job, progress: Progress) -> _Answer:
     try:
         (answer,) = _run_together(datasets, [job], 1, progress)
     except WorkerKilled:
@@ -170,7 +172,7 @@ def _run_together(
     datasets: Sequence[_Dataset],
     jobs: Sequence[_Job],
     workers: int,
-    progress: Callable[[Step], None],
+    progress: Progress,
 ) -> list[_Answer]:
     counter = Counter()
     total = sum(datasets[job.dataset].about.splits[job.split.name].record_count for job in jobs)

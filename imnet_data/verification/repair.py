@@ -13,40 +13,44 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data import arguments
 from imnet_data.conversion import convert, finish, staging
 from imnet_data.conversion.shard import ShardJob
 from imnet_data.dataset import description, index_file, layout, manifest
 from imnet_data.errors import ConvertError
+from imnet_data.machine import pool
 from imnet_data.machine.files import file_sha256, write_whole
+from imnet_data.machine.progress import no_progress
 from imnet_data.sources.opening import open_any
 from imnet_data.verification.expected import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from imnet_data.arguments import StrPath
     from imnet_data.conversion.shard import Writing
     from imnet_data.dataset.description import Description
     from imnet_data.dataset.manifest import Entry
-    from imnet_data.machine.progress import Step
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
     from imnet_data.verification.shard import Difference
 
 
 def repair(
-    root: Path | str,
-    paths: Sequence[Path | str],
+    root: StrPath,
+    paths: StrPath | Iterable[StrPath],
     differences: Sequence[Difference],
     *,
-    workers: int = 1,
-    progress: Callable[[Step], None] = lambda step: None,
+    workers: int | None = None,
+    progress: Progress = no_progress,
 ) -> list[str]:
     """Make again what `differences`, given by `verify`, say is damaged.
 
     Args:
-        root: the folder that holds dataset.json.
+        root: the folder of a dataset.
         paths: a source that has the damaged records, as `convert` takes it.
         differences: what `verify` found.
-        workers: processes.
+        workers: processes; by default one for each core.
         progress: called several times a second.
 
     Returns:
@@ -55,17 +59,18 @@ def repair(
     Raises:
         ImnetError: if the source does not give the records that the dataset had.
     """
-    root = Path(root)
+    root, given = arguments.path("root", root), arguments.paths("paths", paths)
+    worker_count = pool.worker_count(workers)
     about = description.read(root)
     with staging.held(root) as stage:
         source = open_any(
-            [Path(path) for path in paths],
+            given,
             boxes=bool(about.options.boxes),
             spool=stage / "spool",
             progress=progress,
         )
         try:
-            work = _Repair(root, about, _plan(source, about, stage), workers, progress)
+            work = _Repair(root, about, _plan(source, about, stage), worker_count, progress)
             return sorted(work.run(differences))
         finally:
             source.close()
@@ -76,7 +81,7 @@ class _Repair(NamedTuple):
     about: Description
     writing: Writing
     workers: int
-    progress: Callable[[Step], None]
+    progress: Progress
 
     def run(self, differences: Sequence[Difference]) -> set[str]:
         damaged = {difference.file for difference in differences}

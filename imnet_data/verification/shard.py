@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Difference(NamedTuple):
     """One thing that is not as it should be."""
 
-    file: str  # relative to the dataset
+    file: str  # relative to what was verified; "" for a tarball itself
     what: str
     key: str = ""  # of the record, where it is about one
 

@@ -7,48 +7,59 @@ again, and the record where there is one.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.dataset import description, index, index_file, layout, manifest
+from imnet_data import arguments
+from imnet_data.dataset import description, index, index_file, layout, manifest, opened
 from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
-from imnet_data.machine.progress import Step
+from imnet_data.machine.progress import Step, no_progress
+from imnet_data.verification import tarballs
 from imnet_data.verification.expected import expect
 from imnet_data.verification.shard import Checking, Difference, FileJob, RecordsJob, check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description
+    from imnet_data.machine.progress import Progress
     from imnet_data.verification.expected import Expectation
 
 
 def verify(
-    root: Path | str,
+    path: StrPath,
     *,
     decode: bool = False,
-    workers: int = 1,
-    progress: Callable[[Step], None] = lambda step: None,
+    workers: int | None = None,
+    progress: Progress = no_progress,
 ) -> list[Difference]:
-    """Return all differences between the dataset at `root` and what it says of itself.
+    """Return all differences between what is at `path` and what it has to be.
+
+    A dataset is held against what it says of itself; an official tarball, or each one in a folder,
+    against the published size, hashes and contents.
 
     Args:
-        root: the folder that holds dataset.json.
-        decode: whether every image is decoded in full, too.
-        workers: processes.
+        path: the folder of a dataset, a tarball, or a folder of tarballs.
+        decode: whether every image of a dataset is decoded in full, too.
+        workers: processes; by default one for each core.
         progress: called several times a second.
 
     Raises:
         ManifestError: if dataset.json is missing or damaged; nothing can be said then.
+        SourceError: if there is nothing at `path`.
     """
-    root = Path(root)
+    root = arguments.path("path", path)
+    worker_count = pool.worker_count(workers)
+    if not opened.is_dataset(root) and (found := tarballs.find(root)):
+        return tarballs.verify(root, found, progress)
     about = description.read(root)
     sums, differences = _read_sums(root)
     differences += _check_labels(root, about)
@@ -56,20 +67,18 @@ def verify(
     for split in about.splits:
         progress(Step(f"manifest of {split}", 0, 1))
         try:
-            expected[split] = expect(root / split, about.classes, workers=workers)
+            expected[split] = expect(root / split, about.classes, workers=worker_count)
         except ManifestError as error:
             differences.append(Difference(f"{split}/{manifest.FILE_NAME}", str(error)))
             continue
         differences += _check_split(root, about, split, expected[split])
         differences += _without_records(root, about, split, sums)
     checking = Checking(root, about, expected, sums, decode, Counter())
-    differences += _check_all(checking, workers, progress)
+    differences += _check_all(checking, worker_count, progress)
     return sorted(set(differences))
 
 
-def _check_all(
-    checking: Checking, workers: int, progress: Callable[[Step], None]
-) -> list[Difference]:
+def _check_all(checking: Checking, workers: int, progress: Progress) -> list[Difference]:
     jobs = list(_jobs(checking))
     total = sum(split.record_count for split in checking.about.splits.values())
     shards = [shard for split in checking.about.splits.values() for shard in split.shards]

@@ -498,7 +498,7 @@ def test_the_command_prints_writes_and_refuses(weights, imagenet_a, v2, tmp_path
         ([str(v2), "--model", "resnet17", *options[2:]], 2, "unknown model 'resnet17'"),
         ([str(v2), *options, "--device", "cuda:99"], 2, "device is 'cuda:99', and torch"),
         ([str(v2), *options, "--real", "built-in"], 1, "leave out --real"),
-        ([str(v2), *options, "--split", "train"], 1, "has no split 'train'"),
+        ([str(v2), *options, "--split", "train"], 1, "no split 'train'; there are val"),
     ):
         result = run(main, ["evaluate", *arguments])
         assert result.exit_code == code

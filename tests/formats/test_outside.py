@@ -19,6 +19,7 @@ from imnet_data.formats import Stored
 
 EXTENTS = False
 ONE_SHARD = True
+LABELS = False
 PIXELS = False
 SEEKABLE = True
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import imnet_data as imnet
-from imnet_data.errors import ManifestError, SourceError
+from imnet_data.errors import SourceError, SplitError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
@@ -133,7 +133,7 @@ def test_ranks_of_one_machine_share_its_cores(root, monkeypatch):
 
 
 def test_a_split_that_is_not_there_is_an_error_that_names_those_that_are(root):
-    with pytest.raises(ManifestError, match=r"has no split 'dev'; it has train, val, test"):
+    with pytest.raises(SplitError, match=r"no split 'dev'; there are train, val, test"):
         imnet.open_loader(root, TRAIN, split="dev", batch_size=4)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from imnet_data import convert
 from imnet_data.cli import main
 from imnet_data.dataset.description import Options
-from imnet_data.errors import SourceError
+from imnet_data.errors import SourceError, SplitError
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
 from imnet_data.sources.split_names import SPLITS, SYNONYMS, split_of
@@ -153,7 +153,7 @@ def test_a_folder_or_an_archive_of_one_split_is_known_by_its_own_name(name, tmp_
     archive = layouts.write_tar(tmp_path / f"{name}.tar", files)
     for path in (folder, archive):
         assert _keys(_read(path)) == {"val": ["1", f"{WNID}_1"]}
-        with pytest.raises(SourceError, match="no train images found"):
+        with pytest.raises(SplitError, match="no split 'train'; looked for"):
             open_sources([path], split="train")
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import source_layouts as layouts
 
-from imnet_data.errors import SourceError
+from imnet_data.errors import SourceError, SplitError
+from imnet_data.machine.progress import Step
 from imnet_data.record import Records
 from imnet_data.sources import Source, open_sources
 from imnet_data.sources.left_out import Reason
@@ -244,20 +245,20 @@ def test_damaged_gzip_data_leaves_nothing_behind(tmp_path):
 
 
 def test_progress_names_the_archive_and_how_far_it_is(tmp_path):
-    seen: list[tuple[str, int, int]] = []
+    seen: list[Step] = []
     layouts.hugging_face(tmp_path)
     open_sources(
         [tmp_path],
         split="val",
         spool=tmp_path / "spool",
-        progress=lambda *step: seen.append(step),
+        progress=lambda step: seen.append(step),
     ).close()
-    assert {task for task, _, _ in seen} == {"unpack val_images.tar.gz", "list val_images.tar.gz"}
-    assert all(done <= total for _, done, total in seen)
+    assert {step.task for step in seen} == {"unpack val_images.tar.gz", "list val_images.tar.gz"}
+    assert all(step.done <= step.total for step in seen)
 
 
-def test_an_unknown_split_is_the_callers_mistake():
-    with pytest.raises(ValueError, match="unknown split 'vla'; known: train, val, test, small"):
+def test_an_unknown_split_is_named_with_those_that_there_are():
+    with pytest.raises(SplitError, match="no split 'vla'; there are train, val, test, small"):
         open_sources([Path()], split="vla")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from imnet_data import convert
 from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import SourceError
+from imnet_data.errors import SourceError, SplitError
 from imnet_data.imagenet import labels, variants
 from imnet_data.sources import open_sources
 from imnet_data.sources.left_out import Reason
@@ -162,7 +162,7 @@ def test_a_variant_is_the_only_source_and_has_one_split(tmp_path):
     path = write_tar(tmp_path / "r.tar", [f"imagenet-r/{R[0]}/x.jpg"])
     with pytest.raises(SourceError, match="imagenet-r, a dataset of its own; give it as the only"):
         open_sources([path, path])
-    with pytest.raises(SourceError, match="a test set has the split val, no train"):
+    with pytest.raises(SplitError, match="no split 'train'; there are val"):
         open_sources([path], split="train")
     source = open_sources([path], split="val")
     assert source.name == "imagenet-r"

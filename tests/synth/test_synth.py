@@ -370,9 +370,9 @@ def test_an_out_that_cannot_be_written_is_one_clear_error(tmp_path):
 
 
 def test_stopping_leaves_nothing_under_a_final_name(tmp_path):
-    def stop(count, total):
-        assert total == 35 + 15 + 4
-        if count == 20:
+    def stop(step):
+        assert (step.task, step.total) == ("synth", 35 + 15 + 4)
+        if step.done == 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

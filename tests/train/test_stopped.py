@@ -45,9 +45,9 @@ def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_kill
     kill_at(dataset, tmp_path, 1, 4)
     epoch, step = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["position"]
     assert (epoch, step) in [(1, 3), (1, 6)]  # in the middle of an epoch of eight steps
-    lines = []
-    loop.train(dataset, tmp_path, TINY, execution=EXECUTION, report=lines.append)
-    assert lines[0] == f"goes on from epoch {epoch + 1}, step {step}"
+    seen = []
+    loop.train(dataset, tmp_path, TINY, execution=EXECUTION, progress=seen.append)
+    assert seen[0].message == f"goes on from epoch {epoch + 1}, step {step}"
     assert losses(tmp_path) == losses(never_killed)
     assert len(events(tmp_path)) == len(events(never_killed))
     assert events(tmp_path, "val") == events(never_killed, "val")
@@ -56,14 +56,14 @@ def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_kill
 
 @pytest.mark.parametrize(("before", "after"), [("fp32", "fp16"), ("fp16", "fp32")])
 def test_a_stopped_run_may_go_on_in_another_precision(dataset, tmp_path, before, after):
-    def stop(line):
-        if "step 4/" in line:
+    def stop(step):
+        if "step 4/" in step.message:
             raise KeyboardInterrupt
 
     one = TINY.with_epochs(1)
     with pytest.raises(KeyboardInterrupt):
         loop.train(
-            dataset, tmp_path, one, execution=EXECUTION._replace(precision=before), report=stop
+            dataset, tmp_path, one, execution=EXECUTION._replace(precision=before), progress=stop
         )
     loop.train(dataset, tmp_path, one, execution=EXECUTION._replace(precision=after))
     assert list(losses(tmp_path)) == [(0, step + 1) for step in range(STEPS)]
@@ -78,16 +78,16 @@ def test_a_stopped_run_with_augmentation_ends_as_one_that_was_not(dataset, tmp_p
         cutmix=1.0,
     )
 
-    def stop(line):
-        if "step 5/" in line:
+    def stop(step):
+        if "step 5/" in step.message:
             raise KeyboardInterrupt
 
     loop.train(dataset, tmp_path / "whole", strong, execution=EXECUTION)
     with pytest.raises(KeyboardInterrupt):
-        loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, report=stop)
-    lines = []
-    loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, report=lines.append)
-    assert lines[0] == "goes on from epoch 1, step 3"
+        loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=stop)
+    seen = []
+    loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=seen.append)
+    assert seen[0].message == "goes on from epoch 1, step 3"
     assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")
     assert_same_weights(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 

@@ -12,7 +12,7 @@ from imnet_data.conversion.convert import convert
 from imnet_data.dataset import manifest
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import ConvertError, FormatError, ManifestError
+from imnet_data.errors import ConvertError, FormatError, ManifestError, SourceError
 from imnet_data.verification.compare import compare
 from imnet_data.verification.repair import repair
 from imnet_data.verification.verify import verify
@@ -223,7 +223,9 @@ def test_the_command_compares_with_another_dataset(
     assert differing.output.count(f"is not in {tmp_path / 'less'}") == 4 * 37 - 20
 
 
-def test_the_command_checks_official_archives(tarballs: Path, tmp_path: Path) -> None:
+def test_the_command_checks_official_archives(
+    tarballs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     runner = CliRunner()
     official = runner.invoke(main, ["verify", str(tarballs / "ILSVRC2012_img_val.tar")])
     assert official.exit_code == 1
@@ -232,5 +234,37 @@ def test_the_command_checks_official_archives(tarballs: Path, tmp_path: Path) ->
     other = tmp_path / "mine.tar"
     shutil.copyfile(tarballs / "ILSVRC2012_img_val.tar", other)
     unknown = runner.invoke(main, ["verify", str(other)])
-    assert "no published name, so no size and MD5 to compare with" in unknown.stderr
-    assert "MD5" not in unknown.stdout
+    assert "no published name, so no size and MD5 to compare with" in caplog.text
+    assert unknown.stdout.startswith(f"{other}: 49980 of 50000 images of val are missing")
+
+
+def test_python_verifies_tarballs_and_folders_of_them_as_the_command_does(
+    tarballs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+    name = "ILSVRC2012_img_val.tar"
+    alone = verify(tarballs / name, progress=lambda step: seen.append(step.task))
+    assert f"hash {name}" in seen
+    assert {difference.file for difference in alone} == {""}
+    shutil.copyfile(tarballs / name, tarballs / "mine.tar")
+    try:
+        together = verify(tarballs)
+    finally:
+        (tarballs / "mine.tar").unlink()
+    assert "mine.tar: left out, as it has no published name" in caplog.text
+    assert {difference.file for difference in together} >= {
+        path.name for path in tarballs.iterdir()
+    }
+    assert [one for one in together if one.file == name] == [
+        one._replace(file=name) for one in alone
+    ]
+    printed = CliRunner().invoke(main, ["verify", str(tarballs)]).stdout
+    assert printed.splitlines() == [
+        *(f"{tarballs}/{one.file}: {one.what}" for one in together),
+        f"{tarballs}: {len(together)} differences",
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ManifestError, match="not a dataset"):
+        verify(tmp_path / "empty")
+    with pytest.raises(SourceError, match="no such file or folder"):
+        verify(tmp_path / "nowhere")

@@ -1,0 +1,51 @@
+"""Verifies official tarballs: published size and hashes, and what is in them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from imnet_data.errors import SourceError
+from imnet_data.imagenet import facts
+from imnet_data.sources import official
+from imnet_data.verification.shard import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imnet_data.machine.progress import Progress
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
+_log = logging.getLogger("imnet_data")  # on stderr, unless it is sent elsewhere
+
+
+def find(path: Path) -> list[Path]:
+    """Return the tarballs at `path`: itself, or those of a folder that have a published name.
+
+    Raises:
+        SourceError: if there is nothing at `path`.
+    """
+    if path.is_dir():
+        files = sorted(path.iterdir())
+        return [file for file in files if facts.official_file(file.name) is not None]
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    return [path]
+
+
+def verify(path: Path, tarballs: Sequence[Path], progress: Progress) -> list[Difference]:
+    """Return all differences of the tarballs that `find` gave for `path`."""
+    for file in sorted(path.iterdir()) if path.is_dir() else ():
+        if file not in tarballs and file.name.endswith(_SUFFIXES):
+            _log.warning(f"{file}: left out, as it has no published name; give it by itself")
+    if path in tarballs and facts.official_file(path.name) is None:
+        _log.warning(
+            f"{path}: no published name, so no size and MD5 to compare with; what is in it is "
+            "checked"
+        )
+    return [
+        Difference(tarball.name if tarball != path else "", what)
+        for tarball in tarballs
+        for what in official.check_official(tarball, progress)
+    ]
