@@ -6,7 +6,10 @@ line on stderr and exit status 1; wrong usage is 2; a stop by Ctrl-C is 130.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import os
 import sys
 from typing import Any, cast
 
@@ -42,13 +45,43 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_SUMMARIES.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        _require_streams()
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except ImnetError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read has seen enough; click ends in silence
+            _forget_output()
+            raise click.ClickException(_text(error)) from error
         except (KeyboardInterrupt, click.Abort):
             click.echo("\nstopped; run the same command again: it goes on", err=True)
             sys.exit(_INTERRUPTED)
+
+
+def _require_streams() -> None:
+    """Refuse a closed stdout, and open the other streams: no other file may get their numbers."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    if sys.stdout is None:
+        raise click.ClickException("standard output is closed; send it to /dev/null instead")
+
+
+def _forget_output() -> None:
+    """Let what could not be written be lost, which Python would try again at its end."""
+    with contextlib.suppress(OSError, ValueError):  # tests give streams without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _text(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -25,7 +25,8 @@ class Progress(Closing):
     """A progress callback, to be used as a context."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._stream: TextIO | None = sys.stderr  # None where it is closed
+        self._terminal = self._stream is not None and self._stream.isatty()
         self._task = ""
         self._began = self._shown = 0.0
         self._open = False
@@ -50,12 +51,17 @@ class Progress(Closing):
             self._show(_line(step, now - self._began))
 
     def _show(self, line: str) -> None:
-        if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            self._open = True
-        else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        self._write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
+        self._open = self._terminal
+
+    def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:  # a full disk, a reader that is gone: the work goes on without
+            self._stream = None
 
     @contextmanager
     def logged(self) -> Iterator[None]:
@@ -73,7 +79,7 @@ class Progress(Closing):
     def close(self) -> None:
         """End the line."""
         if self._open:
-            sys.stderr.write("\r\x1b[K")
+            self._write("\r\x1b[K")
             self._open = False
 
 

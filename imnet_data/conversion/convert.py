@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -368,5 +369,6 @@ def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
     if not paths:
         raise ConvertError("no SOURCE; give tarballs, a folder or a dataset")
     for path in paths:
-        if path.is_dir() and path.resolve() in {out.resolve(), *out.resolve().parents}:
+        real = Path(os.path.realpath(out))  # which gives a loop of links back as it is
+        if path.is_dir() and Path(os.path.realpath(path)) in {real, *real.parents}:
             raise ConvertError(f"{out}: lies in its own source {path}; choose another OUT")

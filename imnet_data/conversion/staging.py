@@ -53,14 +53,13 @@ def held(out: Path) -> Iterator[Path]:
                 yield stage
             finally:
                 _remove_unused(out)
-    except (OSError, RuntimeError) as error:  # of a loop of links, pathlib raises RuntimeError
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise ConvertError(f"{out}: cannot be written ({reason or error})") from error
+    except OSError as error:
+        raise ConvertError(f"{out}: cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
 def _locked(stage: Path, out: Path) -> Iterator[None]:
-    mine = (os.getpid(), stage.resolve())
+    mine = (os.getpid(), Path(os.path.realpath(stage)))
     busy = ConvertError(f"{out}: another conversion is writing there")
     with _in_use_lock:
         if mine in _in_use:  # to open and close its lock would release it

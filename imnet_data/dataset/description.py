@@ -17,6 +17,7 @@ from imnet_data.errors import ManifestError
 from imnet_data.formats import FORMATS
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.variants import ILSVRC2012
+from imnet_data.machine.open_file import OpenFile, explained
 from imnet_data.rng import require_seed
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FILE_NAME = "dataset.json"
 VERSION = 2  # of what is written; docs/dataset.md says what each version has
 _READABLE = (1, VERSION)
+_MAX_NBYTES = 256 << 20  # a million shards have a tenth of it
 _PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 BadPolicy = Literal["fix", "error", "skip", "keep"]
@@ -163,7 +165,7 @@ def read(root: Path) -> Description:
     """
     path = root / FILE_NAME
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(_content(path))
         version = document["version"]
         if version not in _READABLE:
             raise ManifestError(
@@ -190,8 +192,17 @@ def read(root: Path) -> Description:
             f"{root}: not a dataset, there is no {FILE_NAME}; "
             "if a conversion was stopped, run the same command again"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise ManifestError(f"{path}: {explained(error, 'copy the dataset again')}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"{path}: damaged ({error}); copy the dataset again") from error
+
+
+def _content(path: Path) -> bytes:
+    file = OpenFile(path)
+    if file.nbytes > _MAX_NBYTES:
+        raise ValueError(f"it has {file.nbytes} bytes, and a description a few million at most")
+    return file.read(0, file.nbytes)
 
 
 def _options(fields: dict[str, Any]) -> Options:

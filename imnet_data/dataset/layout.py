@@ -5,12 +5,14 @@ Conversion writes them, verification holds them against the description; both as
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import REPAIR, ManifestError, SplitError
 from imnet_data.formats import ShardSummary
 from imnet_data.imagenet import labels
+from imnet_data.machine.open_file import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +33,7 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
         ManifestError: at the first line that is none, or if the file cannot be read.
     """
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
+        with os.fdopen(plain(path), encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
                 matched = _SUM.fullmatch(line.removesuffix("\n"))
                 if matched is None or ".." in matched[2].split("/"):

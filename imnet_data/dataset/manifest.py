@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import sys
 from contextlib import contextmanager
 from itertools import islice
@@ -28,6 +29,7 @@ import zstandard
 
 from imnet_data.dataset import frames
 from imnet_data.errors import REPAIR, ManifestError
+from imnet_data.machine.open_file import plain
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ VERDICTS = (  # what `Entry.verdict` may be, likewise; "" is plain
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # one for all: half the time of dumps
 _decode = json.JSONDecoder().raw_decode  # half the time of loads
 _SHA256_NBYTES = 32
-_CHUNK_NBYTES = 1 << 16
+_CHUNK_NBYTES = 1 << 10
+_MAX_LINE_NBYTES = 16 << 20  # half a million boxes
 _FRAME_HEADER_NBYTES = 18  # at most, with the magic number
 _PART_LINES = 16_384  # at least, of what is read separately
 
@@ -159,7 +162,7 @@ def read(path: Path, *, start: int = 0, stop: int = sys.maxsize) -> Iterator[Ent
         ManifestError: if the file is missing, cut short or not a manifest.
     """
     number = start
-    with _faults_named(path, lambda: f" after line {number}"), path.open("rb") as file:
+    with _faults_named(path, lambda: f" after line {number}"), _opened(path) as file:
         for line in _lines(file, start, stop):
             yield from_line(line.decode())
             number += 1
@@ -171,7 +174,7 @@ def parts(path: Path) -> list[range]:
     Raises:
         ManifestError: if the file is missing, cut short or not a manifest.
     """
-    with _faults_named(path, str), path.open("rb") as file:
+    with _faults_named(path, str), _opened(path) as file:
         if _is_one_frame(file):
             return [range(sys.maxsize)]
         ends = frames.read_table(file).line
@@ -193,6 +196,10 @@ def _faults_named(path: Path, place: Callable[[], str]) -> Iterator[None]:
         raise ManifestError(f"{path}: damaged{place()} ({error}); {REPAIR}") from error
 
 
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(plain(path), "rb")
+
+
 def _lines(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
     """Yield decompressed lines; ValueError or ZstdError if they do not end as they should."""
     if _is_one_frame(file):
@@ -210,8 +217,11 @@ def _is_one_frame(file: BinaryIO) -> bool:
 def _lines_of_one_frame(file: BinaryIO) -> Iterator[bytes]:
     stream = zstandard.ZstdDecompressor().decompressobj()
     rest = b""
+    # of a byte, zstd can make 32 KiB, so little is taken at a time
     while chunk := file.read(_CHUNK_NBYTES):
         *lines, rest = (rest + stream.decompress(chunk)).split(b"\n")
+        if len(rest) > _MAX_LINE_NBYTES:
+            raise ValueError(f"a line has more than {_MAX_LINE_NBYTES} bytes")
         yield from lines
     if not stream.eof or stream.unused_data or rest:
         raise ValueError("it ends too early, or goes on after its end")

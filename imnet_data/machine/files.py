@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import OutputError
 from imnet_data.machine.closing import Closing
+from imnet_data.machine.open_file import OpenFile, plain
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MAX_WAITING_NBYTES = 16 << 20
 
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
-    with path.open("rb") as file:
+    with os.fdopen(plain(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -107,8 +108,9 @@ def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:
     require_new(part_of(path), overwrite=overwrite)
     try:
         write_whole(path, content)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    except (OSError, RuntimeError) as error:  # of a loop of links, pathlib raises RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"{path}: cannot be written ({reason})") from error
 
 
 class FileHash(Closing):
@@ -119,7 +121,7 @@ class FileHash(Closing):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: FileIO | None = None
+        self._file: OpenFile | None = None
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
         self._taken_nbytes = 0  # from the file's start: hashed, or waiting
         self._waiting = memoryview(b"")
@@ -145,8 +147,8 @@ class FileHash(Closing):
 
     def _read(self, nbytes: int) -> memoryview:
         if self._file is None:
-            self._file = self._path.open("rb", buffering=0)
-        piece = os.pread(self._file.fileno(), nbytes, self._taken_nbytes)
+            self._file = OpenFile(self._path)
+        piece = self._file.read(self._taken_nbytes, nbytes)
         self._taken_nbytes += len(piece)
         return memoryview(piece)
 

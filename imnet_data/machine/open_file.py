@@ -29,7 +29,7 @@ class OpenFile:
             OSError: if it cannot be opened, or is no plain file.
         """
         self.path = path
-        self.descriptor = _open(path) if opens else -1
+        self.descriptor = plain(path) if opens else -1
         self._opens = opens
         if opens:
             _all.add(self)
@@ -75,7 +75,8 @@ class OpenFile:
             os.close(descriptor)
 
 
-def _open(path: Path) -> int:
+def plain(path: Path) -> int:
+    """Return the descriptor of a plain file; OSError if it is none, or cannot be opened."""
     # a pipe that nobody writes to would be waited for
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

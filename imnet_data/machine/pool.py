@@ -11,18 +11,21 @@ import gc
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import connection
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from imnet_data.arguments import MAX_THREADS, integer
 from imnet_data.errors import Stopped, WorkerKilled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from multiprocessing.process import BaseProcess
     from multiprocessing.synchronize import Lock
 
 Job = TypeVar("Job")
@@ -30,6 +33,7 @@ Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 0.2
+_STOP_SECONDS = 10.0  # for the record that a worker has in hand
 
 
 def cores() -> int:
@@ -142,6 +146,7 @@ def _executor(
     _task = task
     context = multiprocessing.get_context("fork")
     count = max(1, min(workers, len(jobs)))
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(count, context, _start_worker, (os.getpid(),)) as executor:
         try:
             yield executor
@@ -151,11 +156,27 @@ def _executor(
                 "run the same command again, with fewer --workers"
             ) from error
         except BaseException:
-            executor.shutdown(cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
+            _end(set(multiprocessing.active_children()) - others)
             raise
 
 
 _task: Callable[..., object]
+
+
+def _end(workers: Collection[BaseProcess]) -> None:
+    """Wait for workers that were told to stop; kill those that hang, or all at another Ctrl-C."""
+    try:
+        until = time.monotonic() + _STOP_SECONDS
+        waiting = [worker.sentinel for worker in workers]
+        while waiting and (left := until - time.monotonic()) > 0:
+            ended = set(connection.wait(waiting, left))
+            waiting = [sentinel for sentinel in waiting if sentinel not in ended]
+    except KeyboardInterrupt:
+        pass  # the first one is on its way already
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 def _run_task(job: object) -> object:
