@@ -192,10 +192,8 @@ def _written(conversion: Conversion) -> list[str]:
     for split, planned in conversion.plans.items():
         count, of = len(planned.rows), len(planned.records)
         shards = f"{planned.shard_count:,} shard{'s' * (planned.shard_count != 1)}"
-        beyond = f", of {of:,}" if count < of else ""
-        lines.append(
-            f"to be written: {split}: {count:,} records{beyond}, {planned.order}, {shards}"
-        )
+        records = f"{count:,} of {of:,} records" if count < of else f"{count:,} records"
+        lines.append(f"to be written: {split}: {records}, {planned.order}, {shards}")
     return lines
 
 

@@ -33,7 +33,7 @@ _SPLIT_ARCHIVE = re.compile(
 )
 _ARCHIVE_SUFFIX = re.compile(r"\.(tar|tar\.gz|tgz|zip)$")
 _OTHER_TASKS = ("*_t3.*", "*_dogs.*")  # of fine-grained classification: other classes
-_IMAGES = ("ILSVRC2012_img_*.tar", "train_images_*.t*", "val_images.t*", "test_images.t*")
+_IMAGES = ("ILSVRC2012_img_*.tar*", "train_images_*.t*", "val_images.t*", "test_images.t*")
 _DEVKIT = ("ILSVRC2012_devkit*.tar.gz", "ILSVRC2012_devkit*.tar")
 _BBOX = ("ILSVRC2012_bbox_*.tar.gz", "ILSVRC2012_bbox_*.tgz", "ILSVRC2012_bbox_*.tar")
 # archives of all splits
@@ -134,7 +134,7 @@ class _Folder:
             place / name
             for place in (self._folder, self._folder / "data")  # the latter in a copy of HF's
             if place.is_dir()
-            for name in _listed(place).files
+            for name in listed(place).files
             if _ARCHIVE_SUFFIX.search(name) and not is_class_archive(name)
         ]
         return [path for path in candidates if not path.is_dir() and self._is_known(path)]
@@ -160,7 +160,7 @@ class _Folder:
         """Find folders of splits, or of classes; in Kaggle's place, or in a folder around them."""
         for data in (self._folder / "ILSVRC/Data", self._folder / "Data"):
             if (data / "CLS-LOC").is_dir():
-                others = [name for name in _listed(data).folders if name != "CLS-LOC"]
+                others = [name for name in listed(data).folders if name != "CLS-LOC"]
                 self._notes += [
                     f"{data / name} is of another task and was left out" for name in others
                 ]
@@ -168,7 +168,7 @@ class _Folder:
         return self._branches_of(self._folder)
 
     def _branches_of(self, base: Path, depth: int = 0) -> list[Branch]:
-        folders, files = _listed(base)
+        folders, files = listed(base)
         splits = [name for name in folders if split_of(name)]
         has_classes = any(map(is_wnid, folders)) or any(map(_shows_images, files))
         if splits and has_classes:
@@ -221,20 +221,22 @@ class _Folder:
         return [], [path for path in [folder / TRAIN_CSV] if path.is_file()]
 
 
-class _Listed(NamedTuple):
+class Listed(NamedTuple):
     """The names in a folder, but hidden ones; sorted."""
 
     folders: list[str]
     files: list[str]
 
 
-def _listed(folder: Path) -> _Listed:
-    listed = _Listed([], [])
+def listed(folder: Path) -> Listed:
+    """Return the names in a folder."""
+    folders: list[str] = []
+    files: list[str] = []
     with os.scandir(folder) as found:
         for item in found:
             if not item.name.startswith("."):
-                (listed.folders if item.is_dir() else listed.files).append(item.name)
-    return _Listed(sorted(listed.folders), sorted(listed.files))
+                (folders if item.is_dir() else files).append(item.name)
+    return Listed(sorted(folders), sorted(files))
 
 
 def _shows_images(name: str) -> bool:
@@ -244,7 +246,7 @@ def _shows_images(name: str) -> bool:
 
 def _an_image_in(folder: Path, depth: int) -> str:
     """Return the name of an image in a folder, as far as a short look shows one; or ""."""
-    folders, files = _listed(folder)
+    folders, files = listed(folder)
     image = next(filter(_shows_images, files), "")
     for name in folders[:_LOOK_WIDTH] if depth else []:
         image = image or _an_image_in(folder / name, depth - 1)

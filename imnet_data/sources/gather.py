@@ -91,9 +91,9 @@ class Gathered:
         for name, content in found.texts.items():
             if name in self._texts:
                 raise SourceError(
-                    f"{self._texts[name][0]} and {container.name} both have {name}; give one"
+                    f"{self._texts[name][0]} and {container.path} both have {name}; give one"
                 )
-            self._texts[name] = container.name, content
+            self._texts[name] = str(container.path), content
 
     def _check(self, container: Container, found: Found) -> None:
         official = find.split_of_name(container.path.name)

@@ -91,9 +91,9 @@ def _layout_of(path: Path) -> Layout | None:
         name = _name_of(path.resolve().name)
         if name:
             return Layout(name, path)
-        folders = [item for item in path.iterdir() if item.is_dir() and item.name[0] != "."]
-        name = _name_of(folders[0].name) if len(folders) == 1 else None
-        return Layout(name, folders[0]) if name else None
+        folders = find.listed(path).folders
+        name = _name_of(folders[0]) if len(folders) == 1 else None
+        return Layout(name, path / folders[0]) if name else None
     if not (path.name.endswith(_ARCHIVES) and path.is_file()):
         return None
     with closing(find.peeked(path)) as container:
