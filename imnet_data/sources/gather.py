@@ -44,7 +44,7 @@ class Gathered:
         self._split = split
         self._boxes = _boxes.BoxesBuilder() if boxes else None
         self._columns: dict[str, list[Columns]] = {}
-        self._texts: dict[str, tuple[str, bytes]] = {}  # name -> container, content
+        self._texts: dict[str, tuple[Container, bytes]] = {}
 
     def open(
         self, paths: Sequence[Path], *, spool_folder: Path | None, progress: Progress | None
@@ -91,9 +91,9 @@ class Gathered:
         for name, content in found.texts.items():
             if name in self._texts:
                 raise SourceError(
-                    f"{self._texts[name][0]} and {container.path} both have {name}; give one"
+                    f"{self._texts[name][0].path} and {container.path} both have {name}; give one"
                 )
-            self._texts[name] = str(container.path), content
+            self._texts[name] = container, content
 
     def _check(self, container: Container, found: Found) -> None:
         official = find.split_of_name(container.path.name)
@@ -148,10 +148,11 @@ class Gathered:
     def _read_texts(self) -> Truth:
         by_number, archive = None, ""
         if devkit.META in self._texts:
-            name, content = self._texts[devkit.META]
-            self.devkit = devkit.read_meta(content, archive=name)
+            container, content = self._texts[devkit.META]
+            self.devkit = devkit.read_meta(content, archive=container.name)
         if devkit.GROUND_TRUTH in self._texts:
-            archive, content = self._texts[devkit.GROUND_TRUTH]
+            container, content = self._texts[devkit.GROUND_TRUTH]
+            archive = container.name
             by_number = devkit.read_ground_truth(content, archive=archive, devkit=self.devkit)
         # the CSV has the boxes of the XML files, rounded alike, but not the size they relate to
         builder = None if self._boxes is None or len(self._boxes) else self._boxes
@@ -164,7 +165,8 @@ class Gathered:
     def _read_csv(self, name: str, builder: _boxes.BoxesBuilder | None) -> dict[str, str] | None:
         if name not in self._texts:
             return None
-        archive, content = self._texts[name]
+        container, content = self._texts[name]
+        archive = container.name
         wnids = {}
         for row in content.decode("ascii", errors="replace").splitlines()[1:]:
             annotation, wnid = _boxes.from_csv_row(row, archive=f"{archive}, {name}")

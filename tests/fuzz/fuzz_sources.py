@@ -91,7 +91,7 @@ def seeds() -> dict[str, bytes]:
         "stored.zip": _zip(kaggle, zipfile.ZIP_STORED),
         "deflated.zip": _zip(tree, zipfile.ZIP_DEFLATED),
         "sketch.zip": _zip({f"sketch/{WNID}/x 1.JPEG": JPEG}, zipfile.ZIP_DEFLATED),
-        f"{WNID}.tar": _tar({"1.JPEG": JPEG, f"{WNID}_2.JPEG": JPEG}),
+        f"{WNID}.tar": _tar({f"{WNID}_{number}.JPEG": JPEG for number in (1, 2)}),
     }
 
 
