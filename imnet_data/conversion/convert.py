@@ -367,6 +367,7 @@ def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
     if not paths:
         raise ConvertError("no SOURCE; give tarballs, a folder or a dataset")
     for path in paths:
-        real = Path(os.path.realpath(out))  # which gives a loop of links back as it is
-        if path.is_dir() and Path(os.path.realpath(path)) in {real, *real.parents}:
+        # a loop of links is given back as it is
+        real, inside = os.path.realpath(path), os.path.realpath(out)
+        if path.is_dir() and os.path.commonpath((real, inside)) == real:
             raise ConvertError(f"{out}: lies in its own source {path}; choose another OUT")
