@@ -11,6 +11,7 @@ import click
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.dataset import opened
+from imnet_data.verification import strays
 from imnet_data.verification.compare import compare
 from imnet_data.verification.read_back import ReadBack, read_back
 from imnet_data.verification.repair import repair
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read every record through the third-party libraries that the format is made for, too.",
 )
+@click.option(
+    "--move-strays",
+    is_flag=True,
+    help=f"Move files that do not belong to a dataset to its folder {strays.FOLDER}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @workers
 def command(
@@ -49,6 +55,7 @@ def command(
     against: Path | None,
     repair_from: tuple[Path, ...],
     readers: bool,
+    move_strays: bool,
     as_json: bool,
     workers: int | None,
 ) -> None:
@@ -71,6 +78,10 @@ def command(
                     root, repair_from, differences, workers=workers, progress=progress
                 )
                 differences = verify(root, decode=decode, workers=workers, progress=progress)
+            if differences and move_strays:
+                for name, moved in strays.move_aside(root, differences).items():
+                    click.echo(f"{root}/{name}: moved to {root}/{moved}", err=True)
+                differences = []
             if against is not None:
                 differences += verify(against, workers=workers, progress=progress)
                 differences += compare(root, against, progress=progress)

@@ -9,8 +9,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from imnet_data.dataset import description, index_file, manifest
 from imnet_data.errors import REPAIR, ManifestError, SplitError
-from imnet_data.formats import ShardSummary
+from imnet_data.formats import ShardSummary, get
 from imnet_data.imagenet import labels
 from imnet_data.machine.open_file import plain
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from imnet_data.dataset.description import SplitDescription
+    from imnet_data.dataset.description import Description, SplitDescription
 
 SUMS = "SHA256SUMS"
 LABELS = "labels.tsv"
@@ -52,6 +53,22 @@ def require_split(where: object, split: str, splits: Iterable[str]) -> None:
     known = tuple(splits)
     if split not in known:
         raise SplitError(f"{where}: no split {split!r}; there are {', '.join(known)}")
+
+
+def files(about: Description) -> list[str]:
+    """Return the files of a dataset in the order of SHA256SUMS, except those of single records."""
+    in_splits = [f"{split}/{name}" for split in about.splits for name in _split_files(about, split)]
+    return [*in_splits, description.FILE_NAME, LABELS]
+
+
+def _split_files(about: Description, split: str) -> Iterator[str]:
+    module, said = get(about.format), about.splits[split]
+    for shard in said.shards if module.record_file is None else ():
+        yield shard.name
+        stem = shard.name.partition(".")[0]
+        yield from (f"{stem}{suffix}" for suffix in module.SIDE_SUFFIXES)
+    yield from module.split_side_files(split, summaries(said))
+    yield from (manifest.FILE_NAME, index_file.FILE_NAME)
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:

@@ -120,6 +120,10 @@ class Format(Protocol):
         """Whether JPEGs are stored seekable unless the options say otherwise."""
 
     @property
+    def SIDE_SUFFIXES(self) -> tuple[str, ...]:
+        """The suffixes of the files that `write` leaves beside each shard, in that order."""
+
+    @property
     def record_file(self) -> Callable[[str, str], str] | None:
         """Name the file of a record, from wnid and key, below the folder of its split.
 

@@ -42,6 +42,7 @@ ONE_SHARD = True
 LABELS = True
 PIXELS = True
 SEEKABLE = True
+SIDE_SUFFIXES = ()
 
 record_file = None
 

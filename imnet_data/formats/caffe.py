@@ -35,6 +35,7 @@ ONE_SHARD = True
 LABELS = True
 PIXELS = False
 SEEKABLE = True
+SIDE_SUFFIXES = ()
 
 record_file = None
 

@@ -31,6 +31,7 @@ ONE_SHARD = False
 LABELS = False
 PIXELS = False
 SEEKABLE = False  # a folder is there to have the published files
+SIDE_SUFFIXES = ()
 
 _SUFFIX = ".JPEG"
 

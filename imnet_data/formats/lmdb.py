@@ -36,6 +36,7 @@ ONE_SHARD = False
 LABELS = True
 PIXELS = False
 SEEKABLE = True
+SIDE_SUFFIXES = ()
 
 record_file = None
 

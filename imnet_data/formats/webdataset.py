@@ -44,6 +44,7 @@ ONE_SHARD = False
 LABELS = True
 PIXELS = False
 SEEKABLE = True
+SIDE_SUFFIXES = (".idx",)
 
 record_file = None
 

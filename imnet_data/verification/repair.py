@@ -22,6 +22,7 @@ from imnet_data.machine import pool
 from imnet_data.machine.files import file_sha256, write_whole
 from imnet_data.machine.progress import no_progress
 from imnet_data.sources.opening import open_any
+from imnet_data.verification import strays
 from imnet_data.verification.expected import expect
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class _Repair(NamedTuple):
     progress: Progress
 
     def run(self, differences: Sequence[Difference]) -> set[str]:
-        damaged = {difference.file for difference in differences}
+        damaged = {difference.file for difference in differences if difference.what != strays.WHAT}
         manifests = {f"{split}/{manifest.FILE_NAME}" for split in self.about.splits}
         replaced = set[str]()
         if not damaged & {*manifests, layout.SUMS, description.FILE_NAME}:

@@ -13,14 +13,14 @@ import numpy as np
 
 from imnet_data import arguments
 from imnet_data.dataset import description, index, index_file, layout, manifest, opened
-from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv, summaries
+from imnet_data.dataset.layout import LABELS, labels_tsv, summaries
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.verification import tarballs
+from imnet_data.verification import files, tarballs
 from imnet_data.verification.expected import expect
 from imnet_data.verification.shard import Checking, Difference, FileJob, RecordsJob, check
 
@@ -61,7 +61,7 @@ def verify(
     if not opened.is_dataset(root) and (found := tarballs.find(root)):
         return tarballs.verify(root, found, progress)
     about = description.read(root)
-    sums, differences = _read_sums(root)
+    sums, differences = files.read_sums(root, about)
     differences += _check_labels(root, about)
     expected: dict[str, Expectation] = {}
     for split in about.splits:
@@ -72,8 +72,9 @@ def verify(
             differences.append(Difference(f"{split}/{manifest.FILE_NAME}", str(error)))
             continue
         differences += _check_split(root, about, split, expected[split])
-        differences += _without_records(root, about, split, sums)
+        differences += files.without_records(root, about, split, sums)
     checking = Checking(root, about, expected, sums, decode, Counter())
+    differences += files.check(checking)
     differences += _check_all(checking, worker_count, progress)
     return sorted(set(differences))
 
@@ -102,16 +103,8 @@ def _jobs(checking: Checking) -> Iterator[FileJob | RecordsJob]:
         for number, shard in enumerate(checking.about.splits[split].shards):
             shards.add(f"{split}/{shard.name}")
             yield RecordsJob(split, number)
-    yield from (FileJob(file) for file in checking.sums if file not in shards)
-
-
-def _read_sums(root: Path) -> tuple[dict[str, str], list[Difference]]:
-    sums: dict[str, str] = {}
-    try:
-        sums.update(layout.read_sums(root / SUMS))
-    except ManifestError as error:
-        return sums, [Difference(SUMS, str(error))]
-    return sums, []
+    others = (*layout.files(checking.about), *files.without_manifest(checking))
+    yield from (FileJob(file) for file in others if file not in shards)
 
 
 def _check_labels(root: Path, about: Description) -> list[Difference]:
@@ -189,16 +182,3 @@ def _check_known_counts(
         wnids = (about.classes[label] for label in columns.label[np.argsort(columns.key)])
         if labels.fingerprint(wnids) != labels.VAL_WNIDS_SHA256:
             yield Difference(file, "its labels are not the published ones of the 50,000 val images")
-
-
-def _without_records(
-    root: Path, about: Description, split: str, sums: dict[str, str]
-) -> Iterator[Difference]:
-    """Take the files of single records out of the sums: they are hashed as records."""
-    record_file = get(about.format).record_file
-    if record_file is None:
-        return
-    for entry in manifest.read(root / split / manifest.FILE_NAME):
-        sha256 = entry.stored_sha256 or entry.sha256
-        if sums.pop(f"{split}/{record_file(entry.wnid, entry.key)}", None) != sha256:
-            yield Difference(SUMS, "does not have the hash that the manifest has", entry.key)

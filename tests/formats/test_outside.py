@@ -22,6 +22,7 @@ ONE_SHARD = True
 LABELS = False
 PIXELS = False
 SEEKABLE = True
+SIDE_SUFFIXES = ()
 
 def record_file(wnid, key):
     return f"{key}={wnid}.jpg"
