@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "jpeg/scan.hpp"
 #include "jpeg/tables.hpp"
@@ -35,6 +36,7 @@ struct JpegDecoder::Workspace {
   alignas(32) int16_t quant[kMaxComponents][64];
   JpegPlanes planes;
   GrowingBuffer unstuffed;
+  std::vector<size_t> ends;  // of the restart intervals in it
   const Kernels* use;
 
   const JpegHeader* header;
@@ -63,6 +65,8 @@ struct JpegDecoder::Workspace {
   JpegStatus decode_scans();
   JpegStatus next_scan(JpegHeader& later, int seen) const;
   JpegStatus decode_scan();
+  JpegStatus look_closer();
+  bool intervals_are_sound();
   JpegStatus decode_intervals();
   JpegStatus decode_interval(Job job);
   JpegStatus fault(const ScanStream& stream, const Job& job, const uint8_t* begin) const;
@@ -236,7 +240,38 @@ JpegStatus JpegDecoder::Workspace::decode_scan() {
       {data + header->scan.data_offset, data + nbytes, 0, int64_t(columns) * rows});
 }
 
+// The walk has said that the data is not sound: it is decoded, to find the place.
+JpegStatus JpegDecoder::Workspace::look_closer() {
+  walking = false;
+  return plan_blocks();
+}
+
+bool JpegDecoder::Workspace::intervals_are_sound() {
+  const uint8_t* const end = data + nbytes;
+  const uint8_t* at = data + header->scan.data_offset;
+  uint8_t* const begin = unstuffed.reserve((end - at) + kScanPadding);
+  uint8_t* next = begin;
+  const int64_t interval = header->restart_interval, mcus = int64_t(columns) * rows;
+  ends.clear();
+  for (int64_t first = 0; first < mcus; first += interval) {
+    if (first > 0) {
+      while (end - at >= 2 && at[1] == 0xFF) ++at;  // fill bytes
+      if (end - at < 2 || at[1] != 0xD0 + ((ends.size() - 1) & 7)) return false;
+      at += 2;
+    }
+    next += use->unstuff(at, end, next, &at);
+    ends.push_back(next - begin);
+  }
+  std::memset(next, 0, kScanZeros);
+  scan_end = at;
+  return walk.sound(begin, ends, interval, mcus);
+}
+
 JpegStatus JpegDecoder::Workspace::decode_intervals() {
+  if (walking) {
+    if (intervals_are_sound()) return {};
+    if (const JpegStatus status = look_closer(); !status) return status;
+  }
   const int64_t interval = header->restart_interval;
   const int64_t last_wanted = int64_t(columns) * (wanted.lower - 1) + wanted.right;
   const uint8_t* const end = data + nbytes;
@@ -273,10 +308,9 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
   std::memset(end, 0, kScanZeros);
   scan_end = job.end;
   if (walking) {
-    if (walk.sound(begin, end - begin, job.last - job.first)) return {};
-    walking = false;
-    const JpegStatus status = plan_blocks();
-    if (!status) return status;
+    ends.assign(1, end - begin);
+    if (walk.sound(begin, ends, job.last, job.last)) return {};
+    if (const JpegStatus status = look_closer(); !status) return status;
   }
   ScanStream stream;
   stream.start(begin, end);
