@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command(name="verify")
 @click.argument("path", nargs=-1, required=True, type=source_path)
-@click.option("--decode", is_flag=True, help="Decode every image in full, too.")
+@click.option("--decode", is_flag=True, help="Examine all data of every image, too.")
 @click.option(
     "--against", type=source_path, help="A dataset that must have the same records, in any format."
 )

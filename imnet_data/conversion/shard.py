@@ -205,7 +205,7 @@ class _Samples(Closing):
             boxes=record.boxes,
             stored=stored,
             stored_sha256=digests[1] if stored else "",
-            verdict=outcome.verdict if self._writing.version > 1 else "",
+            verdict=outcome.verdict if self._writing.version > 1 and sample.pixels is None else "",
         )
 
     def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:
@@ -213,15 +213,18 @@ class _Samples(Closing):
         record = outcome.record
         assert record is not None
         label = self._writing.labels[record.wnid] if record.wnid else -1
-        stored, image, pixels = self._stored(record)
+        stored, image, pixels = self._stored(record, outcome)
         if stored:
             record = record._replace(jpeg=image)
         return stored, Sample(record, label, outcome.width, outcome.height, pixels)
 
-    def _stored(self, record: Record) -> tuple[str, bytes, NDArray[np.uint8] | None]:
+    def _stored(
+        self, record: Record, outcome: fixups.Outcome
+    ) -> tuple[str, bytes, NDArray[np.uint8] | None]:
         """Return as what an image is stored, its JPEG, and its pixels where those are."""
-        if self._is_stored_as_pixels(record):
-            return "pixels", record.jpeg, reencode.to_pixels(record.jpeg)
+        if outcome.is_decodable and self._is_stored_as_pixels(record):
+            pixels = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
+            return "pixels", record.jpeg, pixels
         if self._writing.seekable:
             try:
                 return "seekable", jpeg.seekable(record.jpeg), None
@@ -255,16 +258,19 @@ def _prepare(record: Record, options: Options) -> fixups.Outcome:
     fixed = outcome.record
     if fixed is None or (options.max_side is None and options.short_side is None):
         return outcome
+    if not outcome.is_decodable:  # that was kept
+        return outcome
     assert options.quality is not None
     shrunk = reencode.resize_to(
         fixed.jpeg,
         max_side=options.max_side,
         short_side=options.short_side,
         quality=options.quality,
+        fill=outcome.is_damaged,
     )
     if shrunk is fixed.jpeg:
         return outcome
-    found = fixups.examine(shrunk)
+    found = jpeg.header(shrunk)
     scale = found.width / outcome.width, found.height / outcome.height
     boxes = tuple(_scaled(box, *scale) for box in fixed.boxes)
     resized = fixed._replace(jpeg=shrunk, boxes=boxes)

@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "YCbCr")
 
 
-def to_pixels(image: bytes) -> NDArray[np.uint8]:
+def to_pixels(image: bytes, *, fill: bool = False) -> NDArray[np.uint8]:
     """Return the pixels as RGB, uint8[h, w, 3]; see `decode`."""
-    return np.asarray(decode(image).convert("RGB"))
+    return np.asarray(decode(image, fill=fill).convert("RGB"))
 
 
-def decode(image: bytes) -> Image.Image:
+def decode(image: bytes, *, fill: bool = False) -> Image.Image:
     """Return the image of a file of any kind that Pillow reads, in mode L or RGB.
 
-    Transparency is dropped; of an animation the first picture is taken.
+    Transparency is dropped; of an animation the first picture is taken. With `fill`, what is
+    missing of a JPEG is filled as libjpeg does.
 
     Raises:
-        ImageError: if it cannot be decoded in full.
+        ImageError: if it cannot be decoded, or not in full where `fill` is false.
     """
-    picture = open_by_pillow(image)
+    picture = open_by_pillow(image, fill=fill)
     if picture.mode == "CMYK" and picture.format == "JPEG":
         return _from_cmyk(picture)
     if picture.mode not in _MODES:
@@ -67,7 +68,12 @@ def to_jpeg(picture: Image.Image, *, quality: int) -> bytes:
 
 
 def resize_to(
-    jpeg: bytes, *, max_side: int | None = None, short_side: int | None = None, quality: int
+    jpeg: bytes,
+    *,
+    max_side: int | None = None,
+    short_side: int | None = None,
+    quality: int,
+    fill: bool = False,
 ) -> bytes:
     """Shrink an image so that its sides are within both limits; grey stays grey.
 
@@ -80,6 +86,7 @@ def resize_to(
         max_side: limit of the longer side, in pixels.
         short_side: limit of the shorter side, in pixels.
         quality: 1 to 100, of the new JPEG.
+        fill: see `decode`.
 
     Raises:
         ImageError: if it cannot be decoded.
@@ -91,7 +98,7 @@ def resize_to(
             raise ValueError(f"{name} is {value}; allowed: 1 or more")
     if not 1 <= quality <= 100:
         raise ValueError(f"quality is {quality}; allowed: 1 to 100")
-    picture = decode(jpeg)
+    picture = decode(jpeg, fill=fill)
     size = _shrunk(*picture.size, max_side=max_side, short_side=short_side)
     if size == picture.size:
         return jpeg

@@ -14,14 +14,13 @@ import numpy as np
 from PIL import Image
 
 from imnet_data.dataset.opened import Dataset
-from imnet_data.errors import ImageError, ImnetError
+from imnet_data.errors import ImnetError
 from imnet_data.html.charts import density, histogram
 from imnet_data.html.document import document, figure, table
 from imnet_data.imagenet import labels
-from imnet_data.images import fixups, reencode
+from imnet_data.images import reencode
 from imnet_data.inspection import text
 from imnet_data.inspection.summary import summary
-from imnet_data.jpeg import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -151,10 +150,7 @@ def picture(opened: Dataset, row: int, *, alt: str) -> str:
 
 def _thumbnail(opened: Dataset, row: int) -> bytes:
     if not opened.is_pixels[row]:
-        jpeg = opened[row].jpeg
-        if fixups.examine(jpeg).problem == "bomb":
-            raise ImageError(f"claims more than {MAX_PIXELS:,} pixels")
-        image = reencode.decode(jpeg)
+        image = reencode.decode(opened[row].jpeg, fill=True)
     else:
         size = int(opened.index.width[row]), int(opened.index.height[row])
         image = Image.frombytes("RGB", size, opened.stored(row))

@@ -24,6 +24,7 @@ def decode(
     *,
     other: Literal["error", "pillow"] = "error",
     damaged: Literal["error", "pillow"] = "error",
+    structure: Literal["regular", "any"] = "regular",
     max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """Return the pixels of `box`, or all, as RGB: uint8[height, width, 3].
@@ -38,6 +39,7 @@ def decode(
             Pillow, whatever its kind.
         damaged: what is done with damaged data; "pillow" decodes it by Pillow, which fills what is
             missing.
+        structure: "any" takes also a JPEG that Pillow may refuse or read in another way.
         max_pixels: of the whole image; more is an ImageError before memory is asked for.
 
     Raises:
@@ -48,8 +50,10 @@ def decode(
     for name, value in (("other", other), ("damaged", damaged)):
         if value not in ("error", "pillow"):
             raise ValueError(f"{name} is {value!r}; known: error, pillow")
+    if structure not in ("regular", "any"):
+        raise ValueError(f"structure is {structure!r}; known: regular, any")
     try:
-        return _native.jpeg_decode(jpeg, box, max_pixels, False)
+        return _native.jpeg_decode(jpeg, box, max_pixels, structure == "any")
     except UnsupportedJpeg:
         if other == "error":
             raise

@@ -12,7 +12,6 @@ Pillow's pixels, too, and is counted in `damaged`; any other damage is an error.
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections import deque
 from itertools import islice
@@ -28,8 +27,9 @@ from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.pillow import decode_into
 from imnet_data.loaders.source import (
     CHANGED,
+    UNDECODABLE,
     SupportsExtents,
-    damaged_as_published,
+    published_as,
     record_name,
 )
 from imnet_data.machine.closing import Closing
@@ -96,13 +96,13 @@ class CpuLoader(Closing):
         self.schedule = schedule
         self.dataset = dataset
         self.decoded_by_pillow = 0
-        self._damaged = damaged_as_published(source)
+        self._damaged = published_as(source, "damaged")
+        self._undecodable = published_as(source, "undecodable", "refused")
         self.damaged = 0  # records given that were damaged as they were published
         self.skipped: dict[int, str] = {}  # record number -> what was wrong
         self._batches_ahead = batches_ahead
         self._on_error = on_error
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
-        self._counting = threading.Lock()
         self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(threads or cores())
 
@@ -111,8 +111,6 @@ class CpuLoader(Closing):
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """Return the batches of epoch `number` from batch `start` on.
-
-        Several threads may iterate one loader, each the epochs that it has asked for.
 
         Raises:
             ImageError: if the bytes of an image are damaged.
@@ -141,8 +139,7 @@ class CpuLoader(Closing):
                 done = under_way.popleft()
                 for item in islice(work, 1):
                     under_way.append(self._submit(*item))
-                with self._counting:
-                    batch = self._finish(done, faults)
+                batch = self._finish(done, faults)
                 skipped += len(done.indices) - len(batch.indices)
                 del done  # the caller alone is to hold the images
                 yield batch
@@ -212,7 +209,10 @@ class CpuLoader(Closing):
 
     def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Batch:
         bad = []
-        for position, kind, text in faults:
+        undecodable = np.flatnonzero(self._undecodable[done.indices]).tolist()
+        others = [fault for fault in faults if fault[0] not in undecodable]
+        refused = [(position, "undecodable", UNDECODABLE) for position in undecodable]
+        for position, kind, text in sorted(others + refused):
             try:
                 self._resolve(done, position, kind, text)
             except (ImageError, FormatError) as error:
@@ -233,6 +233,8 @@ class CpuLoader(Closing):
         fill = bool(self._damaged[index])
         if kind == "unreadable":
             raise FormatError(f"{name}: {text}; run {verify_command()}")
+        if kind == "undecodable":
+            raise ImageError(f"{name}: {text}")
         if kind == "damaged" and not fill:
             raise ImageError(f"{name}: {text}; {CHANGED}")
         if kind not in ("unsupported", "damaged"):

@@ -39,7 +39,12 @@ def rows(
     epoch: int,
 ) -> NDArray[np.int32]:
     """Return one row a record, int32[len(indices), 16]."""
-    widths, heights = columns.width[indices], columns.height[indices]
+    # an image of unknown size cannot be decoded: the error is to name it, not to end all of them
+    least = 1 + 2 * recipe.border if isinstance(recipe, EvalRecipe) else 1
+    widths, heights = (
+        np.where(sides[indices] == 0, least, sides[indices])
+        for sides in (columns.width, columns.height)
+    )
     table = np.zeros((len(indices), _COLUMNS), np.int32)
     table[:, IMAGE] = np.stack([widths, heights], axis=1)
     table[:, PIXELS] = columns.pixels[indices]

@@ -22,8 +22,9 @@ from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.source import (
     CHANGED,
+    UNDECODABLE,
     SupportsExtents,
-    damaged_as_published,
+    published_as,
     record_name,
 )
 from imnet_data.transforms import TrainRecipe
@@ -89,7 +90,8 @@ class JpegReader:
         self._cuts = cut and isinstance(recipe, TrainRecipe)
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self._reading = threading.Lock()  # of a source that may not be read by several threads
-        self._damaged = damaged_as_published(source)
+        self._damaged = published_as(source, "damaged")
+        self._undecodable = published_as(source, "undecodable", "refused")
         self._pool = ThreadPoolExecutor(threads, "jpegs")
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:
@@ -190,6 +192,8 @@ class JpegReader:
     def _jpeg(
         self, index: int, stored: bytes | memoryview, box: Box
     ) -> tuple[bytes | NDArray[np.uint8], Box]:
+        if self._undecodable[index]:
+            raise ImageError(f"{self.name(index)}: {UNDECODABLE}")
         try:
             if self._damaged[index] or not jpeg.is_regular(stored):
                 return self._by_pillow(index, stored, box)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from imnet_data import formats
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import verify_command
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 CHANGED = (
     f"run {verify_command(decodes=True)}, which shows whether its bytes have changed; "
     "`--repair SOURCE` restores them"
+)
+
+# the same where nobody could decode them then
+UNDECODABLE = (
+    "it could not be decoded when it was converted, and was kept; "
+    "`imnet-data convert DATASET OUT --bad skip` leaves such images out"
 )
 
 
@@ -89,7 +96,7 @@ class Extents(NamedTuple):
     width: NDArray[np.integer]
     height: NDArray[np.integer]
     pixels: NDArray[np.bool_]
-    damaged: NDArray[np.bool_] | None = None  # see damaged_as_published
+    verdict: NDArray[np.uint8] | None = None  # see published_as
 
 
 class Readable:
@@ -100,6 +107,7 @@ class Readable:
         self.label = dataset.index.label
         self.width = dataset.index.width
         self.height = dataset.index.height
+        self.verdict = dataset.index.verdict
         self.pixels = dataset.is_pixels
         self.read = dataset.stored
 
@@ -119,17 +127,19 @@ def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
         width=index.width,
         height=index.height,
         pixels=dataset.is_pixels,
+        verdict=index.verdict,
     )
 
 
-def damaged_as_published(source: SupportsExtents | SupportsReading) -> NDArray[np.bool_]:
-    """Return which records were damaged as they were published, bool[len].
+def published_as(source: SupportsExtents | SupportsReading, *verdicts: str) -> NDArray[np.bool_]:
+    """Return which records had one of `verdicts` when they were converted, bool[len].
 
-    That is `source.damaged`, where the source has it, and otherwise none: what is missing of these
-    images is filled by Pillow, while damage of any other is an error.
+    `source.verdict` has them, as positions in VERDICTS; all are plain where a source has none.
     """
-    marks: NDArray[np.bool_] | None = getattr(source, "damaged", None)
-    return np.broadcast_to(np.False_, len(source.label)) if marks is None else marks
+    found: NDArray[np.uint8] | None = getattr(source, "verdict", None)
+    if found is None:
+        return np.broadcast_to(np.False_, len(source.label))
+    return np.isin(found, [VERDICTS.index(verdict) for verdict in verdicts])
 
 
 def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:

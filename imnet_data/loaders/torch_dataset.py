@@ -20,7 +20,7 @@ from imnet_data.loaders.source import (
     CHANGED,
     Extents,
     Readable,
-    damaged_as_published,
+    published_as,
     source_of,
 )
 
@@ -61,7 +61,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
     def _open(self) -> None:
         dataset = Dataset.open(self.root, self.split)
         self._source = source_of(dataset)
-        self._damaged = damaged_as_published(self._source)
+        self._damaged = published_as(self._source, "damaged")
         self._files = Files(self._source.shard_paths) if isinstance(self._source, Extents) else None
         self.classes = dataset.classes  # sorted wnids, as words are not unique
         self._labels = dataset.labels

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from imnet_data import jpeg
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import labels
-from imnet_data.images.fixups import examine
 from imnet_data.synth.layout import Picture
 from imnet_data.synth.sketch import Draws, objects
 
@@ -46,7 +46,8 @@ class Shelf:
         """Return the next file of the image's class; boxes are made up."""
         paths = self._of_class.get(layout.classes[slot.label], self._paths)
         data = paths[slot.image_index % len(paths)].read_bytes()
-        _, width, height = examine(data)
+        found = jpeg.examine(data)
+        width, height = found.width, found.height
         boxes: tuple[Box, ...] = ()
         if min(width, height) >= 16:
             boxes = objects(Draws(layout.seed, slot, part=0), width, height)

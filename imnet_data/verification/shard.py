@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data import formats, jpeg
 from imnet_data.dataset import manifest
 from imnet_data.errors import FormatError, ImageError
-from imnet_data.images import reencode
+from imnet_data.jpeg import Verdict
 from imnet_data.machine.files import FileHash, digests, file_sha256
 
 if TYPE_CHECKING:
@@ -89,12 +89,17 @@ def _check_sum(checking: Checking, file: str, sha256: str) -> Iterator[Differenc
         yield Difference(file, "its sha256 is not the one in SHA256SUMS")
 
 
-def _decoding_fault(image: bytes) -> str:
-    try:
-        reencode.to_pixels(image)
-    except ImageError as error:
-        return f"cannot be decoded: {error}"
-    return ""
+def _decoding_fault(image: bytes, recorded: str | None) -> str:
+    """Return what is wrong with an image whose verdict was `recorded`, None where none was."""
+    found = jpeg.examine(image)
+    if not found.verdict.decodable:
+        return f"cannot be decoded: {found.reason}"
+    if recorded is None:
+        return f"is damaged: {found.reason}" if found.verdict is Verdict.DAMAGED else ""
+    if found.verdict == (recorded or Verdict.PLAIN):
+        return ""
+    reason = f" ({found.reason})" if found.reason else ""
+    return f"is {found.verdict}{reason}, the manifest says {recorded or Verdict.PLAIN}"
 
 
 class _RecordsCheck:
@@ -189,7 +194,7 @@ class _RecordsCheck:
         elif restored and restored[0] != self._expected.sha256[row].tobytes():
             fault = "the image that is restored is not the original"
         elif not fault and self._checking.decode and stored != "pixels":
-            fault = _decoding_fault(image)
+            fault = _decoding_fault(image, self._verdict(row))
         if fault:
             yield self._difference(fault, row)
 
@@ -198,6 +203,11 @@ class _RecordsCheck:
         if self._has_file:
             return self._sum.digests_beside(*contents)
         return digests(contents)
+
+    def _verdict(self, row: int) -> str | None:
+        if self._checking.about.version < 2:
+            return None
+        return manifest.VERDICTS[self._columns.verdict[row]]
 
     def _stored(self, row: int) -> str:
         return manifest.STORED[self._columns.stored[row]]

@@ -1,7 +1,6 @@
 import hashlib
 import io
 import struct
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from PIL import Image, features
 
 from imnet_data.errors import ImageError
 from imnet_data.images import fixups
-from imnet_data.images.fixups import Finding, apply, examine
+from imnet_data.images.fixups import apply, problem_of
 from imnet_data.images.reencode import to_pixels
+from imnet_data.jpeg import Examination, Verdict, examine
 from imnet_data.record import Box, Record
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "imagenet_sample"
@@ -33,6 +33,7 @@ RGB = Image.fromarray(pattern(48, 64))
 GOOD = encoded(RGB, quality=90)
 CMYK = encoded(RGB.convert("CMYK"), quality=95)
 PNG = encoded(RGB, "PNG")
+SOUND = Examination(Verdict.PLAIN, "", 64, 48, 3, "")
 
 
 def record(jpeg, key="n01440764_10026"):
@@ -77,55 +78,67 @@ def ycck():
     ids=["baseline", "progressive", "420", "grey", "restarts", "tail", "broken exif", "fill bytes"],
 )
 def test_sound_jpegs_are_passed_on_untouched(jpeg):
-    assert examine(jpeg) == Finding("", 64, 48)
+    found = examine(jpeg)
+    assert problem_of(jpeg, found) == ""
     before = record(jpeg)
     for policy in fixups.POLICIES:
         outcome = apply(before, policy)
-        assert outcome == (before, 64, 48, "")
+        plain = found.verdict is Verdict.PLAIN
+        assert outcome == (before, 64, 48, "", "" if plain else found.verdict)
         assert outcome.record is before
 
 
+DAMAGED = GOOD[:-500] + b"\xff\xd9"
+JUNK = GOOD[:20] + b"\0\0" + GOOD[20:]
+REFUSED = with_segment(GOOD, 0xE2, b"ICC_PROFILE\0")
+
+
 @pytest.mark.parametrize(
-    ("jpeg", "finding"),
+    ("jpeg", "problem"),
     [
-        (PNG, Finding("png", 64, 48)),
-        (encoded(RGB, "GIF"), Finding("gif", 0, 0)),
-        (encoded(RGB, "BMP"), Finding("bmp", 0, 0)),
-        (encoded(RGB, "WEBP"), Finding("webp", 0, 0)),
-        (encoded(RGB, "TIFF"), Finding("tiff", 0, 0)),
-        (CMYK, Finding("cmyk", 64, 48)),
-        (ycck(), Finding("ycck", 64, 48)),
-        (GOOD[:-2], Finding("truncated", 64, 48)),
-        (GOOD[:-1], Finding("truncated", 64, 48)),
-        (with_segment(GOOD[:-2], 0xE1, b"Exif\0\0" + GOOD), Finding("truncated", 64, 48)),
-        (with_size(GOOD, height=65_535, width=65_535), Finding("bomb", 65_535, 65_535)),
-        (PNG[:16] + b"\0\0\xff\xff\0\0\xff\xff" + PNG[24:], Finding("bomb", 65_535, 65_535)),
-        (with_size(GOOD, height=0, width=64), Finding("no-size", 64, 0)),
-        (with_frame(GOOD, 0xC3), Finding("coding", 64, 48)),
-        (with_frame(GOOD, 0xC9), Finding("coding", 64, 48)),
-        (GOOD[:40], Finding("header", 0, 0)),
-        (GOOD[:2], Finding("header", 0, 0)),
-        (GOOD[: GOOD.index(b"\xff\xda")], Finding("header", 64, 48)),
-        (b"", Finding("empty", 0, 0)),
-        (b"<html>404</html>", Finding("not-an-image", 0, 0)),
+        (PNG, "png"),
+        (encoded(RGB, "GIF"), "gif"),
+        (encoded(RGB, "BMP"), "bmp"),
+        (encoded(RGB, "WEBP"), "webp"),
+        (encoded(RGB, "TIFF"), "tiff"),
+        (CMYK, "cmyk"),
+        (ycck(), "ycck"),
+        (GOOD[:-2], "truncated"),
+        (GOOD[:-1], "truncated"),
+        (with_segment(GOOD[:-2], 0xE1, b"Exif\0\0"), "truncated"),
+        (DAMAGED, "damaged"),
+        (JUNK, "structure"),
+        (REFUSED, "structure"),
+        (with_size(GOOD, height=65_535, width=65_535), "undecodable"),
+        (PNG[:16] + b"\0\0\xff\xff\0\0\xff\xff" + PNG[24:], "undecodable"),
+        (PNG[:-100], "undecodable"),
+        (with_size(GOOD, height=0, width=64), "undecodable"),
+        (with_frame(GOOD, 0xC3), "undecodable"),
+        (GOOD[:40], "undecodable"),
+        (GOOD[:2], "undecodable"),
+        (GOOD[: GOOD.index(b"\xff\xda")], "undecodable"),
+        (b"", "undecodable"),
+        (b"<html>404</html>", "undecodable"),
     ],
-    ids=lambda value: value.problem if isinstance(value, Finding) else "",
 )
-def test_each_problem_is_found_by_its_bytes(jpeg, finding):
-    assert examine(jpeg) == finding
+def test_each_problem_is_found_by_its_bytes(jpeg, problem):
+    assert problem_of(jpeg, examine(jpeg)) == problem
 
 
 def test_any_prefix_of_a_jpeg_is_found_bad_and_is_fixed_or_refused():
+    fixed = 0
     for nbytes in range(len(GOOD)):
         cut = GOOD[:nbytes]
-        assert examine(cut).problem
+        assert examine(cut).verdict in (Verdict.DAMAGED, Verdict.UNDECODABLE)
         try:
             outcome = apply(record(cut), "fix")
         except ImageError:
             assert nbytes < GOOD.index(b"\xff\xda") + 14
         else:
             assert outcome.fix == "truncated-filled"
-            assert examine(outcome.record.jpeg) == Finding("", 64, 48)
+            assert examine(outcome.record.jpeg) == SOUND
+            fixed += 1
+    assert fixed > len(GOOD) // 2
 
 
 def test_any_changed_header_byte_is_examined_without_an_error():
@@ -136,7 +149,7 @@ def test_any_changed_header_byte_is_examined_without_an_error():
 
 def test_a_png_becomes_a_jpeg_of_nearly_the_same_pixels():
     outcome = apply(record(PNG), "fix")
-    assert outcome[1:] == (64, 48, "png-to-jpeg")
+    assert outcome[1:] == (64, 48, "png-to-jpeg", "")
     assert outcome.record == record(outcome.record.jpeg)
     image = Image.open(io.BytesIO(outcome.record.jpeg))
     assert (image.format, image.mode) == ("JPEG", "RGB")
@@ -155,14 +168,17 @@ def test_a_png_becomes_a_jpeg_of_nearly_the_same_pixels():
         (encoded(RGB, "WEBP"), "webp-to-jpeg"),
         (encoded(RGB, "TIFF"), "tiff-to-jpeg"),
         (GOOD[:-500], "truncated-filled"),
+        (DAMAGED, "damaged-filled"),
+        (JUNK, "structure-to-baseline"),
+        (REFUSED, "structure-to-baseline"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_fixed_is_a_sound_jpeg_of_the_pixels_and_says_what_was_done(jpeg, fix):
     outcome = apply(record(jpeg), "fix")
-    assert outcome[1:] == (64, 48, fix)
-    assert examine(outcome.record.jpeg) == Finding("", 64, 48)
-    source = jpeg + b"\xff\xd9" if fix == "truncated-filled" else jpeg
+    assert outcome[1:] == (64, 48, fix, "")
+    assert examine(outcome.record.jpeg) == SOUND
+    source = {"truncated-filled": jpeg + b"\xff\xd9", "structure-to-baseline": GOOD}.get(fix, jpeg)
     difference = to_pixels(outcome.record.jpeg).astype(int) - to_pixels(source)
     assert np.abs(difference).max() <= 5
 
@@ -183,9 +199,11 @@ def test_a_grey_image_stays_grey_when_it_is_fixed():
 
 
 def test_skip_leaves_the_record_out_and_keep_passes_its_bytes_on():
-    assert apply(record(CMYK), "skip") == (None, 64, 48, "skipped: cmyk")
-    assert apply(record(CMYK), "keep") == (record(CMYK), 64, 48, "kept: cmyk")
-    assert apply(record(b"?"), "keep") == (record(b"?"), 0, 0, "kept: not-an-image")
+    skipped = (None, 64, 48, "skipped: cmyk", Verdict.OTHER_DECODER)
+    assert apply(record(CMYK), "skip") == skipped
+    assert apply(record(CMYK), "keep") == (record(CMYK), 64, 48, "kept: cmyk", skipped[-1])
+    kept = (record(b"?"), 0, 0, "kept: undecodable", Verdict.UNDECODABLE)
+    assert apply(record(b"?"), "keep") == kept
 
 
 @pytest.mark.parametrize(
@@ -202,24 +220,23 @@ def test_the_policy_error_names_the_record_the_problem_and_the_way_on(jpeg, mess
 
 
 @pytest.mark.parametrize(
-    ("jpeg", "message"),
+    ("jpeg", "reason"),
     [
-        (with_size(GOOD, height=65_535, width=65_535), "claims more than 178,956,970 pixels"),
-        (with_size(GOOD, height=0, width=64), "has a width or height of zero"),
-        (GOOD[:100], "has a header that is damaged or cut short"),
-        (b"<html>404</html>", "is not an image of a known kind"),
-        (b"", "is empty"),
+        (with_size(GOOD, height=65_535, width=65_535), "more than 178,956,970 pixels"),
+        (with_size(GOOD, height=0, width=64), "width or height is 0 at byte"),
+        (GOOD[:100], "header ends early at byte 100"),
+        (b"<html>404</html>", "it is a html, not a JPEG"),
+        (b"", "it is empty"),
     ],
 )
-def test_what_cannot_be_fixed_is_one_clear_error(jpeg, message):
-    with pytest.raises(
-        ImageError, match=f"^n01440764_10026 {message}.*; it cannot be fixed: leave"
-    ):
+def test_what_cannot_be_fixed_is_one_clear_error(jpeg, reason):
+    message = f"^n01440764_10026 cannot be decoded: {reason}.*; leave such images out with"
+    with pytest.raises(ImageError, match=message):
         apply(record(jpeg), "fix")
 
 
 def test_a_png_that_cannot_be_decoded_is_one_clear_error():
-    message = r"^n01440764_10026 is a PNG, not a JPEG; it cannot be decoded by Pillow \(.*\); leave"
+    message = r"^n01440764_10026 cannot be decoded: it is a png, not a JPEG; it cannot .*\); leave"
     with pytest.raises(ImageError, match=message):
         apply(record(PNG[:-100]), "fix")
 
@@ -243,16 +260,5 @@ def test_real_images_are_sound():
         pytest.skip("the sample of ImageNet is not here")
     for path in SAMPLE.iterdir():
         data = path.read_bytes()
-        assert examine(data) == Finding("", *Image.open(io.BytesIO(data)).size), path.name
-
-
-@pytest.mark.slow
-def test_a_sound_image_is_examined_in_less_than_15_microseconds():
-    jpeg = encoded(Image.fromarray(pattern(375, 500)), quality=96, subsampling=0)
-    seconds = []
-    for _ in range(50):
-        start = time.perf_counter()
-        for _ in range(20):
-            examine(jpeg)
-        seconds.append((time.perf_counter() - start) / 20)
-    assert min(seconds) < 15e-6
+        size = Image.open(io.BytesIO(data)).size
+        assert examine(data)[:4] == (Verdict.PLAIN, "", *size), path.name

@@ -3,12 +3,34 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
+
+PILLOW_RAISES = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def by_pillow(jpeg):
     """Pillow's pixels of a JPEG: uint8[height, width, 3]."""
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+
+
+def pillow_or_none(image):
+    """Pillow's pixels of any file, None where it makes none.
+
+    A JPEG that ends early is filled as with LOAD_TRUNCATED_IMAGES, unless no row comes of it.
+    """
+    try:
+        return by_pillow(image)
+    except PILLOW_RAISES as error:
+        if "image file is truncated" not in str(error) or not image.startswith(b"\xff\xd8"):
+            return None
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        pixels = by_pillow(image)
+    except PILLOW_RAISES:
+        return None
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return pixels if pixels.any() else None
 
 
 def photo(width, height, *, mode="RGB", seed=0):

@@ -1,8 +1,4 @@
-"""What `examine` says of an image is what every decoder does with it, and the pixels are Pillow's.
-
-The oracle is `Image.open(...).convert("RGB")`; of a JPEG that ends early, with
-LOAD_TRUNCATED_IMAGES, unless no row comes of it.
-"""
+"""What `examine` says of an image is what every decoder does with it; pixels are Pillow's."""
 
 import io
 import random
@@ -10,22 +6,24 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from jpeg_images import by_pillow, encoded, photo
+from jpeg_images import by_pillow, encoded, photo, pillow_or_none
 from numpy.typing import NDArray
 from odd_jpegs import BASES, in_another_order, odd_jpegs, segments, structured, with_inserted
-from PIL import Image, ImageFile
+from PIL import Image
 
 from imnet_data import jpeg
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import ImageError, UnsupportedJpeg
+from imnet_data.images import fixups
 from imnet_data.jpeg import Verdict
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
+from imnet_data.record import Record
 from imnet_data.transforms import EvalRecipe, eval_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
 
 SOUND = (Verdict.PLAIN, Verdict.OTHER_DECODER, Verdict.NOT_A_JPEG)
-PILLOW_RAISES = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 LEAST = {  # of each verdict in the corpus
     Verdict.PLAIN: 250,
     Verdict.DAMAGED: 250,
@@ -43,25 +41,11 @@ class Case(NamedTuple):
     pixels: NDArray[np.uint8] | None  # Pillow's; None where it makes none
 
 
-def pixels_of(image):
-    try:
-        return by_pillow(image)
-    except PILLOW_RAISES as error:
-        if "image file is truncated" not in str(error) or not image.startswith(b"\xff\xd8"):
-            return None
-    ImageFile.LOAD_TRUNCATED_IMAGES = True
-    try:
-        pixels = by_pillow(image)
-    except PILLOW_RAISES:
-        return None
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-    return pixels if pixels.any() else None
-
-
 @pytest.fixture(scope="module")
 def cases():
-    return [Case(name, image, jpeg.examine(image), pixels_of(image)) for name, image in odd_jpegs()]
+    return [
+        Case(name, image, jpeg.examine(image), pillow_or_none(image)) for name, image in odd_jpegs()
+    ]
 
 
 def decodes(image, **options):
@@ -116,6 +100,25 @@ def test_examining_is_the_same_in_each_variant(cases, variant):
         assert jpeg.examine(case.image) == case.found, case.name
 
 
+def test_fix_makes_a_plain_jpeg_of_all_that_can_be_read(cases):
+    for case in cases:
+        record = Record("n01440764_1", "n01440764", case.image)
+        try:
+            outcome = fixups.apply(record, "fix")
+        except ImageError as error:
+            deep = "which do not fit into RGB" in str(error)
+            assert deep or case.found.verdict is Verdict.UNDECODABLE, case.name
+            continue
+        assert case.found.verdict is not Verdict.UNDECODABLE, case.name
+        after = jpeg.examine(outcome.record.jpeg)
+        assert after.verdict == (outcome.verdict or Verdict.PLAIN), case.name
+        if outcome.fix:
+            assert after.verdict is Verdict.PLAIN, case.name
+        else:
+            assert outcome.record is record
+            assert after.kind in ("", "progressive"), case.name
+
+
 class Reading:
     """The decodable cases as the records of a loader."""
 
@@ -127,7 +130,7 @@ class Reading:
         self.height = np.array([case.found.height for case in cases])
         self.pixels = np.zeros(len(cases), bool)
         if marks is not None:
-            self.damaged = np.array(marks)
+            self.verdict = np.where(marks, VERDICTS.index("damaged"), 0)
 
     def read(self, index):
         return self.images[index]
@@ -245,3 +248,18 @@ def test_only_the_rows_below_the_first_decide_how_a_block_wraps(variant):
         table = b"\xff\xdb\0\x83\x10" + (9000).to_bytes(2) + (1).to_bytes(2) * 63
         changed = with_inserted(flat, segments(flat)[-2], table)
         assert np.array_equal(jpeg.decode(changed), by_pillow(changed))
+
+
+@pytest.mark.parametrize("options", [{}, {"restart_marker_blocks": 7}, {"optimize": True}])
+def test_flipped_bits_of_a_larger_image_are_seen_as_the_decoder_sees_them(options, variant):
+    data = encoded(photo(400, 300, seed=8), quality=92, **options)
+    assert jpeg.examine(data).verdict is Verdict.PLAIN
+    rng, damaged = random.Random(5), 0
+    for _ in range(60):
+        changed = bytearray(data)
+        for _ in range(3):
+            changed[rng.randrange(segments(data)[-1], len(data))] ^= 1 << rng.randrange(8)
+        plain = jpeg.examine(bytes(changed)).verdict is Verdict.PLAIN
+        assert decodes(bytes(changed)) == plain
+        damaged += not plain
+    assert 10 < damaged < 60

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from imnet_data import jpeg
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import ImageError
 from imnet_data.jpeg import Verdict
 from imnet_data.loaders.jpegs import JpegReader
@@ -35,7 +36,8 @@ class Source:
         self.label = np.arange(COUNT)
         self.width, self.height = np.full(COUNT, 31), np.full(COUNT, 24)
         self.pixels = np.zeros(COUNT, bool)
-        self.damaged = np.arange(COUNT) == 1 if marked else None
+        damaged = VERDICTS.index("damaged")
+        self.verdict = np.where(np.arange(COUNT) == 1, damaged, 0) if marked else None
 
     @staticmethod
     def file(image, kind, **options):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin, features
 
+from imnet_data import jpeg
 from imnet_data.errors import ConvertError, SourceError
 from imnet_data.imagenet import labels
-from imnet_data.images import fixups
+from imnet_data.images.fixups import problem_of
 from imnet_data.images.reencode import to_pixels
 from imnet_data.synth import FILE_NAMES, images, sketch, synth, synth_from_folder
 from imnet_data.synth.devkit import meta_mat
@@ -170,7 +171,7 @@ def test_ground_truth_has_each_class_as_often_as_asked_for_in_devkit_ids(tiny):
 
 def test_known_oddities_occur(tiny):
     train = dict(train_images(tiny))
-    found = {name: fixups.examine(data).problem for name, data in train.items()}
+    found = {name: problem_of(data, jpeg.examine(data)) for name, data in train.items()}
     assert {name: problem for name, problem in found.items() if problem} == {
         "n02105855_2933.JPEG": "png",
         "n01739381_1309.JPEG": "cmyk",
@@ -261,8 +262,12 @@ def test_sizes_and_coding_are_distributed_as_in_imagenet():
 @pytest.mark.slow
 def test_full_size_images_have_the_bytes_and_bits_a_pixel_of_imagenet(tmp_path):
     synth(tmp_path, class_count=10, images_per_class=15, val_per_class=0, test_count=0)
-    found = [(len(data), *fixups.examine(data)) for _, data in train_images(tmp_path)]
-    sound = [(nbytes, width * height) for nbytes, problem, width, height in found if not problem]
+    found = [(len(data), jpeg.examine(data)) for _, data in train_images(tmp_path)]
+    sound = [
+        (nbytes, seen.width * seen.height)
+        for nbytes, seen in found
+        if seen.verdict is jpeg.Verdict.PLAIN
+    ]
     nbytes, area = np.array(sound).T
     assert 100_000 < nbytes.mean() < 125_000
     assert 4.0 < (8 * nbytes / area).mean() < 4.6

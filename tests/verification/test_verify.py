@@ -1,6 +1,7 @@
 import hashlib
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from imnet_data.dataset import manifest
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, FormatError, ManifestError, SourceError
+from imnet_data.record import Record
 from imnet_data.verification.compare import compare
 from imnet_data.verification.repair import repair
 from imnet_data.verification.verify import verify
@@ -43,6 +45,29 @@ def test_a_fresh_dataset_is_sound_and_every_image_decodes(
     made: dict[str, Path], format_name: str
 ) -> None:
     assert verify(made[format_name], decode=True, workers=2) == []
+
+
+def test_damage_that_was_kept_is_sound_and_without_its_verdict_reported_with_its_place(
+    records: list[Record], tmp_path: Path
+) -> None:
+    damaged, sound = records[0], records[1]
+    cut = damaged.jpeg[: len(damaged.jpeg) // 2] + b"\xff\xd9"
+    for record, image in ((damaged, cut), (sound, sound.jpeg)):
+        path = tmp_path / "tree" / "train" / record.wnid / f"{record.key}.JPEG"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(image)
+    kept = Options(bad="keep", classes=("found",))
+    convert([tmp_path / "tree"], tmp_path / "out", options=kept)
+    assert verify(tmp_path / "out", decode=True) == []
+    path = tmp_path / "out" / "train" / manifest.FILE_NAME
+    entries = [entry._replace(verdict="") for entry in manifest.read(path)]
+    manifest.write(path, (f"{manifest.to_line(entry)}\n".encode() for entry in entries))
+    found = verify(tmp_path / "out", decode=True)
+    [difference] = [difference for difference in found if difference.key == damaged.key]
+    assert re.fullmatch(
+        r"is damaged \(image data ends early at byte \d+\), the manifest says plain",
+        difference.what,
+    )
 
 
 def test_a_flipped_bit_in_an_image_names_the_record_and_is_repaired(
