@@ -37,7 +37,7 @@ _MAX_TAIL = 1 << 20  # bytes of zeros after the last member; GNU tar pads to 10 
 _MAX_EXTENDED = 1 << 20  # bytes of a long name or a PAX header
 _MAX_LENGTH_DIGITS = 7  # of a record of a PAX header
 _MAX_NAME = 4096  # PATH_MAX of Linux
-_DOT_SLASHES = re.compile(r"^(\./)+")
+_DOT_SLASHES = re.compile(r"(^|/)(?:\./)+")
 MAX_SUM = 65521  # adler32 adds up bytes modulo this prime
 
 _REGULAR = b"0\x007"  # 7: contiguous, the same to all but one old system
@@ -134,8 +134,8 @@ def check_name(name: str, *, archive: str) -> str:
             f"{archive}: the name of member {name[:60]!r} has {what}, so it can be no file's; "
             f"{_UNOFFICIAL}"
         )
-    if name.startswith("./"):
-        name = _DOT_SLASHES.sub("", name)
+    if name.startswith("./") or "/./" in name:
+        name = _DOT_SLASHES.sub(r"\1", name)
     if not name or name[0] == "/" or (".." in name and ".." in name.split("/")):
         raise SourceError(
             f"{archive}: member {name!r} points outside of the archive; {_UNOFFICIAL}"

@@ -51,6 +51,7 @@ class Tree:
         self._starts: list[int] = []  # place of each folder's first file
         self._next_place = 0
         self._sizes: list[tuple[str, int]] = []
+        self.hidden_folders: list[str] = []  # that were not gone into
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
@@ -81,7 +82,9 @@ class Tree:
             )
         with os.scandir(folder) as found:
             items = sorted(found, key=lambda item: item.name)
-        folders = [item for item in items if item.is_dir() and not item.name.startswith(".")]
+        folders = [item for item in items if item.is_dir()]
+        self.hidden_folders += [item.path for item in folders if item.name.startswith(".")]
+        folders = [item for item in folders if not item.name.startswith(".")]
         # an archive whose class has its folder beside it was unpacked into that: only listed
         unpacked = {f"{item.name}.tar" for item in folders}
         files: list[os.DirEntry[str]] = []

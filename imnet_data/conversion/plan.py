@@ -71,7 +71,10 @@ def plan_split(
         # the records that a shuffle puts first, so that every class has its share
         rows = rows[np.sort(rng.shuffled(len(rows), seed=seed)[: options.limit])]
     if not len(rows):
-        raise SourceError(f"{split}: no record to convert; look at the source and at --classes")
+        raise SourceError(
+            f"{split}: none of its {len(listing.keys)} images is of the classes that are taken; "
+            "name one that it has with --classes, or take another split alone with --split"
+        )
     chosen = options.order or ("shuffled" if split == "train" else "sorted")
     if chosen == "shuffled":
         rows = rows[rng.shuffled(len(rows), seed=seed)]

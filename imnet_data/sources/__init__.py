@@ -80,7 +80,8 @@ def open_sources(
             archive or folder; Hugging Face's archives; or one variant, see `sources.variants`.
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
-        spool: folder to unpack compressed archives of images to, which cannot be read in place.
+        spool: folder to unpack compressed archives of images to, which cannot be read in place;
+            without it, they are listed.
         progress: called now and then.
 
     Raises:

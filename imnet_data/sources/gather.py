@@ -9,7 +9,7 @@ from imnet_data.errors import SourceError
 from imnet_data.sources import boxes as _boxes
 from imnet_data.sources import devkit, find, merge
 from imnet_data.sources.images import ImageRecords
-from imnet_data.sources.left_out import LeftOut
+from imnet_data.sources.left_out import HIDDEN_FOLDERS, LeftOut
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
 from imnet_data.sources.split_names import SPLITS
 from imnet_data.sources.truth import Truth, val_wnids
@@ -44,6 +44,7 @@ class Gathered:
         self._split = split
         self._boxes = _boxes.BoxesBuilder() if boxes else None
         self._columns: dict[str, list[Columns]] = {}
+        self._spooled: set[str] = set()  # names of archives that may have been unpacked
         self._texts: dict[str, tuple[Container, bytes]] = {}
 
     def open(
@@ -61,8 +62,9 @@ class Gathered:
             self.notes += notes
             for archive in archives:
                 if self._split in (None, find.split_of_name(archive.name) or self._split):
+                    folder = spool_folder and self._spool_for(archive, spool_folder)
                     container, notes = find.open_archive(
-                        archive, spool_folder=spool_folder, progress=progress
+                        archive, spool_folder=folder, progress=progress
                     )
                     self.notes += notes
                     self._walk(container, progress, promised=find.promised_split(archive))
@@ -71,6 +73,13 @@ class Gathered:
         if classes:
             tree = Tree(classes[0].parent, [], classes)
             self._walk(tree, progress, promised=self._split or "")
+
+    def _spool_for(self, archive: Path, folder: Path) -> Path:
+        """Return a folder in which no other archive of this name is unpacked."""
+        stem = archive.name.partition(".")[0]
+        place = folder / str(len(self.containers)) if stem in self._spooled else folder
+        self._spooled.add(stem)
+        return place
 
     def _walk(self, container: Container, progress: Progress | None, *, promised: str = "") -> None:
         self.containers.append(container)
@@ -117,6 +126,9 @@ class Gathered:
                 f"{container.name}: {found.stranger!r} is no image by its name or first bytes, "
                 "and official archives hold nothing else; download it again"
             )
+        if isinstance(container, Tree):
+            for folder in container.hidden_folders:
+                self.left_out.add(HIDDEN_FOLDERS, folder)
         if found.has_images:
             self.left_out.update(found.left_out, within=container.name)
         if found.box_count and self._boxes is None:

@@ -36,5 +36,6 @@ class LeftOut:
 
 
 HIDDEN = "hidden files"
+HIDDEN_FOLDERS = "hidden folders"
 NO_IMAGE = "files that are no images"
 UNPACKED = "archives whose class has its folder beside them"

@@ -67,7 +67,7 @@ def scan(
             progress(f"list {container.name}", entry.place, container.extent)
         file = entry.path.rpartition("/")[2]
         suffix = file.rpartition(".")[2]
-        if file.startswith(".") or entry.path.startswith("__MACOSX/"):
+        if "/." in entry.path or entry.path.startswith((".", "__MACOSX/")):
             walk.found.left_out.add(HIDDEN, entry.path)
         elif suffix.lower() in names.IMAGE_SUFFIXES:
             walk.take_image(entry)

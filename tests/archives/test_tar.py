@@ -141,8 +141,8 @@ def test_what_is_no_regular_file_is_an_error(kind, what):
 def test_folders_are_passed_over_and_dot_slash_is_dropped():
     folder = tarfile.TarInfo("./")
     folder.type = tarfile.DIRTYPE
-    content = _one(folder)[:BLOCK] + _archive({"./test/a": b"1", "././b": b"2"})
-    assert _read(content) == {"test/a": b"1", "b": b"2"}
+    content = _one(folder)[:BLOCK] + _archive({"./test/a": b"1", "././b": b"2", "c/././d": b"3"})
+    assert _read(content) == {"test/a": b"1", "b": b"2", "c/d": b"3"}
 
 
 def test_base_256_and_pax_sizes_are_read():

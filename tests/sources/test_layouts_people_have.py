@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from imnet_data import convert
 from imnet_data.cli import main
 from imnet_data.dataset.description import Options
+from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import SourceError, SplitError
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
@@ -322,3 +323,52 @@ def test_images_are_known_by_any_suffix_and_by_their_first_bytes(make, name, tmp
     assert source.splits["train"].listing.keys.tolist() == [b"a"]
     assert source.left_out["files that are no images"].count == 1
     source.close()
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+def test_hidden_folders_are_counted(make, tmp_path):
+    files = {f"train/{A}": b"a", f"train/{WNID}/.ipynb_checkpoints/{WNID}_2.JPEG": b"b"}
+    source = open_sources([make(tmp_path / "in", files)], spool=tmp_path / "spool")
+    assert len(source.splits["train"]) == 1
+    assert {name: reason.count for name, reason in source.left_out.items()} == {
+        "hidden folders" if make is _folder else "hidden files": 1
+    }
+    source.close()
+
+
+def test_gzipped_official_archives_in_a_folder_are_unpacked(tmp_path):
+    layouts.write_tar(tmp_path / "in" / "ILSVRC2012_img_train.tar.gz", layouts.train_tar_files())
+    found = _read(tmp_path / "in", spool=tmp_path / "spool")
+    assert found == {"train": layouts.everything()["train"]}
+
+
+def test_two_compressed_archives_of_one_name_and_time_are_both_read(tmp_path):
+    files = {"a": {f"train/{A}": b"a"}, "b": {f"val/{B}": b"b"}}
+    paths = [layouts.write_tar(tmp_path / name / "images.tar.gz", files[name]) for name in files]
+    for path in paths:
+        os.utime(path, (1, 1))
+    found = _read(*paths, spool=tmp_path / "spool")
+    assert _keys(found) == {"train": [f"{WNID}_1"], "val": [f"{OTHER}_2"]}
+
+
+def test_an_archive_of_an_unknown_name_in_a_folder_is_named(tmp_path):
+    layouts.write_files(tmp_path, {f"train/{A}": b"a"})
+    layouts.write_tar(tmp_path / "more.tar", {f"train/{B}": b"b"})
+    source = open_sources([tmp_path])
+    assert source.notes == (
+        "more.tar was left out, as archives in a folder are known by their names; to take it, give "
+        "it as a SOURCE",
+    )
+    source.close()
+
+
+def test_one_split_of_small_classes_is_converted_and_opened(records, tmp_path):
+    for part, record in zip(("train", "small_classes"), records, strict=False):
+        path = tmp_path / f"in/imagenet21k_{part}" / record.wnid / f"{record.key}.JPEG"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(record.jpeg)
+    about = convert([tmp_path / "in"], tmp_path / "out", options=Options(classes=("found",)))
+    assert list(about.splits) == ["train", "small_classes"]
+    assert [record.key for record in Dataset.open(tmp_path / "out", "small_classes")] == [
+        records[1].key
+    ]
