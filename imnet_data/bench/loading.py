@@ -139,6 +139,8 @@ def _opened(dataset: Dataset, work: Work, kind: Kind, *, threads: int, device: s
         batch_size=work.schedule.batch_size,
         split=dataset.split,
         seed=SEED,
+        rank=0,  # whatever launched it: what is measured is one process
+        world_size=1,
         threads=threads,
         device="cpu" if kind == "cpu" else device,
         decoder="dali" if kind == "dali" else "cpu",

@@ -25,6 +25,7 @@ from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.files import Files, ReadAhead, read_extent
 from imnet_data.loaders.pillow import decode_into
+from imnet_data.loaders.ranks import Ranked
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -32,7 +33,6 @@ from imnet_data.loaders.source import (
     published_as,
     record_name,
 )
-from imnet_data.machine.closing import Closing
 from imnet_data.machine.pool import cores
 from imnet_data.native import _native
 
@@ -56,7 +56,7 @@ class _UnderWay(NamedTuple):
     images: NDArray[np.uint8]
 
 
-class CpuLoader(Closing):
+class CpuLoader(Ranked):
     """Loader: batches of one rank.
 
     Args:
@@ -91,9 +91,9 @@ class CpuLoader(Closing):
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error is {on_error!r}; allowed are raise, skip")
         schedule.require_records(len(source.label))
+        super().__init__(schedule)
         self.source = source
         self.recipe = recipe
-        self.schedule = schedule
         self.dataset = dataset
         self.decoded_by_pillow = 0
         self._damaged = published_as(source, "damaged")

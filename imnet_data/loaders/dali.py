@@ -24,7 +24,7 @@ from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.dali_graph import decode_options, resized
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
-from imnet_data.machine.closing import Closing
+from imnet_data.loaders.ranks import Ranked
 from imnet_data.machine.pool import cores
 from imnet_data.transforms import EvalRecipe
 
@@ -44,7 +44,7 @@ __all__ = ["READER", "DaliLoader", "pipeline"]
 _BATCHES_AHEAD = 2  # one is decoded while the one before it is resized; each costs GPU memory
 
 
-class DaliLoader(Closing):
+class DaliLoader(Ranked):
     """Loader: batches of one rank, Batch on the CPU and DeviceBatch on a GPU.
 
     Args:
@@ -70,7 +70,8 @@ class DaliLoader(Closing):
         hw_decoder_load: float = 0.65,
         dataset: Dataset | None = None,
     ) -> None:
-        self.source, self.recipe, self.schedule, self.dataset = source, recipe, schedule, dataset
+        super().__init__(schedule)
+        self.source, self.recipe, self.dataset = source, recipe, dataset
         self.went_whole = 0  # training images that were to be cut, and were not
         self._device_id = _device_id(device)
         self._threads = cores() if threads is None else threads
@@ -93,6 +94,7 @@ class DaliLoader(Closing):
             ImageError: if the bytes of an image are damaged.
             FormatError: if the file that holds it does not have them.
         """
+        self._reader.schedule = self.schedule
         batches = self._epoch(self._reader.epoch(number, start=start))
         if self._device_id is None:
             return batches
@@ -113,7 +115,7 @@ class DaliLoader(Closing):
             self.dataset.close()
 
     def _epoch(self, jpegs: Iterator[JpegBatch]) -> Iterator[Batch | DeviceBatch]:
-        decoder = self._idle.pop() if self._idle else self._decoder(self.schedule.batch_size)
+        decoder = self._idle.pop() if self._idle else self._decoder(self.batch_size)
         try:
             for batch, images in decoder.decoded(jpegs):
                 self.went_whole += batch.whole

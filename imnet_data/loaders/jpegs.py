@@ -86,7 +86,7 @@ class JpegReader:
         if threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
         schedule.require_records(len(source.label))
-        self._source, self._recipe, self._schedule = source, recipe, schedule
+        self._source, self._recipe, self.schedule = source, recipe, schedule
         self._cuts = cut and isinstance(recipe, TrainRecipe)
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self._reading = threading.Lock()  # of a source that may not be read by several threads
@@ -101,7 +101,7 @@ class JpegReader:
             ImageError: if the header of a JPEG is damaged, or does not say what the index says.
             FormatError: if the file that holds it does not have it.
         """
-        self._schedule.require_start(number, start)
+        self.schedule.require_start(number, start)
         return self._epoch(number, start)
 
     def name(self, index: int) -> str:
@@ -132,7 +132,7 @@ class JpegReader:
         self, epoch: int, start: int
     ) -> Iterator[tuple[NDArray[np.int64], list[OpenFile | None], int]]:
         """Yield record numbers and open files of each batch, and the epoch."""
-        source, schedule, read_ahead = self._source, self._schedule, None
+        source, schedule, read_ahead = self._source, self.schedule, None
         order = schedule.epoch_order(epoch)
         if schedule.order == "block" and self._files is not None:
             assert isinstance(source, SupportsExtents)
@@ -152,7 +152,7 @@ class JpegReader:
     ) -> JpegBatch:
         recipe = self._recipe
         rows = geometry.rows(
-            indices, self._source, recipe=recipe, seed=self._schedule.seed, epoch=epoch
+            indices, self._source, recipe=recipe, seed=self.schedule.seed, epoch=epoch
         )
         images: list[bytes | NDArray[np.uint8]] = []
         boxes = np.empty((len(indices), 4), np.int32)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Literal, overload
 
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
 from imnet_data.imagenet.variants import refuse_training
+from imnet_data.loaders import ranks
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.machine.pool import cores
 from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ def open_loader(
     batch_size: int,
     split: str | None = None,
     seed: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
+    rank: int | None = None,
+    world_size: int | None = None,
     threads: int | None = None,
     device: Literal["cpu"] = "cpu",
     decoder: Literal["cpu"] | None = None,
@@ -46,8 +45,8 @@ def open_loader(
     batch_size: int,
     split: str | None = None,
     seed: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
+    rank: int | None = None,
+    world_size: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
@@ -61,8 +60,8 @@ def open_loader(
     batch_size: int,
     split: str | None = None,
     seed: int = 0,
-    rank: int = 0,
-    world_size: int = 1,
+    rank: int | None = None,
+    world_size: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
@@ -79,10 +78,10 @@ def open_loader(
         batch_size: records in a batch of one rank.
         split: by default "train" with a TrainRecipe, "val" with an EvalRecipe.
         seed: of order, crops and flips.
-        rank: which of the processes this is, from 0.
-        world_size: number of processes.
-        threads: native threads; by default one for each core that this process may use, divided by
-            LOCAL_WORLD_SIZE where torchrun has set it.
+        rank: which of the processes this is, from 0; by default as torch.distributed has it, or,
+            where that is not initialised, as torchrun, srun or mpirun have set it.
+        world_size: number of processes, likewise.
+        threads: native threads; by default this rank's share of the cores that its machine has.
         device: "cpu" gives arrays as decoded, Batch; another one is for torch and gives normalised
             tensors there, TensorBatch. `TorchLoader` gives tensors on every device.
         decoder: by default "dali" for device "cuda" and "cpu" for the others. "cpu" is threads on
@@ -94,7 +93,8 @@ def open_loader(
         SplitError: if it has no such split.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
         SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
-        ValueError: if this machine has no such device, or the records do not fill one batch.
+        ValueError: if this machine has no such device, the records do not fill one batch, or
+            torch.distributed has another rank than the one that was passed.
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
     if decoder not in ("cpu", "dali"):
@@ -104,18 +104,19 @@ def open_loader(
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
     if is_training:
         refuse_training(dataset.about.name)
+    place = ranks.chosen(rank, world_size)
     schedule = Schedule(
         count=len(dataset),
         batch_size=batch_size,
         seed=seed,
-        rank=rank,
-        world_size=world_size,
+        rank=place.rank,
+        world_size=place.world_size,
         order="shuffled" if is_training else "sequential",
         last="drop" if is_training else "ragged",
     )
-    if threads is None:
-        threads = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    threads = ranks.threads_of_rank() if threads is None else threads
     loader = _decoding(dataset, recipe, schedule, decoder=decoder, device=device, threads=threads)
+    loader.ranks = place
     if on_device is None:
         return loader
     try:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
-import torch.distributed
 from torch import Tensor
 
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.device import constants, normalized, pinned, require_device
+from imnet_data.loaders.ranks import of_group
 from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.machine.closing import Closing
 from imnet_data.transforms import normalize
@@ -71,9 +71,8 @@ class Position(TypedDict):
 
 def rank_and_world() -> tuple[int, int]:
     """Return rank and world size as torch.distributed has them; 0 and 1 where it is not in use."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
+    group = of_group()
+    return (group.rank, group.world_size) if group else (0, 1)
 
 
 class TorchLoader(Closing):
@@ -126,7 +125,7 @@ class TorchLoader(Closing):
     @property
     def batch_size(self) -> int:
         """Records in a batch of one rank."""
-        return self.loader.schedule.batch_size
+        return self.loader.batch_size
 
     def __len__(self) -> int:
         return len(self.loader)
