@@ -1,6 +1,8 @@
 """ImageNet, from the official tarballs to a verified dataset and into the trainer.
 
-Names are imported when they are first used, so that this costs next to nothing.
+The names of this module are public, and so are the exceptions of `imnet_data.errors` and what the
+documentation imports; everything else is private and may change in any release. Names are imported
+when they are first used, so that this costs next to nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """One convention for one idea: paths, progress, workers, splits and their errors."""
 
+import dataclasses
 import inspect
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 import imnet_data
-from imnet_data import Dataset, Difference, EvalRecipe, Options, Step, TrainRecipe
+from imnet_data import Dataset, Difference, EvalRecipe, Options, Progressive, Step, TrainRecipe
 from imnet_data.bench import rounds
 from imnet_data.bench.converted import converted
 from imnet_data.bench.options import BenchOptions
@@ -71,7 +73,7 @@ def test_a_path_is_a_str_or_like_a_path_in_every_call(
     assert imnet_data.compare(kind(tmp_path / "one"), kind(tmp_path / "two")) == []
     assert Dataset.open(kind(small)).root == small
     planned = imnet_data.dry_run(kind(tarballs), kind(tmp_path / "not"), options=Options(limit=8))
-    assert "to be written: train: 8 records, of 148, shuffled, 1 shard" in planned
+    assert any(line.startswith("train: 148 images of 4 classes") for line in planned)
     assert not (tmp_path / "not").exists()
     with imnet_data.open_loader(kind(small), RECIPE, batch_size=4) as loader:
         assert next(loader.epoch(0)).images.shape == (4, 16, 16, 3)
@@ -151,6 +153,110 @@ def test_wrong_workers_are_refused_before_anything_is_done(
         with pytest.raises(ValueError, match=r"^workers is .*; allowed are integers from 1 to 1,0"):
             call()
     assert not (tmp_path / "out").exists()
+
+
+WRONG: list[tuple[Callable[..., object], dict[str, Any], str]] = [
+    *((TrainRecipe, {"size": size}, "size") for size in (70_000, 0, (224, 224), 224.0, "224")),
+    *((EvalRecipe, {"crop": size}, "crop") for size in (70_000, (224, 224), True)),
+    (EvalRecipe, {"resize": 256.0}, "resize"),
+    (EvalRecipe.timm, {"size": 224.0}, "size"),
+    *((EvalRecipe, {"std": std}, r"std(\[0\])?") for std in ((0, 1, 1), 0.5, (1, 1), ("a", 1, 1))),
+    (TrainRecipe, {"std": (0, 1, 1)}, r"std\[0\]"),
+    (TrainRecipe, {"mean": (float("nan"), 0, 0)}, r"mean\[0\]"),
+    (TrainRecipe, {"scale": 0.5}, "scale"),
+    (TrainRecipe, {"flip": True}, "flip"),
+    (EvalRecipe, {"view": 1.5}, "view"),
+    (EvalRecipe, {"border": 0.5}, "border"),
+]
+
+
+@pytest.mark.parametrize(("make", "wrong", "name"), WRONG)
+def test_a_wrong_number_of_a_recipe_is_refused_on_construction(
+    make: Callable[..., object], wrong: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is .*; allowed are "):
+        make(**wrong)
+
+
+def test_growing_sizes_are_at_least_a_pixel() -> None:
+    sizes = {"min_size": 16, "max_size": 24, "start_epoch": 0, "end_epoch": 4}
+    with pytest.raises(ValueError, match="multiple is 32; allowed are integers from 1 to 31"):
+        Progressive(**sizes)
+    assert min(map(Progressive(**sizes, multiple=31).at, range(6))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("batch_size", value) for value in (2.5, 0, "4", True)),
+        *(("seed", value) for value in ("a", 1.5, None, True)),
+        *(("rank", value) for value in (1, -1, 0.0)),
+        *(("world_size", value) for value in (0, 1.5)),
+        *(("threads", value) for value in (0, 100_000, 1.5, "2", True)),
+        ("decoder", "gpu"),
+        ("recipe", "torchvision"),
+    ],
+)
+def test_a_wrong_argument_of_open_loader_is_named(
+    name: str, value: Any, made: dict[str, Path]
+) -> None:
+    arguments = {"root": made["lmdb"], "recipe": RECIPE, "batch_size": 4, name: value}
+    with pytest.raises(ValueError, match=f"^{name} is {re.escape(repr(value))}; allowed are "):
+        imnet_data.open_loader(**arguments)
+
+
+def test_a_wrong_epoch_is_refused_when_it_is_asked_for(made: dict[str, Path]) -> None:
+    with imnet_data.open_loader(made["lmdb"], RECIPE, batch_size=4) as loader:
+        for epoch in (1.5, -1, "1", True):
+            with pytest.raises(ValueError, match=r"^epoch is .*; allowed are integers from 0$"):
+                loader.epoch(epoch)  # type: ignore[arg-type]
+        for start in (1.0, len(loader) + 1):
+            with pytest.raises(ValueError, match=r"^start is .*; allowed are integers from 0 to"):
+                loader.epoch(0, start=start)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("seed", value) for value in ("a", 1.5, None)),
+        *(("class_count", value) for value in (0, 2.0)),
+        *(("images_per_class", value) for value in (0, 1.5)),
+        ("mean_nbytes", 2e3),
+    ],
+)
+def test_a_wrong_argument_of_synth_is_named(name: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is {re.escape(repr(value))}; allowed are "):
+        synth(tmp_path / "out", **{name: value})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", 2.5), ("size", 70_000), ("repeats", 0), ("seconds", "1"), ("threads", 4)],
+)
+def test_a_wrong_option_of_bench_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is {re.escape(repr(value))}; allowed are "):
+        BenchOptions(**{name: value})
+
+
+def test_a_wrong_argument_of_evaluate_and_train_is_named(small: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^batch_size is 2\.5; allowed are integers from 1$"):
+        evaluated(small, batch_size=2.5)
+    pytest.importorskip("torch", reason="training needs torch")
+    from imnet_data.train import loop, recipes
+    from imnet_data.train.execution import Execution
+
+    recipe = recipes.get("demo")
+    for name, value in (("batch_size", 2.5), ("epochs", 1.5), ("optimizer", "adam")):
+        with pytest.raises(ValueError, match=f"^{name} is {value!r}; allowed are "):
+            dataclasses.replace(recipe, **{name: value})
+    with pytest.raises(ValueError, match=r"^seed is 'a'; allowed are integers$"):
+        loop.train(small, tmp_path / "run", recipe, seed="a")  # type: ignore[arg-type]
+    for name, value in (("log_every", 0), ("accumulate", 1.5), ("precision", "fp8")):
+        execution = Execution(**{name: value})  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=f"^{name} is {value!r}; allowed are "):
+            loop.train(small, tmp_path / "run", recipe, execution=execution)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_split_is_the_same_error_everywhere(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from imnet_data.arguments import MAX_SIDE, MAX_THREADS, integer, number, one_of
 from imnet_data.machine import pool
 
 FEWEST_REPEATS = 5  # with fewer, a spread says little; see `compare`
@@ -31,14 +32,17 @@ class BenchOptions:
     target: float | None = None  # images a second that are wanted
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("size", 1), ("repeats", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least {least} is needed")
-        if not self.threads or min(self.threads) < 1:
-            raise ValueError(f"threads are {self.threads}; numbers of at least 1 are needed")
+        one_of("loader", self.loader, ("cpu", "dali", "torch"))
+        one_of("precision", self.precision, ("fp32", "bf16", "fp16"))
+        integer("batch_size", self.batch_size, least=1)
+        integer("size", self.size, least=1, most=MAX_SIDE)
+        integer("repeats", self.repeats, least=1)
+        if not isinstance(self.threads, tuple) or not self.threads:
+            raise ValueError(f"threads is {self.threads!r}; allowed are tuples of rising numbers")
+        for position, threads in enumerate(self.threads):
+            integer(f"threads[{position}]", threads, least=1, most=MAX_THREADS)
         if list(self.threads) != sorted(set(self.threads)):
             raise ValueError(f"threads are {self.threads}; they have to rise")
-        for name in ("seconds", "target"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it has to be above 0")
+        number("seconds", self.seconds, above=0)
+        if self.target is not None:
+            number("target", self.target, above=0)

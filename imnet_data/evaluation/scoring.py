@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from imnet_data.arguments import one_of
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
 from imnet_data.imagenet import variants
@@ -54,10 +55,8 @@ class Protocol:
     def __post_init__(self) -> None:
         if not self.recipes:
             raise ValueError("recipes is empty; at least one is needed")
-        if self.crops not in ("single", "ten"):
-            raise ValueError(f"crops is {self.crops!r}; allowed are single, ten")
-        if self.average not in ("logits", "probabilities"):
-            raise ValueError(f"average is {self.average!r}; allowed are logits, probabilities")
+        one_of("crops", self.crops, ("single", "ten"))
+        one_of("average", self.average, ("logits", "probabilities"))
 
     def views(self) -> list[EvalRecipe]:
         """Return a recipe for each view of a record."""

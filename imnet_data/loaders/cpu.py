@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from imnet_data.arguments import integer, one_of
 from imnet_data.errors import FormatError, ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch
@@ -33,7 +34,7 @@ from imnet_data.loaders.source import (
     published_as,
     record_name,
 )
-from imnet_data.machine.pool import cores
+from imnet_data.machine import pool
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
@@ -84,12 +85,9 @@ class CpuLoader(Ranked):
         allocate: Callable[[int], NDArray[np.uint8]] | None = None,
         dataset: Dataset | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads is {threads}; at least 1 is needed")
-        if batches_ahead < 1:
-            raise ValueError(f"batches_ahead is {batches_ahead}; at least 1 is needed")
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f"on_error is {on_error!r}; allowed are raise, skip")
+        thread_count = pool.thread_count(threads)
+        integer("batches_ahead", batches_ahead, least=1)
+        one_of("on_error", on_error, ("raise", "skip"))
         schedule.require_records(len(source.label))
         super().__init__(schedule)
         self.source = source
@@ -104,7 +102,7 @@ class CpuLoader(Ranked):
         self._on_error = on_error
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self.buffers = Buffers(allocate)
-        self._native = _native.BatchLoader(threads or cores())
+        self._native = _native.BatchLoader(thread_count)
 
     def __len__(self) -> int:
         return len(self.schedule)

@@ -25,7 +25,7 @@ from imnet_data.loaders.dali_graph import decode_options, resized
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.ranks import Ranked
-from imnet_data.machine.pool import cores
+from imnet_data.machine import pool
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class DaliLoader(Ranked):
         self.source, self.recipe, self.dataset = source, recipe, dataset
         self.went_whole = 0  # training images that were to be cut, and were not
         self._device_id = _device_id(device)
-        self._threads = cores() if threads is None else threads
+        self._threads = pool.thread_count(threads)
         self._options = decode_options(
             source.width,
             source.height,

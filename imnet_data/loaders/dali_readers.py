@@ -12,8 +12,9 @@ import numpy as np
 from nvidia.dali import Pipeline, fn, math, tfrecord, types
 
 from imnet_data import formats
+from imnet_data.arguments import integer
 from imnet_data.loaders.dali_graph import decode_options, resized
-from imnet_data.machine.pool import cores
+from imnet_data.machine import pool
 from imnet_data.rng import Stream, hash64
 from imnet_data.transforms import Progressive, TrainRecipe
 from imnet_data.transforms.boxes import TRIES
@@ -59,10 +60,13 @@ def pipeline(
         ValueError: for a dataset without labels, a format that DALI does not read, and what of a
             recipe a pipeline cannot do: sizes that grow, views, a border.
     """
+    integer("batch_size", batch_size, least=1)
+    integer("world_size", world_size, least=1)
+    integer("rank", rank, least=0, most=world_size - 1)
     columns = dataset.index
     options = decode_options(columns.width, columns.height, device_id=device_id)
     own_seed = int(hash64(seed, Stream.ORDER, 0, np.array([rank]))[0] >> np.uint64(33))
-    made = Pipeline(batch_size, threads or cores(), device_id, own_seed)
+    made = Pipeline(batch_size, pool.thread_count(threads), device_id, own_seed)
     with made:
         jpegs, labels = _read(dataset, recipe, rank=rank, world_size=world_size)
         if isinstance(recipe, TrainRecipe):

@@ -27,6 +27,7 @@ from imnet_data.loaders.source import (
     published_as,
     record_name,
 )
+from imnet_data.machine import pool
 from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ class JpegReader:
         threads: int,
         cut: bool,
     ) -> None:
-        if threads < 1:
-            raise ValueError(f"threads is {threads}; at least 1 is needed")
         schedule.require_records(len(source.label))
         self._source, self._recipe, self.schedule = source, recipe, schedule
         self._cuts = cut and isinstance(recipe, TrainRecipe)
@@ -92,7 +91,7 @@ class JpegReader:
         self._reading = threading.Lock()  # of a source that may not be read by several threads
         self._damaged = published_as(source, "damaged")
         self._undecodable = published_as(source, "undecodable", "refused")
-        self._pool = ThreadPoolExecutor(threads, "jpegs")
+        self._pool = ThreadPoolExecutor(pool.thread_count(threads), "jpegs")
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:
         """Return the batches of epoch `number` from batch `start` on.

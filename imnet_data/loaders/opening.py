@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
+from imnet_data.arguments import one_of
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
 from imnet_data.imagenet.variants import refuse_training
@@ -11,6 +12,7 @@ from imnet_data.loaders import ranks
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
+from imnet_data.machine import pool
 from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
@@ -97,8 +99,9 @@ def open_loader(
             torch.distributed has another rank than the one that was passed.
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
-    if decoder not in ("cpu", "dali"):
-        raise ValueError(f"decoder is {decoder!r}; allowed are cpu, dali")
+    one_of("decoder", decoder, ("cpu", "dali"))
+    if not isinstance(recipe, TrainRecipe | EvalRecipe):
+        raise ValueError(f"recipe is {recipe!r}; allowed are TrainRecipe(...), EvalRecipe(...)")
     on_device = None if device == "cpu" else _torch(device)
     is_training = isinstance(recipe, TrainRecipe)
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
@@ -114,7 +117,7 @@ def open_loader(
         order="shuffled" if is_training else "sequential",
         last="drop" if is_training else "ragged",
     )
-    threads = ranks.threads_of_rank() if threads is None else threads
+    threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
     loader = _decoding(dataset, recipe, schedule, decoder=decoder, device=device, threads=threads)
     loader.ranks = place
     if on_device is None:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from imnet_data.rng import Stream, hash64, shuffled
+from imnet_data.arguments import integer, one_of
+from imnet_data.rng import Stream, hash64, require_seed, shuffled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,15 +63,13 @@ class Schedule:
     last: Literal["drop", "wrap", "ragged"] = "drop"
 
     def __post_init__(self) -> None:
-        for name, value in (("batch_size", self.batch_size), ("world_size", self.world_size)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; at least 1 is needed")
-        if not 0 <= self.rank < self.world_size:
-            raise ValueError(f"rank is {self.rank}; allowed are 0 to {self.world_size - 1}")
-        if self.order not in ("shuffled", "block", "sequential"):
-            raise ValueError(f"order is {self.order!r}; allowed are shuffled, block, sequential")
-        if self.last not in ("drop", "wrap", "ragged"):
-            raise ValueError(f"last is {self.last!r}; allowed are drop, wrap, ragged")
+        integer("count", self.count, least=0)
+        integer("batch_size", self.batch_size, least=1)
+        require_seed("seed", self.seed)
+        integer("world_size", self.world_size, least=1)
+        integer("rank", self.rank, least=0, most=self.world_size - 1)
+        one_of("order", self.order, ("shuffled", "block", "sequential"))
+        one_of("last", self.last, ("drop", "wrap", "ragged"))
         if len(self) == 0:
             raise ValueError(
                 f"{self.count} records do not fill one batch of {self.batch_size} on each of "
@@ -93,11 +92,8 @@ class Schedule:
 
     def require_start(self, epoch: int, start: int) -> None:
         """Raise a ValueError if an epoch cannot be given from batch `start` on."""
-        if epoch < 0 or not 0 <= start <= len(self):
-            raise ValueError(
-                f"epoch {epoch} from batch {start}: epochs count from 0, and start may be 0 to "
-                f"{len(self)}"
-            )
+        integer("epoch", epoch, least=0)
+        integer("start", start, least=0, most=len(self))
 
     def epoch_order(self, epoch: int) -> NDArray[np.int64]:
         """Return the order of all records in `epoch`, the same on every rank, int64[count]."""

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imnet_data.arguments import integer
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
@@ -101,8 +102,7 @@ class TorchLoader(Closing):
     ) -> None:
         if dtype not in _NAMES:
             raise ValueError(f"dtype is {dtype}; allowed are {', '.join(map(str, _NAMES))}")
-        if batches_on_device < 1:
-            raise ValueError(f"batches_on_device is {batches_on_device}; at least 1 is needed")
+        integer("batches_on_device", batches_on_device, least=1)
         self.loader = loader
         self.device = require_device(device)
         self.dtype = dtype
@@ -152,6 +152,7 @@ class TorchLoader(Closing):
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration give `epoch`: from its start, or from where it was loaded."""
+        integer("epoch", epoch, least=0)
         if epoch != self._next[0]:
             self._next = (epoch, 0)
         self._at = self._next

@@ -46,6 +46,11 @@ def worker_count(workers: int | None) -> int:
     return cores() if workers is None else integer("workers", workers, least=1, most=MAX_THREADS)
 
 
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads that is asked for; None is one for each core."""
+    return cores() if threads is None else integer("threads", threads, least=1, most=MAX_THREADS)
+
+
 class Counter:
     """Records and bytes done by all workers together, and whether they shall stop."""
 

@@ -73,8 +73,7 @@ def synth(
         OutputError: if `out` has files of these names, which may be the official ones.
         ConvertError: if a file cannot be written.
     """
-    if not 1_500 <= mean_nbytes <= sketch.FULL_NBYTES:
-        raise ValueError(f"mean_nbytes is {mean_nbytes}; allowed: 1,500 to {sketch.FULL_NBYTES:,}")
+    arguments.integer("mean_nbytes", mean_nbytes, least=1_500, most=sketch.FULL_NBYTES)
     layout = Layout(
         seed=seed,
         classes=choose_classes(class_count),

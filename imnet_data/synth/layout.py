@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from imnet_data.arguments import integer
 from imnet_data.imagenet import labels
-from imnet_data.rng import Stream, hash64, uniform
+from imnet_data.rng import Stream, hash64, require_seed, uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,11 +69,10 @@ class Layout:
     test_count: int
 
     def __post_init__(self) -> None:
-        if self.images_per_class < 1 or self.val_per_class < 0 or self.test_count < 0:
-            raise ValueError(
-                f"counts are {self.images_per_class}, {self.val_per_class}, {self.test_count}; "
-                "allowed: images_per_class from 1, val_per_class from 0, test_count from 0"
-            )
+        require_seed("seed", self.seed)
+        integer("images_per_class", self.images_per_class, least=1)
+        integer("val_per_class", self.val_per_class, least=0)
+        integer("test_count", self.test_count, least=0)
 
     @property
     def image_count(self) -> int:
@@ -145,8 +145,7 @@ class Layout:
 
 def choose_classes(count: int, *, first: Sequence[str] = NAMED_WNIDS) -> tuple[str, ...]:
     """Return `count` sorted wnids of ILSVRC2012: those of `first`, then others spread evenly."""
-    if not 1 <= count <= 1000:
-        raise ValueError(f"class_count is {count}; allowed: 1 to 1000")
+    integer("class_count", count, least=1, most=1000)
     chosen = list(first[:count])
     others = [wnid for wnid in labels.ilsvrc2012_wnids() if wnid not in chosen]
     rest = count - len(chosen)

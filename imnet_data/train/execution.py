@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from imnet_data.arguments import integer, one_of
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -24,3 +26,12 @@ class Execution(NamedTuple):
     loader_threads: int | None = None  # default: one for each core that the process may use
     log_every: int = 50  # steps
     checkpoint_every: int = 1000  # steps; there is one at the end of each epoch too
+
+
+def require_execution(execution: Execution) -> None:
+    """Raise a ValueError that names the first field that has a wrong value."""
+    one_of("device", execution.device, ("cpu", "cuda"))
+    one_of("precision", execution.precision, ("fp32", "bf16", "fp16"))
+    one_of("loader", execution.loader, ("cpu", "dali"))
+    for name in ("accumulate", "log_every", "checkpoint_every"):
+        integer(name, getattr(execution, name), least=1)

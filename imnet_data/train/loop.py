@@ -29,7 +29,7 @@ from imnet_data.rng import require_seed
 from imnet_data.train import batches, card, checkpoint
 from imnet_data.train.checkpoint import CHECKPOINT, WEIGHTS, Position
 from imnet_data.train.distributed import joined
-from imnet_data.train.execution import Execution
+from imnet_data.train.execution import Execution, require_execution
 from imnet_data.train.learner import Learner
 from imnet_data.train.log import FILE_NAME, Meter, RunLog
 from imnet_data.train.models import parameter_count
@@ -88,6 +88,7 @@ def train(
     """
     dataset, out = arguments.path("dataset", dataset), arguments.path("out", out)
     require_seed("seed", seed)
+    require_execution(execution)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(execution.device))
         stack.enter_context(_settings(execution))

@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from imnet_data.arguments import integer, number, one_of
 from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
 
 AugmentName = Literal[
@@ -65,17 +66,18 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "ema_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; it has to be above 0")
+            integer(name, getattr(self, name), least=1)
+        number("learning_rate", self.learning_rate, above=0)
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; allowed are 0 to below 1")
-        if not 0 <= self.erasing <= 1:
-            raise ValueError(f"erasing is {self.erasing}; allowed are 0 to 1")
-        if self.augment not in (None, *get_args(AugmentName)):
-            allowed = ", ".join(get_args(AugmentName))
-            raise ValueError(f"augment is {self.augment!r}; allowed are {allowed} and None")
+        for name in ("erasing", "label_smoothing", "stochastic_depth", "warmup_start"):
+            number(name, getattr(self, name), least=0, most=1)
+        for name in ("momentum", "weight_decay", "warmup_epochs", "mixup", "cutmix"):
+            number(name, getattr(self, name), least=0)
+        one_of("augment", self.augment, (*get_args(AugmentName), None))
+        one_of("optimizer", self.optimizer, ("sgd", "lamb"))
+        one_of("schedule", self.schedule, ("step", "cosine", "linear"))
+        one_of("loss", self.loss, ("cross_entropy", "binary_cross_entropy"))
         *factors, hue = self.color_jitter
         if len(factors) != 3 or not all(0 <= factor < math.inf for factor in factors):
             raise ValueError(

@@ -6,19 +6,17 @@ Names and defaults are torchvision's (RandomResizedCrop, Resize and CenterCrop, 
 import math
 from dataclasses import dataclass
 
+from imnet_data.arguments import MAX_SIDE, integer, number, numbers, one_of
 from imnet_data.transforms.pixels import FILTERS, Filter
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, R G B, where 255 is 1
 STD = (0.229, 0.224, 0.225)
 
 
-def _require(claim: bool, message: str) -> None:
-    if not claim:
-        raise ValueError(message)
-
-
-def _require_filter(filter: str) -> None:
-    _require(filter in FILTERS, f"filter is {filter!r}; allowed are {', '.join(FILTERS)}")
+def _require_pixels(filter: str, mean: object, std: object) -> None:
+    one_of("filter", filter, FILTERS)
+    numbers("mean", mean, 3)
+    numbers("std", std, 3, above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +33,12 @@ class Progressive:
     multiple: int = 32  # sizes between are rounded to a multiple of this
 
     def __post_init__(self) -> None:
-        _require(
-            1 <= self.min_size <= self.max_size,
-            f"sizes are {self.min_size} and {self.max_size}; needed is 1 <= min_size <= max_size",
-        )
-        _require(
-            0 <= self.start_epoch <= self.end_epoch,
-            f"epochs are {self.start_epoch} and {self.end_epoch}; needed is start <= end, from 0",
-        )
-        _require(self.multiple >= 1, f"multiple is {self.multiple}; at least 1 is needed")
+        integer("min_size", self.min_size, least=1, most=MAX_SIDE)
+        integer("max_size", self.max_size, least=self.min_size, most=MAX_SIDE)
+        integer("start_epoch", self.start_epoch, least=0)
+        integer("end_epoch", self.end_epoch, least=self.start_epoch)
+        # of a larger one, the nearest multiple of a size may be 0
+        integer("multiple", self.multiple, least=1, most=2 * self.min_size - 1)
 
     def at(self, epoch: int) -> int:
         """Return the size in pixels for `epoch`; halves are rounded to the even multiple."""
@@ -69,12 +64,13 @@ class TrainRecipe:
     std: tuple[float, float, float] = STD  # divided by then
 
     def __post_init__(self) -> None:
-        size = self.size.min_size if isinstance(self.size, Progressive) else self.size
-        _require(size >= 1, f"size is {size}; at least 1 is needed")
-        for name, (low, high) in (("scale", self.scale), ("ratio", self.ratio)):
-            _require(0 < low <= high, f"{name} is {low}, {high}; needed is 0 < least <= greatest")
-        _require(0 <= self.flip <= 1, f"flip is {self.flip}; allowed are 0 to 1")
-        _require_filter(self.filter)
+        if not isinstance(self.size, Progressive):
+            integer("size", self.size, least=1, most=MAX_SIDE)
+        for name, value in (("scale", self.scale), ("ratio", self.ratio)):
+            numbers(name, value, 2, above=0)
+            number(f"{name}[1]", value[1], least=value[0])
+        number("flip", self.flip, least=0, most=1)
+        _require_pixels(self.filter, self.mean, self.std)
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the square in pixels for `epoch`."""
@@ -94,16 +90,14 @@ class EvalRecipe:
     border: int = 0  # pixels at each edge that are cut off first
 
     def __post_init__(self) -> None:
-        for name, side in (("resize", self.resize), ("crop", self.crop)):
-            _require(side >= 1, f"{name} is {side}; at least 1 is needed")
-        _require(self.border >= 0, f"border is {self.border}; allowed are 0 and more")
-        _require_filter(self.filter)
+        integer("resize", self.resize, least=1, most=MAX_SIDE)
+        # views lie in the image
+        most = MAX_SIDE if self.view is None else self.resize
+        integer("crop", self.crop, least=1, most=most)
+        integer("border", self.border, least=0, most=MAX_SIDE)
+        _require_pixels(self.filter, self.mean, self.std)
         if self.view is not None:
-            _require(0 <= self.view <= 9, f"view is {self.view}; allowed are 0 to 9")
-            _require(
-                self.crop <= self.resize,
-                f"crop is {self.crop}; views need one of at most resize, {self.resize}",
-            )
+            integer("view", self.view, least=0, most=9)
 
     @property
     def is_mirrored(self) -> bool:
@@ -124,6 +118,7 @@ class EvalRecipe:
 
         Source: timm.data.transforms_factory.transforms_imagenet_eval, crop_mode "center".
         """
-        _require(0 < crop_pct <= 1, f"crop_pct is {crop_pct}; allowed are above 0 to 1")
+        integer("size", size, least=1, most=MAX_SIDE)
+        number("crop_pct", crop_pct, above=0, most=1)
         resize = math.floor(size / crop_pct)
         return cls(resize=resize, crop=size, filter=filter, mean=mean, std=std)

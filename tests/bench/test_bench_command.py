@@ -173,7 +173,7 @@ def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, roo
     [
         ([], "name a DATASET"),
         (["ROOT", "--threads", "one"], "not a list of numbers"),
-        (["ROOT", "--threads", "0"], "at least 1"),
+        (["ROOT", "--threads", "0"], "threads[0] is 0; allowed are integers from 1"),
         (["ROOT", "--batch-size", "10000"], "do not fill one batch"),
         (["ROOT", "ROOT", "--format", "lmdb"], "of one DATASET"),
         (["ROOT", "--compare", "JSON", "JSON"], "leave out DATASET"),

@@ -121,7 +121,7 @@ def test_what_was_not_cold_says_nothing_of_storage():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match="threads are \\(0,\\); numbers of at least 1"):
+    with pytest.raises(ValueError, match=r"threads\[0\] is 0; allowed are integers from 1"):
         BenchOptions(threads=(0,))
     with pytest.raises(ValueError, match="they have to rise"):
         BenchOptions(threads=(2, 1))

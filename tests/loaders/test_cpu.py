@@ -317,12 +317,12 @@ def test_bad_records_may_be_skipped_and_are_counted(extents):
 def test_wrong_arguments_say_what_is_allowed(extents):
     with pytest.raises(ValueError, match=r"the schedule is for 24 records, the source has 23"):
         CpuLoader(extents, TRAIN, Schedule(count=24, batch_size=4))
-    with pytest.raises(ValueError, match=r"threads is 0; at least 1"):
+    with pytest.raises(ValueError, match=r"threads is 0; allowed are integers from 1 to 1,024"):
         CpuLoader(extents, TRAIN, schedule_of(), threads=0)
     with pytest.raises(ValueError, match=r"on_error is 'ignore'; allowed are raise, skip"):
         CpuLoader(extents, TRAIN, schedule_of(), on_error="ignore")
     with (
         CpuLoader(extents, TRAIN, schedule_of()) as loader,
-        pytest.raises(ValueError, match=r"start may be 0 to 5"),
+        pytest.raises(ValueError, match=r"start is 6; allowed are integers from 0 to 5"),
     ):
         loader.epoch(0, start=6)

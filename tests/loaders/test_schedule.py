@@ -103,9 +103,9 @@ def test_block_order_never_changes():
 
 
 def test_wrong_numbers_say_what_is_allowed():
-    with pytest.raises(ValueError, match=r"rank is 2; allowed are 0 to 1"):
+    with pytest.raises(ValueError, match=r"rank is 2; allowed are integers from 0 to 1"):
         Schedule(count=10, batch_size=2, rank=2, world_size=2)
-    with pytest.raises(ValueError, match=r"batch_size is 0; at least 1"):
+    with pytest.raises(ValueError, match=r"batch_size is 0; allowed are integers from 1"):
         Schedule(count=10, batch_size=0)
     with pytest.raises(ValueError, match=r"10 records do not fill one batch of 6 on each"):
         Schedule(count=10, batch_size=6, world_size=2)

@@ -290,7 +290,9 @@ def test_wrong_arguments_say_what_is_allowed(root):
         open_torch(root, dtype=torch.uint8)
     dataset = imnet.Dataset.open(root, "train")
     with CpuLoader(source_of(dataset), TRAIN, Schedule(count=27, batch_size=4)) as loader:
-        with pytest.raises(ValueError, match=r"batches_on_device is 0; at least 1"):
+        with pytest.raises(
+            ValueError, match=r"batches_on_device is 0; allowed are integers from 1"
+        ):
             loaders.TorchLoader(loader, batches_on_device=0)
         with pytest.raises(ValueError, match=r"made without a dataset; give CpuLoader one"):
             loaders.TorchLoader(loader).state_dict()

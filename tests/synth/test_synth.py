@@ -388,11 +388,11 @@ def test_stopping_leaves_nothing_under_a_final_name(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"class_count": 0}, "class_count is 0; allowed: 1 to 1000"),
-        ({"class_count": 1001}, "class_count is 1001; allowed: 1 to 1000"),
-        ({"images_per_class": 0}, "allowed: images_per_class from 1"),
-        ({"test_count": -1}, "test_count from 0"),
-        ({"mean_nbytes": 1_000}, "mean_nbytes is 1000; allowed: 1,500 to 110,000"),
+        ({"class_count": 0}, "class_count is 0; allowed are integers from 1 to 1,000"),
+        ({"class_count": 1001}, "class_count is 1001; allowed are integers from 1 to 1,000"),
+        ({"images_per_class": 0}, "images_per_class is 0; allowed are integers from 1"),
+        ({"test_count": -1}, "test_count is -1"),
+        ({"mean_nbytes": 1_000}, "mean_nbytes is 1000; allowed are integers from 1,500 to 110,000"),
     ],
 )
 def test_impossible_arguments_are_refused(wrong, message, tmp_path):

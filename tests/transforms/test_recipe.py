@@ -40,20 +40,20 @@ def test_progressive_size_may_jump():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TrainRecipe(size=0), r"size is 0; at least 1"),
-        (lambda: TrainRecipe(scale=(0.5, 0.1)), r"scale is 0.5, 0.1; needed is 0 < least"),
-        (lambda: TrainRecipe(ratio=(0.0, 1.0)), r"ratio is 0.0, 1.0; needed is 0 < least"),
-        (lambda: TrainRecipe(flip=1.5), r"flip is 1.5; allowed are 0 to 1"),
+        (lambda: TrainRecipe(size=0), r"size is 0; allowed are integers from 1 to 65,535"),
+        (lambda: TrainRecipe(scale=(0.5, 0.1)), r"scale\[1\] is 0.1; allowed are numbers from 0.5"),
+        (lambda: TrainRecipe(ratio=(0.0, 1.0)), r"ratio\[0\] is 0.0; allowed are numbers above 0"),
+        (lambda: TrainRecipe(flip=1.5), r"flip is 1.5; allowed are numbers from 0 to 1"),
         (lambda: TrainRecipe(filter="box"), r"filter is 'box'; allowed are bilinear, bicubic"),
-        (lambda: EvalRecipe(crop=0), r"crop is 0; at least 1"),
-        (lambda: EvalRecipe.timm(crop_pct=1.5), r"crop_pct is 1.5; allowed are above 0 to 1"),
+        (lambda: EvalRecipe(crop=0), r"crop is 0; allowed are integers from 1 to 65,535"),
+        (lambda: EvalRecipe.timm(crop_pct=1.5), r"crop_pct is 1.5; allowed are numbers above 0"),
         (
             lambda: Progressive(min_size=9, max_size=8, start_epoch=0, end_epoch=1),
-            r"sizes are 9 and 8; needed is 1 <= min_size <= max_size",
+            r"max_size is 8; allowed are integers from 9 to 65,535",
         ),
         (
             lambda: Progressive(min_size=8, max_size=9, start_epoch=2, end_epoch=1),
-            r"epochs are 2 and 1; needed is start <= end",
+            r"end_epoch is 1; allowed are integers from 2",
         ),
     ],
 )
