@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imnet_data import arguments, formats
-from imnet_data.conversion import finish, plan, shard, staging
+from imnet_data.conversion import finish, journal, plan, shard, staging
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
@@ -210,7 +210,7 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
     writing = planned_writing(conversion, stage)
     if not same_boot:
         _forget_what_is_lost(writing)
-    waiting = [job for job in writing.jobs() if not writing.journal(job).exists()]
+    waiting = [job for job in writing.jobs() if not journal.is_whole(writing.journal(job))]
     _check_space(conversion, waiting, out)
     files.write_whole(stage / _PLAN, plan_json)
     make_folders(writing)
@@ -231,9 +231,9 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
 def _forget_what_is_lost(writing: Writing) -> None:
     """Look at all that is done: the machine went down since, and may not have written it all."""
     for job in writing.jobs():
-        journal = writing.journal(job)
-        if journal.exists() and not shard.is_whole(writing, job):
-            journal.unlink()
+        head = writing.journal(job)
+        if head.exists() and not shard.is_whole(writing, job):
+            head.unlink()
 
 
 def make_folders(writing: Writing) -> None:
@@ -317,7 +317,11 @@ def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
     content = (json.dumps(document, indent=1) + "\n").encode()
     if not path.exists() or path.read_bytes() == content:
         return content
-    began, asked = json.loads(path.read_bytes()), json.loads(content)
+    asked = json.loads(content)
+    try:
+        began = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConvertError(f"{path}: is damaged ({error}); add --force to begin again") from error
     differing = [
         _difference(name, began.get(name), asked[name])
         for name in document

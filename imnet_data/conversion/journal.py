@@ -97,8 +97,24 @@ def write_head(path: Path, head: Head) -> None:
 
 
 def read_head(path: Path) -> Head:
-    """Return what a journal says of its shard; ValueError or TypeError if it was cut short."""
-    return Head(**json.loads(path.read_bytes()))
+    """Return what a journal says of its shard; ValueError or TypeError if it is damaged."""
+    head = Head(**json.loads(path.read_bytes()))
+    named = (head.side_files, head.fixes, head.skipped, head.not_seekable)
+    if not all(isinstance(text, str) for text in (head.name, head.sha256, head.beside_sha256)):
+        raise TypeError(f"{path}: a text is none")
+    if type(head.record_count) is not int or type(head.nbytes) is not int:
+        raise TypeError(f"{path}: a count is none")
+    if not all(isinstance(values, dict) for values in named):
+        raise TypeError(f"{path}: what should have names has none")
+    return head
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a journal, and all that lies beside its head, is as it was written."""
+    try:
+        return beside_sha256(path) == read_head(path).beside_sha256
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def beside_sha256(path: Path) -> str:

@@ -177,7 +177,7 @@ def read(root: Path) -> Description:
                 f"{path}: format {document['format']!r}, this program knows {', '.join(FORMATS)}; "
                 "update it, or import what adds the format to imnet_data.formats.FORMATS"
             )
-        return Description(
+        about = Description(
             name=document["name"],
             format=document["format"],
             options=_options(document["options"]),
@@ -187,6 +187,8 @@ def read(root: Path) -> Description:
             version=version,
             left_out=dict(document.get("left_out", {})),
         )
+        _require_kinds(about)
+        return about
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(
             f"{root}: not a dataset, there is no {FILE_NAME}; "
@@ -203,6 +205,32 @@ def _content(path: Path) -> bytes:
     if file.nbytes > _MAX_NBYTES:
         raise ValueError(f"it has {file.nbytes} bytes, and a description a few million at most")
     return file.read(0, file.nbytes)
+
+
+def _require_kinds(about: Description) -> None:
+    """Raise a ValueError where something is no text or no count, or a class is named twice."""
+    options = about.options.to_json().values()
+    texts: list[object] = [about.name, *about.classes, *(name for name, _ in about.sources)]
+    counts: list[object] = [*about.left_out.values(), *(nbytes for _, nbytes in about.sources)]
+    for split in about.splits.values():
+        texts += [split.order, split.digest, *(shard.name for shard in split.shards)]
+        counts += [split.record_count, *(shard.record_count for shard in split.shards)]
+        counts += [shard.nbytes for shard in split.shards]
+        for named in (split.fixes, split.skipped, split.not_seekable):
+            counts += dict(named).values()
+        if not split.shards or not split.record_count:
+            raise ValueError("a split has no shard or no record")
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is no text")
+    for count in counts:
+        if type(count) is not int or not 0 <= count < 1 << 63:
+            raise ValueError(f"{count!r} is no count")
+    for option in options:
+        if not isinstance(option, str | int | float | tuple):
+            raise ValueError(f"{option!r} is no value of an option")
+    if not about.splits or len(set(about.classes)) < len(about.classes):
+        raise ValueError("it has no split, or names a class twice")
 
 
 def _options(fields: dict[str, Any]) -> Options:

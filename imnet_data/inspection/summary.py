@@ -17,6 +17,7 @@ import numpy as np
 from imnet_data import arguments, jpeg
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.opened import Dataset
+from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
 from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
@@ -245,6 +246,11 @@ def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> R
 def _labels(opened: Dataset, wnid: str) -> dict[str, int]:
     if not wnid:
         return {}
+    if wnid not in opened.classes:
+        raise ManifestError(
+            f"{opened.directory}: the manifest has {wnid}, which {description.FILE_NAME} has not; "
+            f"run {verify_command(opened.root)}"
+        )
     found = {name: labels.integers(opened.classes, name)[wnid] for name in ("sorted", "tf")}
     if wnid in labels.words_of():
         found["ilsvrc"] = labels.integers((wnid,), "ilsvrc")[wnid]
