@@ -191,17 +191,21 @@ def joined(pieces: Iterable[tuple[Index, Mapping[str, int]]]) -> Index:
     return Index("", *(np.concatenate(columns.pop(name)) for name in COLUMNS))
 
 
-def check(index: Index, *, class_count: int, shard_count: int, fix_count: int) -> str:
+def check(index: Index, *, class_count: int, shards_nbytes: Sequence[int], fix_count: int) -> str:
     """Return what is out of range in an index, or nothing; it takes one look at each column."""
+    largest = max(shards_nbytes, default=0)
     limits = {
-        "label": (-1, class_count),
-        "shard": (0, shard_count),
-        "fix": (0, fix_count + 1),
-        "stored": (0, len(STORED)),
-        "verdict": (0, len(VERDICTS)),
+        "label": (-1, class_count - 1),
+        "shard": (0, len(shards_nbytes) - 1),
+        "offset": (0, largest),
+        "nbytes": (0, largest),
+        "box_end": (0, len(index.boxes)),
+        "fix": (0, fix_count),
+        "stored": (0, len(STORED) - 1),
+        "verdict": (0, len(VERDICTS) - 1),
     }
-    for name, (least, stop) in limits.items():
+    for name, (least, most) in limits.items():
         column = getattr(index, name)
-        if len(column) and not least <= column.min() <= column.max() < stop:
-            return f"its column {name} has values that are not {least} to {stop - 1}"
+        if len(column) and not least <= column.min() <= column.max() <= most:
+            return f"its column {name} has values that are not {least} to {most}"
     return ""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from imnet_data.dataset.frames import Frames
+
 FILE_NAME = "manifest.jsonl.zst"
 STORED = ("", "seekable", "pixels")  # what `Entry.stored` may be; the index has the position
 VERDICTS = (  # what `Entry.verdict` may be, likewise; "" is plain
@@ -175,9 +177,10 @@ def parts(path: Path) -> list[range]:
         ManifestError: if the file is missing, cut short or not a manifest.
     """
     with _faults_named(path, str), _opened(path) as file:
-        if _is_one_frame(file):
+        table = _table(file)
+        if table is None:
             return [range(sys.maxsize)]
-        ends = frames.read_table(file).line
+        ends = table.line
         cuts = np.searchsorted(ends, np.arange(0, ends[-1] + _PART_LINES, _PART_LINES))
         starts = np.unique(ends[np.minimum(cuts, len(ends) - 1)]).tolist()
         return [range(*pair) for pair in itertools.pairwise(starts)]
@@ -202,16 +205,22 @@ def _opened(path: Path) -> BinaryIO:
 
 def _lines(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
     """Yield decompressed lines; ValueError or ZstdError if they do not end as they should."""
-    if _is_one_frame(file):
+    table = _table(file)
+    if table is None:
         return islice(_lines_of_one_frame(file), start, stop)
-    return frames.read(file, frames.read_table(file), start, stop)
+    return frames.read(file, table, start, stop)
 
 
-def _is_one_frame(file: BinaryIO) -> bool:
-    """Return whether this is version 1: its frame was begun before its size was known."""
-    size = zstandard.frame_content_size(file.read(_FRAME_HEADER_NBYTES))
-    file.seek(0)
-    return size == -1
+def _table(file: BinaryIO) -> Frames | None:
+    """Return the table of frames; None for version 1, whose frame does not say its size."""
+    try:
+        return frames.read_table(file)
+    except ValueError:
+        file.seek(0)
+        if zstandard.frame_content_size(file.read(_FRAME_HEADER_NBYTES)) != -1:
+            raise
+        file.seek(0)
+        return None
 
 
 def _lines_of_one_frame(file: BinaryIO) -> Iterator[bytes]:

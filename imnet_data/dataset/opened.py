@@ -55,7 +55,7 @@ class Dataset(Closing):
         fault = index.check(
             self.index,
             class_count=len(about.classes),
-            shard_count=len(self._shard_files),
+            shards_nbytes=[shard.nbytes for shard in self._shard_files],
             fix_count=len(self._fixes) - 1,
         )
         if fault:

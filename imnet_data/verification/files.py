@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imnet_data.dataset import layout, manifest
+from imnet_data.dataset import layout
 from imnet_data.dataset.layout import SUMS
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
@@ -68,13 +68,13 @@ def _unlisted(checking: Checking) -> list[str]:
 
 
 def without_records(
-    root: Path, about: Description, split: str, sums: dict[str, str]
+    about: Description, split: str, expected: Expectation, sums: dict[str, str]
 ) -> Iterator[Difference]:
     """Take the files of single records out of the sums: they are hashed as records."""
-    record_file = get(about.format).record_file
-    if record_file is None:
+    if get(about.format).record_file is None:
         return
-    for entry in manifest.read(root / split / manifest.FILE_NAME):
-        sha256 = entry.stored_sha256 or entry.sha256
-        if sums.pop(f"{split}/{record_file(entry.wnid, entry.key)}", None) != sha256:
-            yield Difference(SUMS, "does not have the hash that the manifest has", entry.key)
+    names = _of_records(about, split, expected)
+    keys, hashes = expected.columns.key.tolist(), expected.stored_sha256
+    for file, key, sha256 in zip(names, keys, hashes, strict=True):
+        if sums.pop(file, None) != sha256.tobytes().hex():
+            yield Difference(SUMS, "does not have the hash that the manifest has", key.decode())

@@ -26,7 +26,7 @@ from imnet_data.verification import strays
 from imnet_data.verification.expected import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.shard import Writing
@@ -102,21 +102,28 @@ class _Repair(NamedTuple):
         for split, said in self.about.splits.items():
             numbers = set[int]()
             if not said.shards[0].name:
-                numbers = {entry.shard for entry in self._entries(split) if entry.key in keys}
+                entries = self._entries(split, range(len(said.shards)))
+                numbers = {entry.shard for entry in entries if entry.key in keys}
             for number, shard in enumerate(said.shards):
                 if number in numbers or str(Path(split, shard.name).with_suffix("")) in broken:
                     yield ShardJob(split, number)
 
-    def _entries(self, split: str) -> Iterator[Entry]:
-        return manifest.read(self.root / split / manifest.FILE_NAME)
+    def _entries(self, split: str, numbers: Collection[int]) -> Iterator[Entry]:
+        """Yield the lines of the manifest of some shards, read from the first to the last."""
+        counts = [shard.record_count for shard in self.about.splits[split].shards]
+        path = self.root / split / manifest.FILE_NAME
+        span = manifest.read(
+            path, start=sum(counts[: min(numbers)]), stop=sum(counts[: max(numbers) + 1])
+        )
+        return (entry for entry in span if entry.shard in numbers)
 
     def _write(self, jobs: Sequence[ShardJob]) -> None:
         """Write shards on the stage, and refuse them if the manifest does not agree."""
         convert.write_shards(self.writing, jobs, self.workers, self.progress)
         for split in {job.split for job in jobs}:
             numbers = {job.number for job in jobs if job.split == split}
-            wanted = (entry for entry in self._entries(split) if entry.shard in numbers)
-            for want, have in zip_longest(wanted, self.writing.entries(split, sorted(numbers))):
+            made = self.writing.entries(split, sorted(numbers))
+            for want, have in zip_longest(self._entries(split, numbers), made):
                 if want != have:
                     raise ConvertError(
                         f"{split}: the source gives another {(want or have).key} than the dataset "

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description
     from imnet_data.machine.progress import Progress
@@ -72,7 +74,7 @@ def verify(
             differences.append(Difference(f"{split}/{manifest.FILE_NAME}", str(error)))
             continue
         differences += _check_split(root, about, split, expected[split])
-        differences += files.without_records(root, about, split, sums)
+        differences += files.without_records(about, split, expected[split], sums)
     checking = Checking(root, about, expected, sums, decode, Counter())
     differences += files.check(checking)
     differences += _check_all(checking, worker_count, progress)
@@ -130,10 +132,8 @@ def _check_split(
     file = f"{split}/{manifest.FILE_NAME}"
     if columns.digest != said.digest:
         yield Difference(file, f"its digest is not the one in {description.FILE_NAME}")
-    counts = np.bincount(columns.shard, minlength=len(said.shards)).tolist()
-    if counts != [shard.record_count for shard in said.shards] or np.any(
-        np.diff(columns.shard) < 0
-    ):
+    counts = [(number, shard.record_count) for number, shard in enumerate(said.shards)]
+    if _runs(columns.shard) != [(number, count) for number, count in counts if count]:
         yield Difference(file, f"its shards are not those of {description.FILE_NAME}")
     if expected.fixes != said.fixes:
         yield Difference(file, f"its fix-ups are not those of {description.FILE_NAME}")
@@ -146,6 +146,13 @@ def _check_split(
         path = root / split / name
         if not path.is_file() or path.read_bytes() != content:
             yield Difference(f"{split}/{name}", "does not describe the shards of the split")
+
+
+def _runs(values: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Return each value that comes several times in a row, and how often."""
+    starts = np.flatnonzero(np.diff(values, prepend=-1))
+    lengths = np.diff(starts, append=len(values))
+    return list(zip(values[starts].tolist(), lengths.tolist(), strict=True))
 
 
 def _check_index(root: Path, split: str, expected: Expectation) -> Iterator[Difference]:
