@@ -1,12 +1,12 @@
-"""What does each step cost at N records, in CPU time and memory? Is any of it more than linear?
+"""What does each step cost at N records, in CPU time and memory? Is any more than linear?
 
-Makes a train tarball of N tiny images (1,281,167 by default), each of its own bytes, and takes it the
-whole way: convert to A (webdataset, seekable, 2,300 records a shard) in its parts, open A, look at a
-record in its middle, verify it, convert it to B (lmdb), damage one record of A and repair it from
-the tarball. Each command runs in a process of its own. CPU time is that of a command and all its
-workers, so other work on the machine does not count; memory is the peak of its largest process.
-With several numbers of records, the last column is the growth of the CPU time from the first to the
-last, 1 being linear. The last line is one JSON document.
+Makes a train tarball of N tiny images (1,281,167 by default), each of its own bytes, and takes it
+the whole way: convert it to A (webdataset, seekable, 2,300 records per shard) in its parts, open A,
+look at a record in its middle, verify it, convert it to B (lmdb), damage one record of A and repair
+it from the tarball. Each command runs in a process of its own. CPU time is that of a command and
+all its workers, so other work on the machine does not count; memory is the peak of its largest
+process. With several numbers of records, the last column is the exponent by which the CPU time
+grows from the first to the last, 1 being linear. The last line is one JSON document.
 
     python benchmarks/bench_scale.py FOLDER [--records N ...] [--workers N] [--keep]
 """

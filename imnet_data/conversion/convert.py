@@ -28,7 +28,7 @@ from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.arguments import StrPath
@@ -168,7 +168,19 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
         name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
         for name, records in source.splits.items()
     }
+    if one_shard:
+        notes += _one_file(format_name, plans)
     return Conversion(source, format_name, resolved, classes, plans, tuple(notes))
+
+
+def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]:
+    """Yield what it costs that a large split is in one file."""
+    large = [name for name, planned in plans.items() if planned.nbytes > plan.DEFAULT_SHARD_NBYTES]
+    if large:
+        yield (
+            f"{' and '.join(large)}: {format_name} has one file per split, so one process writes "
+            "it, and a run that is stopped begins it again; --shard-size SIZE makes several files"
+        )
 
 
 _IMAGE_FOLDER = (

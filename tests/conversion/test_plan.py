@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imnet_data.conversion import plan
+from imnet_data.conversion.convert import plan_conversion
 from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
 from imnet_data.dataset.description import Options
 from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record
+from imnet_data.sources import Source
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
 
@@ -117,3 +119,19 @@ def test_a_class_list_has_wnids_once_each() -> None:
     assert plan.class_list(["found"], None, splits) == ("n00000001", "n00000002")
     assert plan.class_list(None, ["n2", "n1"], splits) == ("n1", "n2")
     assert len(plan.class_list(None, None, splits)) == 1000
+
+
+def planned_notes(format_name: str, image_nbytes: int, **options: int) -> tuple[str, ...]:
+    records = Listed([(f"k{number}", CLASSES[0], image_nbytes) for number in range(1000)])
+    source = Source({"train": records}, CLASSES[:1], (), ())
+    made = plan_conversion(source, format_name=format_name, options=Options(**options))  # type: ignore[arg-type]
+    return made.notes
+
+
+@pytest.mark.parametrize("format_name", ["beton", "caffe"])
+def test_a_large_split_that_becomes_one_file_is_noted(format_name: str) -> None:
+    [note] = planned_notes(format_name, 1 << 19, limit=999)
+    assert note.startswith(f"train: {format_name} has one file per split, so one process writes it")
+    assert planned_notes(format_name, 1 << 19, limit=999, shard_nbytes=1 << 28) == ()
+    assert planned_notes(format_name, 1 << 17, limit=999) == ()
+    assert planned_notes("webdataset", 1 << 19, limit=999) == ()
