@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,10 +29,14 @@ class Buffers:
     def __init__(self, allocate: Callable[[int], NDArray[np.uint8]] | None = None) -> None:
         self._allocate = allocate or _empty
         self._buffers: list[NDArray[np.uint8]] = []
+        self._lock = threading.Lock()  # else two threads find the same buffer free
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return an array of `shape` that nobody else holds, with any content."""
-        nbytes = math.prod(shape)
+        with self._lock:
+            return self._take(shape, math.prod(shape))
+
+    def _take(self, shape: tuple[int, ...], nbytes: int) -> NDArray[np.uint8]:
         free = [position for position in range(len(self._buffers)) if self._is_free(position)]
         for position in free:
             if len(self._buffers[position]) >= nbytes:

@@ -12,6 +12,7 @@ Pillow's pixels, too, and is counted in `damaged`; any other damage is an error.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections import deque
 from itertools import islice
@@ -101,6 +102,7 @@ class CpuLoader(Ranked):
         self._batches_ahead = batches_ahead
         self._on_error = on_error
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._counting = threading.Lock()
         self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(thread_count)
 
@@ -109,6 +111,8 @@ class CpuLoader(Ranked):
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """Return the batches of epoch `number` from batch `start` on.
+
+        Several threads may iterate one loader, each the epochs that it has asked for.
 
         Raises:
             ImageError: if the bytes of an image are damaged.
@@ -137,7 +141,8 @@ class CpuLoader(Ranked):
                 done = under_way.popleft()
                 for item in islice(work, 1):
                     under_way.append(self._submit(*item))
-                batch = self._finish(done, faults)
+                with self._counting:
+                    batch = self._finish(done, faults)
                 skipped += len(done.indices) - len(batch.indices)
                 del done  # the caller alone is to hold the images
                 yield batch

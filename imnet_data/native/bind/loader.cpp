@@ -58,11 +58,6 @@ class PyBatchLoader {
   PyBatchLoader& operator=(const PyBatchLoader&) = delete;
 
   ~PyBatchLoader() {
-    // the threads are not in a forked child: there is nothing to join, and no lock to trust
-    if (getpid() != pid_) {
-      new std::shared_ptr<BatchLoader>(loader_);
-      return;
-    }
     close();
   }
 
@@ -122,7 +117,7 @@ class PyBatchLoader {
   }
 
   void cancel(uint64_t ticket) {
-    if (loader_ == nullptr) return;  // closing has cancelled all
+    if (loader_ == nullptr || getpid() != pid_) return;  // nothing is under way
     const std::shared_ptr<BatchLoader> loader = get();
     const auto found = pending_.find(ticket);
     if (found == pending_.end()) return;
@@ -136,8 +131,12 @@ class PyBatchLoader {
 
   void close() {
     if (loader_ == nullptr) return;
-    const std::shared_ptr<BatchLoader> loader = get();
-    loader_.reset();
+    const std::shared_ptr<BatchLoader> loader = std::move(loader_);
+    // the threads are not in a forked child: there is nothing to join, and no lock to trust
+    if (getpid() != pid_) {
+      new std::shared_ptr<BatchLoader>(loader);
+      return;
+    }
     {
       const Unlocked unlocked;
       loader->close();
