@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from imnet_data.archives import tar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
+from imnet_data.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,9 @@ class Container(Protocol):
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read, once it was walked."""
+
+    def identity(self) -> str:
+        """Return a text that is another when what was walked is replaced or written to."""
 
     def close(self) -> None:
         """Close files."""
@@ -159,6 +163,10 @@ class Tar:
         """Return name and size in bytes of what was read."""
         return [(self.name, self._nbytes)]
 
+    def identity(self) -> str:
+        """Return what tells the file from another."""
+        return files.identity(self.path)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -228,6 +236,10 @@ class GzippedTar:
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
         return [(self.name, self._nbytes)]
+
+    def identity(self) -> str:
+        """Return what tells the file from another."""
+        return files.identity(self.path)
 
     def close(self) -> None:
         """Close the file."""

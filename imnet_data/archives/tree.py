@@ -8,6 +8,7 @@ Python strings. Links are followed, as people make subsets of them; a loop of li
 from __future__ import annotations
 
 import bisect
+import hashlib
 import os
 import stat
 from functools import partial
@@ -52,11 +53,13 @@ class Tree:
         self._next_place = 0
         self._sizes: list[tuple[str, int]] = []
         self.hidden_folders: list[str] = []  # that were not gone into
+        self._identity = hashlib.sha256()  # of path, size and time of each file
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
         for file in self._files:
             nbytes = regular_nbytes(file)
+            self._identify(file.name, file.stat())
             self._sizes.append((file.name, nbytes))
             if _is_class_archive(file.name):
                 yield from self._archive(str(file), nbytes, f"{file.stem}/")
@@ -96,13 +99,19 @@ class Tree:
         place = self._keep(folder, [item.name for item in files])
         before = f"{prefix}/" if prefix else ""
         for at, item in enumerate(files):
+            self._identify(f"{before}{item.name}", item.stat())
             yield Entry(f"{before}{item.name}", place + at, _nbytes(item))
         for item in archives:
+            self._identify(f"{before}{item.name}", item.stat())
             stem = item.name.removesuffix(".tar")
             yield from self._archive(item.path, _nbytes(item), f"{before}{stem}/")
         for item in folders:
             if is_wnid(item.name) or not branch.classes_only:
                 yield from self._walk(item.path, f"{before}{item.name}", branch, (*above, here))
+
+    def _identify(self, path: str, status: os.stat_result) -> None:
+        told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        self._identity.update(os.fsencode(told))
 
     def _archive(self, path: str, nbytes: int, prefix: str) -> Iterator[Entry]:
         start = self._next_place
@@ -159,6 +168,10 @@ class Tree:
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
         return self._sizes
+
+    def identity(self) -> str:
+        """Return what tells the files that were walked from others: their paths, sizes, times."""
+        return self._identity.hexdigest()
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data.archives import tar
 from imnet_data.archives.containers import FIRST_NBYTES, Entry, pread_all
 from imnet_data.errors import SourceError
+from imnet_data.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,6 +171,10 @@ class Zip:
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
         return [(self.name, self.extent)]
+
+    def identity(self) -> str:
+        """Return what tells the file from another."""
+        return files.identity(self.path)
 
     def close(self) -> None:
         """Close the file."""

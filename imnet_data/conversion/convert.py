@@ -7,15 +7,14 @@ last, so that a folder without dataset.json is never taken for a dataset.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import os
 import shutil
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments, formats
-from imnet_data.conversion import finish, journal, plan, shard, staging
+from imnet_data.conversion import agreement, finish, journal, plan, shard, staging
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
@@ -211,22 +210,24 @@ def _written(conversion: Conversion) -> list[str]:
 
 def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) -> Description:
     if opened.is_dataset(out):
-        return _already_done(conversion, out)
+        return agreement.already_done(conversion, out)
     stage = out / staging.NAME
-    plan_json = _agreed_plan(conversion, stage / _PLAN)
-    same_boot = staging.is_of_this_boot(stage)
+    plan_json = agreement.agreed_plan(conversion, stage / _PLAN)
+    trusted = staging.is_trusted(stage)
     if opened.is_dataset(stage):  # an earlier run was stopped while it moved things into place
-        if same_boot or any((out / split).exists() for split in conversion.plans):
+        if trusted or any((out / split).exists() for split in conversion.plans):
             return staging.move_into_place(stage, out)
         (stage / description.FILE_NAME).unlink()  # not all of it may be on disk
     writing = planned_writing(conversion, stage)
-    if not same_boot:
+    if not trusted:
         _forget_what_is_lost(writing)
+        staging.trust(stage)
     waiting = [job for job in writing.jobs() if not journal.is_whole(writing.journal(job))]
     _check_space(conversion, waiting, out)
     files.write_whole(stage / _PLAN, plan_json)
     make_folders(writing)
     write_shards(writing, waiting, workers, progress)
+    agreement.agreed_plan(conversion, stage / _PLAN)  # the source may have changed meanwhile
     finish.finish(
         writing,
         name=conversion.source.name,
@@ -241,7 +242,7 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
 
 
 def _forget_what_is_lost(writing: Writing) -> None:
-    """Look at all that is done: the machine went down since, and may not have written it all."""
+    """Look at all that is done: the disk failed, or the machine went down, and some may be lost."""
     for job in writing.jobs():
         head = writing.journal(job)
         if head.exists() and not shard.is_whole(writing, job):
@@ -312,71 +313,6 @@ def _check_space(
             f"{out}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
             "make room, or choose another place"
         )
-
-
-def _agreed_plan(conversion: Conversion, path: Path) -> bytes:
-    """Return what is being done, checked to be what an earlier run began, if there was one."""
-    document = {
-        "version": description.VERSION,
-        "format": conversion.format_name,
-        "options": conversion.options.to_json(),
-        "classes": conversion.classes,
-        "splits": {
-            split: [planned.listing_sha256, planned.shard_count]
-            for split, planned in conversion.plans.items()
-        },
-    }
-    content = (json.dumps(document, indent=1) + "\n").encode()
-    if not path.exists() or path.read_bytes() == content:
-        return content
-    asked = json.loads(content)
-    try:
-        began = dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ConvertError(f"{path}: is damaged ({error}); add --force to begin again") from error
-    differing = [
-        _difference(name, began.get(name), asked[name])
-        for name in document
-        if asked[name] != began.get(name)
-    ]
-    raise ConvertError(
-        f"{path.parent.parent}: holds an unfinished conversion with other "
-        f"{' and '.join(differing)}; run the command that began it, or add --force to throw it away"
-    )
-
-
-def _already_done(conversion: Conversion, out: Path) -> Description:
-    about = description.read(out)
-    differing = [
-        _difference(name, have, want)
-        for name, have, want in (
-            ("name", about.name, conversion.source.name),
-            ("format", about.format, conversion.format_name),
-            ("options", about.options.to_json(), conversion.options.to_json()),
-            ("classes", about.classes, conversion.classes),
-            ("sources", about.sources, tuple(tuple(file) for file in conversion.source.files)),
-            ("splits", list(about.splits), list(conversion.plans)),
-        )
-        if have != want
-    ]
-    if differing:
-        raise ConvertError(
-            f"{out}: holds a dataset made with other {' and '.join(differing)}; "
-            "choose another OUT, or add --force to throw it away"
-        )
-    return about
-
-
-def _difference(name: str, have: Any, want: Any) -> str:
-    """Name what differs, with its values where they are short."""
-    if isinstance(have, dict) and isinstance(want, dict) and name == "options":
-        differing = [key for key in {**have, **want} if have.get(key) != want.get(key)]
-        told = (
-            key if key == "classes" else f"{key} {have.get(key)}, not {want.get(key)}"
-            for key in differing
-        )
-        return f"{name} ({'; '.join(told)})"
-    return f"{name} ({have}, not {want})" if isinstance(have, str) else name
 
 
 def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:

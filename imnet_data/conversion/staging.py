@@ -7,6 +7,7 @@ without dataset.json is never taken for a dataset, and a run that is killed whil
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -51,6 +52,10 @@ def held(out: Path) -> Iterator[Path]:
             _remove_going(out)
             try:
                 yield stage
+            except OSError as error:
+                if error.errno == errno.EIO:
+                    doubt(stage)
+                raise
             finally:
                 _remove_unused(out)
     except OSError as error:
@@ -169,6 +174,7 @@ def _remove_unused(out: Path) -> None:
 def move_into_place(stage: Path, out: Path) -> Description:
     """Rename a finished dataset from the stage to `out`, as far as an earlier run has not."""
     about = description.read(stage)
+    doubt(stage)  # until it is synced: after a failure a file may have lost what was written
     sync_disk_of(stage)
     for name in (*about.splits, LABELS, SUMS, description.FILE_NAME):
         if name == description.FILE_NAME:
@@ -179,12 +185,23 @@ def move_into_place(stage: Path, out: Path) -> Description:
     return about
 
 
-def is_of_this_boot(stage: Path) -> bool:
-    """Return whether the stage was written since the machine started; note the present boot."""
-    path, boot = stage / _BOOT, Path(_BOOT_ID).read_text()
-    same = not path.exists() or path.read_text() == boot
-    path.write_text(boot)
-    return same
+def is_trusted(stage: Path) -> bool:
+    """Return whether all that was written to the stage can be trusted to be there.
+
+    That is so if the machine has not started again since, and no write has failed.
+    """
+    path = stage / _BOOT
+    return path.exists() and path.read_text() == Path(_BOOT_ID).read_text()
+
+
+def trust(stage: Path) -> None:
+    """Have later runs go on from what is on the stage without hashing it."""
+    (stage / _BOOT).write_text(Path(_BOOT_ID).read_text())
+
+
+def doubt(stage: Path) -> None:
+    """Have the next run hash all that is on the stage."""
+    (stage / _BOOT).unlink(missing_ok=True)
 
 
 def sync_disk_of(folder: Path) -> None:

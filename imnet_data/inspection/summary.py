@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,9 +96,10 @@ class RecordSummary:
     boxes: tuple[tuple[int, int, int, int], ...]
     shard: str  # path below the dataset's folder
     offset: int
-    stored_as: str  # "jpeg" or "pixels"
-    sha256: str  # of what is stored, as the manifest has it
-    is_sound: bool  # whether the bytes in the shard have this hash
+    stored_as: str  # "original", "seekable" or "pixels"
+    sha256: str  # of the JPEG, as the manifest has it
+    stored_sha256: str  # of the bytes in the shard, likewise
+    is_sound: bool  # whether the bytes in the shard, and the JPEG restored from them, have these
 
 
 def summary(path: StrPath) -> Summary:
@@ -201,6 +202,7 @@ def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordS
         told = _of_entry(opened, position, entry, content)
         if told.is_sound and entry.stored == "seekable":
             content = jpeg.restore(content)
+            told = replace(told, is_sound=_sha256(content) == told.sha256)
         return told, content
 
 
@@ -220,7 +222,7 @@ def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
 
 
 def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> RecordSummary:
-    expected = entry.stored_sha256 or entry.sha256
+    stored_sha256 = entry.stored_sha256 or entry.sha256
     path = opened.shard_paths[entry.shard]
     return RecordSummary(
         split=opened.split,
@@ -238,9 +240,14 @@ def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> R
         shard=path.relative_to(opened.root).as_posix(),
         offset=entry.offset,
         stored_as=entry.stored or "original",
-        sha256=expected,
-        is_sound=hashlib.sha256(content).hexdigest() == expected,
+        sha256=entry.sha256,
+        stored_sha256=stored_sha256,
+        is_sound=_sha256(content) == stored_sha256,
     )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _labels(opened: Dataset, wnid: str) -> dict[str, int]:

@@ -157,7 +157,13 @@ def record_text(told: RecordSummary) -> str:
         ("fix", told.fix and f"{told.fix} (as published: {told.published_nbytes:,} bytes)"),
         ("boxes", "; ".join(",".join(map(str, box)) for box in told.boxes)),
         ("place", f"{place}, stored as {told.stored_as}"),
-        ("sha256", told.sha256),
-        ("bytes", "sound: they have this hash" if told.is_sound else "DAMAGED: another hash"),
+        ("sha256", f"{told.sha256} (of the {_sha256_of(told)})"),
+        ("stored_sha256", f"{told.stored_sha256} (of the bytes in the shard)"),
+        ("bytes", "sound: as these hashes say" if told.is_sound else "DAMAGED: another hash"),
     ]
-    return "\n".join(f"{name:<8}{value}" for name, value in rows if value)
+    return "\n".join(f"{name:<15}{value}" for name, value in rows if value)
+
+
+def _sha256_of(told: RecordSummary) -> str:
+    kinds = {"seekable": "JPEG that is restored", "pixels": "JPEG that was decoded to them"}
+    return kinds.get(told.stored_as, "image")

@@ -13,10 +13,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments
-from imnet_data.dataset.layout import require_split
+from imnet_data.dataset import description
+from imnet_data.dataset.layout import SUMS, require_split
 from imnet_data.errors import SourceError, SplitError
 from imnet_data.imagenet.labels import ilsvrc2012_wnids
 from imnet_data.imagenet.variants import ILSVRC2012
+from imnet_data.machine import files
 from imnet_data.machine.progress import no_progress, steps
 from imnet_data.sources import find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
@@ -56,6 +58,14 @@ class Source(NamedTuple):
     name: str = ILSVRC2012  # or a variant's
     found: tuple[FoundIn, ...] = ()  # what each file and folder holds
     left_out: Mapping[str, Reason] = MappingProxyType({})  # sorted
+    dataset: Path | None = None  # where `splits` are those of a dataset
+
+    def identities(self) -> dict[str, str]:
+        """Return what tells the files that are read from others, and the path of each."""
+        if self.dataset is not None:
+            described = (self.dataset / name for name in (description.FILE_NAME, SUMS))
+            return {files.identity(path): str(path) for path in described if path.is_file()}
+        return {each.identity(): str(each.path) for each in self.containers}
 
     def close(self) -> None:
         """Close files; the splits cannot be read afterwards."""

@@ -16,8 +16,10 @@ from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from imnet_data.imagenet.facts import OfficialFile
     from imnet_data.machine.progress import Progress
@@ -95,9 +97,10 @@ def _check_train(split: str, columns: Columns) -> Iterator[str]:
         yield f"{len(extra)} classes are not of ILSVRC2012: {_some(extra)}"
     assert published.class_counts is not None
     least, most = published.class_counts[0], published.class_counts[-1]
-    for wnid, count in zip(wnids.tolist(), counts.tolist(), strict=True):
-        if not least <= count <= most:
-            yield f"{wnid.decode()} has {count} images, classes have {least} to {most}"
+    odd = (counts < least) | (counts > most)
+    if odd.any():
+        told = [b"%s %d" % pair for pair in zip(wnids[odd], counts[odd], strict=True)]
+        yield f"{len(told)} classes do not have {least} to {most} images: {_some(told)}"
 
 
 def _check_numbered(split: str, columns: Columns) -> Iterator[str]:
@@ -111,7 +114,7 @@ def _check_numbered(split: str, columns: Columns) -> Iterator[str]:
         yield f"{len(extra)} images are not of ILSVRC2012's {split}: {_some(extra)}"
 
 
-def _some(names: np.ndarray[tuple[int, ...], np.dtype[np.bytes_]]) -> str:
+def _some(names: Sequence[bytes] | NDArray[np.bytes_]) -> str:
     more = " ..." if len(names) > _NAMED else ""
     return ", ".join(name.decode() for name in names[:_NAMED]) + more
 

@@ -37,5 +37,5 @@ def open_any(
     files = tuple(sources.SourceFile(*file) for file in about.sources)
     left_out = {name: Reason(count, str(paths[0])) for name, count in about.left_out.items()}
     return sources.Source(
-        dict(splits), about.classes, files, (), name=about.name, left_out=left_out
+        dict(splits), about.classes, files, (), name=about.name, left_out=left_out, dataset=paths[0]
     )

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import resource
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,136 @@ def test_what_a_machine_that_went_down_has_lost_is_written_again(
     subprocess.run(command(tarballs, out, format_name), check=True)
     assert sums(out) == sums(made[format_name])
     assert verify(out) == []
+
+
+FAILING_SYNC = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int syncfs(int descriptor) {
+    if (access(FAILED, F_OK)) {
+        fclose(fopen(FAILED, "w"));
+        errno = EIO;
+        return -1;
+    }
+    return ((int (*)(int))dlsym(RTLD_NEXT, "syncfs"))(descriptor);
+}
+"""
+
+
+def test_after_a_sync_that_failed_all_that_was_written_is_hashed(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, format_name: str, command: Command
+) -> None:
+    """The system has dropped what it could not write, and says so once."""
+    source, library, failed = (tmp_path / name for name in ("sync.c", "sync.so", "failed"))
+    source.write_text(FAILING_SYNC)
+    words = ["cc", "-shared", "-fPIC", f'-DFAILED="{failed}"', str(source), "-o", str(library)]
+    subprocess.run(words, check=True)
+    out = tmp_path / "out"
+    run = partial(subprocess.run, command(tarballs, out, format_name), text=True)
+    stopped = run(env=os.environ | {"LD_PRELOAD": str(library)}, capture_output=True, check=False)
+    assert failed.exists()
+    assert stopped.returncode == 1
+    assert "cannot be written (Input/output error)" in stopped.stderr
+    stage = out / staging.NAME
+    assert (stage / "dataset.json").exists()
+    lost = max((stage / "train").rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
+    lost.write_bytes(bytes(lost.stat().st_size))
+    run(check=True)
+    assert sums(out) == sums(made[format_name])
+    assert verify(out) == []
+
+
+def test_a_run_that_is_killed_while_it_hashes_leaves_the_doubt(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path
+) -> None:
+    stage = tmp_path / "out" / staging.NAME
+    shutil.copytree(made["lmdb"], stage)
+    assert not staging.is_trusted(stage)
+    assert not staging.is_trusted(stage)
+    staging.trust(stage)
+    assert staging.is_trusted(stage)
+
+
+def stop(words: list[str], out: Path, shards: int) -> None:
+    """Run a command until it has written some shards."""
+    process = subprocess.Popen([*words, "--workers", "1"], stderr=subprocess.DEVNULL)
+    while len(list(out.glob(".part/journals/*.json"))) < shards and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def other_bytes(path: Path, *, at: int) -> None:
+    """Change one byte of a file, and nothing else that is to be seen from outside."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.mark.parametrize("kind", ["tarballs", "folder", "dataset"])
+@pytest.mark.parametrize("seen_by", ["time", "bytes"])
+def test_a_source_that_has_changed_does_not_go_on(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, kind: str, seen_by: str, command: Command
+) -> None:
+    given = {"tarballs": tarballs, "folder": made["folder"], "dataset": made["tfrecord"]}[kind]
+    source = Path(shutil.copytree(given, tmp_path / "source"))
+    if kind == "folder":  # without this, it would be a dataset
+        for name in ("dataset.json", "labels.tsv", "SHA256SUMS"):
+            (source / name).unlink()
+    pattern = {"tarballs": "*_train.tar", "folder": "train/*/*.JPEG", "dataset": "SHA256SUMS"}[kind]
+    changed = min(source.glob(pattern))
+    if seen_by == "bytes" and kind == "folder":
+        pytest.skip("of the files in a folder, names, sizes and times are looked at")
+    out = tmp_path / "out"
+    words = command(source, out, "webdataset", "--classes", "found")
+    stop(words, out, 3)
+    times = changed.stat()
+    other_bytes(changed, at=1_900 if kind == "tarballs" else 10)
+    if seen_by == "bytes":
+        os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    refused = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    named = source if kind == "folder" else changed
+    assert f"its source has changed since that began: {named}" in refused.stderr, refused.stderr
+    assert "add --force to begin anew" in refused.stderr
+    subprocess.run([*words, "--force"], check=kind != "dataset")
+    if kind != "dataset":
+        assert verify(out) == []
+
+
+def test_a_source_that_changes_while_it_is_converted_is_refused_at_the_end(
+    tarballs: Path, tmp_path: Path, command: Command
+) -> None:
+    source, out = Path(shutil.copytree(tarballs, tmp_path / "source")), tmp_path / "out"
+    words = command(source, out, "webdataset", "--workers", "1")
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob(".part/journals/*.json")) and process.poll() is None:
+        time.sleep(0.001)
+    other_bytes(source / "ILSVRC2012_img_val.tar", at=700)
+    _, message = process.communicate()
+    assert process.returncode == 1
+    assert "its source has changed since that began" in message
+    assert not (out / "dataset.json").exists()
+
+
+def test_a_finished_dataset_whose_source_has_other_records_says_so(
+    tarballs: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    convert([tarballs], source, format="folder", options=Options(limit=9))
+    for name in ("dataset.json", "labels.tsv", "SHA256SUMS"):
+        (source / name).unlink()
+    options = Options(classes=("found",), bad="keep")
+    about = convert([source], out, options=options)
+    assert convert([source], out, options=options) == about
+    one, other = sorted((source / "val").rglob("*.JPEG"))[:2]
+    for path, content in ((one, one.read_bytes() + b"x"), (other, other.read_bytes()[:-1])):
+        path.write_bytes(content)  # so that the folder's size is what it was
+    with pytest.raises(ConvertError, match="its source has changed: val has images with other"):
+        convert([source], out, options=options)

@@ -189,9 +189,23 @@ def test_record_is_found_by_key_in_any_split_and_saved_as_published(source, tmp_
     assert result.exit_code == 0, result.output
     assert saved.read_bytes() == published
     assert hashlib.sha256(published).hexdigest() in result.stdout
-    assert "label   sorted 1, tf 2, ilsvrc 450" in result.stdout
+    assert re.search("^label +sorted 1, tf 2, ilsvrc 450$", result.stdout, re.MULTILINE)
     assert "goldfish, Carassius auratus" in result.stdout
     assert "sound" in result.stdout
+
+
+@pytest.mark.parametrize("format", ["webdataset", "lmdb", "folder"])
+def test_record_has_the_hash_of_what_is_stored_and_of_what_is_saved(made, tmp_path, format):
+    with Dataset.open(made[format], "train") as dataset:
+        row = int(np.argmax(dataset.index.stored))  # one that is seekable, where there is one
+        stored = hashlib.sha256(dataset.stored(row)).hexdigest()
+    result = invoke(made[format], "--record", row, "--split", "train", "--save", tmp_path / "a.jpg")
+    saved = hashlib.sha256((tmp_path / "a.jpg").read_bytes()).hexdigest()
+    assert (stored != saved) == (format != "folder")
+    assert f"\nsha256         {saved} (of the " in result.stdout
+    assert f"\nstored_sha256  {stored} (of the bytes in the shard)\n" in result.stdout
+    told = json.loads(invoke(made[format], "--record", row, "--split", "train", "--json").stdout)
+    assert (told["sha256"], told["stored_sha256"]) == (saved, stored)
 
 
 def test_record_is_found_by_position(root):

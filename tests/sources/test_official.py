@@ -22,12 +22,13 @@ def test_the_table_has_one_row_a_file_and_whole_hashes():
 def test_all_differences_of_a_small_train_archive_are_reported(tmp_path):
     path = layouts.official(tmp_path) / "ILSVRC2012_img_train.tar"
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    size, hashed, count, missing, *classes = check_official(path)
+    size, hashed, count, missing, short = check_official(path)
     assert size == (f"has {path.stat().st_size} bytes, the official file has 147897477120")
     assert hashed.startswith(f"md5 is {md5}, published is 1d675b47d978889d74fa0da5")
     assert count == "has 18 images of train, ILSVRC2012 has 1281167"
     assert "994 of the 1000 classes are missing: n01440764, " in missing
-    assert classes == [f"{wnid} has 3 images, classes have 732 to 1300" for wnid in layouts.CLASSES]
+    told = ", ".join(f"{wnid} 3" for wnid in sorted(layouts.CLASSES)[:5])
+    assert short == f"6 classes do not have 732 to 1300 images: {told} ..."
 
 
 def test_only_the_structure_is_compared_where_the_name_is_not_known(tmp_path):

@@ -1,0 +1,116 @@
+"""Whether a command is the one that began, or made, what is at OUT, and from the same bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imnet_data.dataset import description, opened
+from imnet_data.errors import ConvertError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imnet_data.conversion.convert import Conversion
+    from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.dataset.description import Description
+
+
+def agreed_plan(conversion: Conversion, path: Path) -> bytes:
+    """Return what is being done, checked to be what an earlier run began, if there was one.
+
+    Raises:
+        ConvertError: if another command began it, or the source has changed since.
+    """
+    identities = conversion.source.identities()
+    document = {
+        "version": description.VERSION,
+        "format": conversion.format_name,
+        "options": conversion.options.to_json(),
+        "classes": conversion.classes,
+        "splits": {
+            split: [planned.listing_sha256, planned.shard_count]
+            for split, planned in conversion.plans.items()
+        },
+        "sources": sorted(identities),
+    }
+    content = (json.dumps(document, indent=1) + "\n").encode()
+    if not path.exists() or path.read_bytes() == content:
+        return content
+    asked = json.loads(content)
+    try:
+        began = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConvertError(f"{path}: is damaged ({error}); add --force to begin again") from error
+    differing = [name for name in document if asked[name] != began.get(name)]
+    before = json.dumps(began.get("sources"))
+    changed = sorted(path for identity, path in identities.items() if identity not in before)
+    if changed and {*differing} <= {"splits", "sources"}:
+        raise ConvertError(
+            f"{path.parent.parent}: holds an unfinished conversion, and its source has changed "
+            f"since that began: {', '.join(changed)}; what is done would not fit what is to come: "
+            "add --force to begin anew, or give the source as it was"
+        )
+    told = [_difference(name, began.get(name), asked[name]) for name in differing]
+    raise ConvertError(
+        f"{path.parent.parent}: holds an unfinished conversion with other "
+        f"{' and '.join(told)}; run the command that began it, or add --force to throw it away"
+    )
+
+
+def already_done(conversion: Conversion, out: Path) -> Description:
+    """Return what the dataset at `out` says of itself, checked to be what the command makes.
+
+    Raises:
+        ConvertError: if it is another, or the source has other records than it had.
+    """
+    about = description.read(out)
+    differing = [
+        _difference(name, have, want)
+        for name, have, want in (
+            ("name", about.name, conversion.source.name),
+            ("format", about.format, conversion.format_name),
+            ("options", about.options.to_json(), conversion.options.to_json()),
+            ("classes", about.classes, conversion.classes),
+            ("sources", about.sources, tuple(tuple(file) for file in conversion.source.files)),
+            ("splits", list(about.splits), list(conversion.plans)),
+        )
+        if have != want
+    ]
+    if differing:
+        raise ConvertError(
+            f"{out}: holds a dataset made with other {' and '.join(differing)}; "
+            "choose another OUT, or add --force to throw it away"
+        )
+    for split, planned in conversion.plans.items():
+        with opened.Dataset(out, split, about) as dataset:
+            same = _has_records_of(planned, dataset)
+        if not same:
+            raise ConvertError(
+                f"{out}: its source has changed: {split} has images with other names, classes or "
+                "sizes now; choose another OUT, or add --force to throw it away"
+            )
+    return about
+
+
+def _has_records_of(planned: SplitPlan, dataset: opened.Dataset) -> bool:
+    """Return whether a dataset has the keys, wnids and published sizes of a plan, in its order."""
+    source, rows, made = planned.records.listing, planned.rows, dataset.listing
+    if dataset.split_description.skipped:  # those are in the source alone
+        rows = rows[np.isin(source.keys[rows], made.keys)]
+    pairs = zip(source, made, strict=True)
+    return all(np.array_equal(column[rows], kept) for column, kept in pairs)
+
+
+def _difference(name: str, have: Any, want: Any) -> str:
+    """Name what differs, with its values where they are short."""
+    if isinstance(have, dict) and isinstance(want, dict) and name == "options":
+        differing = [key for key in {**have, **want} if have.get(key) != want.get(key)]
+        told = (
+            key if key == "classes" else f"{key} {have.get(key)}, not {want.get(key)}"
+            for key in differing
+        )
+        return f"{name} ({'; '.join(told)})"
+    return f"{name} ({have}, not {want})" if isinstance(have, str) else name
