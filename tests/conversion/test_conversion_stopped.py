@@ -354,7 +354,7 @@ def test_a_source_that_changes_while_it_is_converted_is_refused_at_the_end(
     source, out = Path(shutil.copytree(tarballs, tmp_path / "source")), tmp_path / "out"
 
     def write_to_source(step: Step) -> None:
-        if step.name == "convert":
+        if step.task == "convert":
             other_bytes(source / "ILSVRC2012_img_val.tar", at=700)
 
     with pytest.raises(ConvertError, match=r"source has changed since that began: .*_val\.tar;"):
