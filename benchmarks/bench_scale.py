@@ -162,8 +162,11 @@ def report(results):
         row = [
             f"{seconds:9.2f} s {mb:7,.0f} MB" for seconds, mb in (r[step] for r in results.values())
         ]
-        growth = np.log(results[counts[-1]][step][0] / first) / np.log(counts[-1] / counts[0])
-        print(f"{step:22}", *row, f"{growth:6.2f}" if len(counts) > 1 else "")
+        growth = ""
+        if len(counts) > 1:
+            ratio = results[counts[-1]][step][0] / first
+            growth = f"{np.log(ratio) / np.log(counts[-1] / counts[0]):6.2f}"
+        print(f"{step:22}", *row, growth)
 
 
 def main():

@@ -90,7 +90,7 @@ class _Repair(NamedTuple):
         replaced = set[str]()
         if not damaged & {*manifests, layout.SUMS, description.FILE_NAME}:
             self._write(list(self._damaged_shards(differences)))
-            replaced |= self._derive()
+            replaced |= self._derive(damaged)
         if damaged - replaced:
             replaced |= self._write_all()
         return replaced
@@ -130,7 +130,7 @@ class _Repair(NamedTuple):
                         "had; nothing is changed: give the source that it was made from"
                     )
 
-    def _derive(self) -> set[str]:
+    def _derive(self, damaged: Collection[str]) -> set[str]:
         """Replace shards by those on the stage, then what follows from shards and manifests."""
         replaced = set[str]()
         staging.sync_disk_of(self.writing.stage)
@@ -139,10 +139,9 @@ class _Repair(NamedTuple):
             replaced |= _replace(self.writing.stage / split, self.root / split, f"{split}/")
             sides = self.writing.format.split_side_files(split, layout.summaries(said))
             contents |= {f"{split}/{name}": content for name, content in sides.items()}
-            expected = expect(self.root / split, self.about.classes, workers=self.workers)
-            contents[f"{split}/{index_file.FILE_NAME}"] = index_file.to_bytes(
-                expected.columns, version=self.about.version
-            )
+            if (file := f"{split}/{index_file.FILE_NAME}") in damaged:
+                expected = expect(self.root / split, self.about.classes, workers=self.workers)
+                contents[file] = index_file.to_bytes(expected.columns, version=self.about.version)
         for file, content in contents.items():
             path = self.root / file
             if not path.is_file() or path.read_bytes() != content:
