@@ -64,6 +64,7 @@ class Expanded(NamedTuple):
     archives: list[Path]
     trees: list[Tree]
     notes: list[str]
+    not_asked: list[Path]  # archives of boxes, where those are not wanted
 
 
 def split_of_name(name: str) -> str | None:
@@ -91,8 +92,8 @@ def expand(path: Path, *, split: str | None, boxes: bool) -> Expanded:
         raise SourceError(f"{path}: {what}")
     regular_nbytes(path)
     if path.name in (META, GROUND_TRUTH, VAL_CSV, TRAIN_CSV):
-        return Expanded([], [Tree(path, [], [path])], [])
-    return Expanded([path], [], [])
+        return Expanded([], [Tree(path, [], [path])], [], [])
+    return Expanded([path], [], [], [])
 
 
 class _Folder:
@@ -103,6 +104,7 @@ class _Folder:
         self._split = split
         self._boxes = boxes
         self._notes: list[str] = []
+        self._not_asked: list[Path] = []
 
     def expanded(self) -> Expanded:
         archives = self._archives()
@@ -123,7 +125,7 @@ class _Folder:
                 box_branches, box_files = self._kaggle_boxes()
                 branches, files = branches + box_branches, files + box_files
         trees = [Tree(self._folder, branches, files)] if branches or files else []
-        return Expanded(archives, trees, self._notes)
+        return Expanded(archives, trees, self._notes, self._not_asked)
 
     def _is_wanted(self, path: Path) -> bool:
         return self._split in (None, split_of_name(path.name) or self._split)
@@ -145,7 +147,7 @@ class _Folder:
             self._notes.append(f"{path.name} is of another task and was left out")
         elif _matches(path, _BBOX):
             if not self._boxes:
-                self._notes.append(f"{path.name} was left out: boxes were not asked for")
+                self._not_asked.append(path)
             return self._boxes
         elif not _matches(path, _IMAGES + _DEVKIT + _WHOLE):
             self._notes.append(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 
+_NOT_ASKED = "boxes, left out without --boxes:"
+
+
 class FoundIn(NamedTuple):
     """What one file or folder holds."""
 
@@ -56,11 +59,10 @@ class Gathered:
             if find.is_class_archive(path.name) and path.exists() and not path.is_dir():
                 classes.append(path)  # there may be thousands, so they are one container
                 continue
-            archives, trees, notes = find.expand(
-                path, split=self._split, boxes=self._boxes is not None
-            )
-            self.notes += notes
-            for archive in archives:
+            expanded = find.expand(path, split=self._split, boxes=self._boxes is not None)
+            self.notes += expanded.notes
+            self.found += [FoundIn(str(left), {_NOT_ASKED: 1}) for left in expanded.not_asked]
+            for archive in expanded.archives:
                 if self._split in (None, find.split_of_name(archive.name) or self._split):
                     folder = spool_folder and self._spool_for(archive, spool_folder)
                     container, notes = find.open_archive(
@@ -68,7 +70,7 @@ class Gathered:
                     )
                     self.notes += notes
                     self._walk(container, progress, promised=find.promised_split(archive))
-            for tree in trees:
+            for tree in expanded.trees:
                 self._walk(tree, progress)
         if classes:
             tree = Tree(classes[0].parent, [], classes)
