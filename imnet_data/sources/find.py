@@ -284,11 +284,11 @@ def open_archive(
         SourceError: if it is no archive, or one of another tool.
     """
     container = peeked(path)
-    if not isinstance(container, GzippedTar):
-        return container, []
-    if not _holds_images(path) or spool_folder is None:
+    if not isinstance(container, GzippedTar) or spool_folder is None:
         return container, []
     container.close()
+    if not _holds_images(path):
+        return GzippedTar(path), []
     unpacked, note = spool.unpacked(path, spool_folder, progress=progress)
     return Tar(unpacked, packed=path), [note]
 
@@ -334,4 +334,6 @@ def _holds_images(path: Path) -> bool:
                 return True
             if suffix == "xml" or file == META:
                 return False
+            if first_bytes.is_image(container.first_bytes(entry.place, entry.nbytes)):
+                return True
     return False

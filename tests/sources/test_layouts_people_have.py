@@ -342,6 +342,13 @@ def test_gzipped_official_archives_in_a_folder_are_unpacked(tmp_path):
     assert found == {"train": layouts.everything()["train"]}
 
 
+def test_a_compressed_archive_of_images_without_suffixes_is_unpacked(tmp_path):
+    jpeg = b"\xff\xd8\xff" + bytes(3 << 20)
+    path = layouts.write_tar(tmp_path / "a.tar.gz", {f"train/{WNID}/{n}": jpeg for n in "ab"})
+    found = _read(path, spool=tmp_path / "spool")
+    assert found == {"train": [Record("a", WNID, jpeg), Record("b", WNID, jpeg)]}
+
+
 def test_two_compressed_archives_of_one_name_and_time_are_both_read(tmp_path):
     files = {"a": {f"train/{A}": b"a"}, "b": {f"val/{B}": b"b"}}
     paths = [layouts.write_tar(tmp_path / name / "images.tar.gz", files[name]) for name in files]
