@@ -19,10 +19,10 @@ from imnet_data.bench.options import BenchOptions
 from imnet_data.demo import demo
 from imnet_data.errors import SplitError
 from imnet_data.evaluation import Model, Protocol, evaluate
+from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.inspection import summary
 from imnet_data.machine import pool
 from imnet_data.sources import open_sources
-from imnet_data.sources.split_names import SPLITS
 from imnet_data.synth import synth, synth_from_folder
 
 RECIPE = EvalRecipe(resize=20, crop=16)

@@ -17,12 +17,12 @@ from imnet_data.dataset import description
 from imnet_data.dataset.layout import SUMS, require_split
 from imnet_data.errors import SourceError, SplitError
 from imnet_data.imagenet.labels import ilsvrc2012_wnids
+from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.machine import files
 from imnet_data.machine.progress import no_progress, steps
 from imnet_data.sources import find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
-from imnet_data.sources.split_names import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,11 +15,11 @@ from imnet_data.archives.tree import Branch, Tree, regular_nbytes
 from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
+from imnet_data.imagenet.split_names import known_names, split_of
 from imnet_data.sources import first_bytes
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
-from imnet_data.sources.split_names import known_names, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

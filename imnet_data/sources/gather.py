@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives.tree import Tree
 from imnet_data.errors import SourceError
+from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.sources import boxes as _boxes
 from imnet_data.sources import devkit, find, merge
 from imnet_data.sources.images import ImageRecords
 from imnet_data.sources.left_out import HIDDEN_FOLDERS, LeftOut
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
-from imnet_data.sources.split_names import SPLITS
 from imnet_data.sources.truth import Truth, val_wnids
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
-from imnet_data.sources.split_names import known_names, split_of
+from imnet_data.imagenet.split_names import known_names, split_of
 
 IMAGE_SUFFIXES = frozenset(
     {"jpeg", "jpg", "jpe", "jfif", "png", "gif", "bmp", "webp", "tif", "tiff"}

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
+from imnet_data.imagenet.split_names import known_names
 from imnet_data.sources import boxes, first_bytes, names
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.images import ColumnsBuilder
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, UNPACKED, LeftOut
-from imnet_data.sources.split_names import known_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

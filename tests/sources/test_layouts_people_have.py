@@ -15,9 +15,9 @@ from imnet_data.cli import main
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import SourceError, SplitError
+from imnet_data.imagenet.split_names import SPLITS, SYNONYMS, split_of
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
-from imnet_data.sources.split_names import SPLITS, SYNONYMS, split_of
 
 WNID, OTHER = layouts.CLASSES[:2]
 A, B = f"{WNID}/{WNID}_1.JPEG", f"{OTHER}/{OTHER}_2.JPEG"
