@@ -1,9 +1,13 @@
-"""The names that folders and archives of a split have: one table, for every kind of source."""
+"""The names that a split has in folders, archives and arguments: one table for all of them."""
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # small_classes are those of ImageNet-21k that have too few images to be validated
 SYNONYMS = {
@@ -28,6 +32,12 @@ def split_of(name: str) -> str:
     """Return the split that a folder or an archive (without its suffixes) is called as; or ""."""
     match = _NAME.fullmatch(name)
     return (match.lastgroup or "") if match else ""
+
+
+def among(name: str, splits: Collection[str]) -> str:
+    """Return `name`, or the one of `splits` that it is another name of."""
+    same = [split for split, names in SYNONYMS.items() if name in names and split in splits]
+    return same[0] if same and name not in splits else name
 
 
 def known_names() -> str:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.transforms import EvalRecipe, TrainRecipe
 
+OnError = Literal["raise", "skip"]
+
 _RECORDS_AT_ONCE = 4096  # whose boxes are computed together: NumPy's cost is by the call
 
 
@@ -82,7 +84,7 @@ class CpuLoader(Ranked):
         *,
         threads: int | None = None,
         batches_ahead: int = 2,
-        on_error: Literal["raise", "skip"] = "raise",
+        on_error: OnError = "raise",
         allocate: Callable[[int], NDArray[np.uint8]] | None = None,
         dataset: Dataset | None = None,
     ) -> None:

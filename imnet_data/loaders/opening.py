@@ -9,8 +9,8 @@ from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
 from imnet_data.imagenet.variants import refuse_training
 from imnet_data.loaders import ranks
-from imnet_data.loaders.cpu import CpuLoader
-from imnet_data.loaders.schedule import Schedule
+from imnet_data.loaders.cpu import CpuLoader, OnError
+from imnet_data.loaders.schedule import Last, Order, Schedule
 from imnet_data.loaders.source import source_of
 from imnet_data.machine import pool
 from imnet_data.transforms import EvalRecipe, TrainRecipe
@@ -33,6 +33,9 @@ def open_loader(
     seed: int = 0,
     rank: int | None = None,
     world_size: int | None = None,
+    order: Order | None = None,
+    last: Last | None = None,
+    on_error: OnError = "raise",
     threads: int | None = None,
     device: Literal["cpu"] = "cpu",
     decoder: Literal["cpu"] | None = None,
@@ -49,6 +52,9 @@ def open_loader(
     seed: int = 0,
     rank: int | None = None,
     world_size: int | None = None,
+    order: Order | None = None,
+    last: Last | None = None,
+    on_error: OnError = "raise",
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
@@ -64,15 +70,14 @@ def open_loader(
     seed: int = 0,
     rank: int | None = None,
     world_size: int | None = None,
+    order: Order | None = None,
+    last: Last | None = None,
+    on_error: OnError = "raise",
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
 ) -> CpuLoader | DaliLoader | TorchLoader:
     """Return the batches of one rank: shuffled to train with, each record exactly once to evaluate.
-
-    With a TrainRecipe, `order` and `last` of Schedule are "shuffled" and "drop"; with an EvalRecipe
-    they are "sequential" and "ragged". For other ways, and to skip bad records, put a CpuLoader
-    together from a source and a Schedule.
 
     Args:
         root: the folder of a dataset.
@@ -83,6 +88,12 @@ def open_loader(
         rank: which of the processes this is, from 0; by default as torch.distributed has it, or,
             where that is not initialised, as torchrun, srun or mpirun have set it.
         world_size: number of processes, likewise.
+        order: "shuffled", "block" (see `schedule`) or "sequential"; by default "shuffled" with a
+            TrainRecipe, "sequential" with an EvalRecipe.
+        last: what becomes of records that do not fill a batch on each rank: "drop" leaves them out,
+            "wrap" fills the batch with the epoch's first, "ragged" spreads them over the ranks in
+            smaller batches; by default "drop" with a TrainRecipe, "ragged" with an EvalRecipe.
+        on_error: "raise" at a bad record, or "skip" and count it, which decoder "cpu" alone can.
         threads: native threads; by default this rank's share of the cores that its machine has.
         device: "cpu" gives arrays as decoded, Batch; another one is for torch and gives normalised
             tensors there, TensorBatch. `TorchLoader` gives tensors on every device.
@@ -100,6 +111,7 @@ def open_loader(
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
     one_of("decoder", decoder, ("cpu", "dali"))
+    one_of("on_error", on_error, ("raise", "skip") if decoder == "cpu" else ("raise",))
     if not isinstance(recipe, TrainRecipe | EvalRecipe):
         raise ValueError(f"recipe is {recipe!r}; allowed are TrainRecipe(...), EvalRecipe(...)")
     on_device = None if device == "cpu" else _torch(device)
@@ -114,11 +126,18 @@ def open_loader(
         seed=seed,
         rank=place.rank,
         world_size=place.world_size,
-        order="shuffled" if is_training else "sequential",
-        last="drop" if is_training else "ragged",
+        order=("shuffled" if is_training else "sequential") if order is None else order,
+        last=("drop" if is_training else "ragged") if last is None else last,
     )
     threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
-    loader = _decoding(dataset, recipe, schedule, decoder=decoder, device=device, threads=threads)
+    source = source_of(dataset)
+    loader: CpuLoader | DaliLoader
+    if decoder == "cpu":
+        loader = CpuLoader(
+            source, recipe, schedule, threads=threads, on_error=on_error, dataset=dataset
+        )
+    else:
+        loader = _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
     loader.ranks = place
     if on_device is None:
         return loader
@@ -127,21 +146,6 @@ def open_loader(
     except ValueError:
         loader.close()
         raise
-
-
-def _decoding(
-    dataset: Dataset,
-    recipe: TrainRecipe | EvalRecipe,
-    schedule: Schedule,
-    *,
-    decoder: Decoder,
-    device: str,
-    threads: int,
-) -> CpuLoader | DaliLoader:
-    source = source_of(dataset)
-    if decoder == "cpu":
-        return CpuLoader(source, recipe, schedule, threads=threads, dataset=dataset)
-    return _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
 
 
 def _dali() -> type[DaliLoader]:

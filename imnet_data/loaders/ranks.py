@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.pool import cores
@@ -162,7 +162,19 @@ class Ranked(Closing):
         self._is_used = True
         return self._schedule
 
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "a loader holds no position, so it is not iterable itself: write `for images, labels, "
+            "indices in loader.epoch(0)`, or `for images, labels in TorchLoader(loader)`, which "
+            "gives one epoch after another"
+        )
+
     @property
     def batch_size(self) -> int:
-        """Records in a batch of one rank; asking for it is no use of the loader."""
+        """Records in a batch of one rank; reading it is no use of the loader."""
         return self._schedule.batch_size
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether records that do not fill a batch are left out; reading it is no use either."""
+        return self._schedule.last == "drop"

@@ -25,6 +25,9 @@ from imnet_data.rng import Stream, hash64, require_seed, shuffled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Order = Literal["shuffled", "block", "sequential"]
+Last = Literal["drop", "wrap", "ragged"]
+
 BLOCK = 256  # records that are read in one go
 GROUP = 64  # blocks that are shuffled among each other
 
@@ -54,13 +57,13 @@ class Schedule:
     seed: int = 0
     rank: int = 0
     world_size: int = 1
-    order: Literal["shuffled", "block", "sequential"] = "shuffled"
+    order: Order = "shuffled"
     # what becomes of the records that do not fill a global batch:
     #   drop    they are left out, other ones in each epoch
     #   wrap    it is filled up with the first records of the same epoch
     #   ragged  they are spread evenly over the ranks: every record comes exactly once, and the last
     #           batches are smaller by then, empty where there are fewer records than ranks
-    last: Literal["drop", "wrap", "ragged"] = "drop"
+    last: Last = "drop"
 
     def __post_init__(self) -> None:
         integer("count", self.count, least=0)

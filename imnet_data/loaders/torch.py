@@ -24,12 +24,13 @@ from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.device import constants, normalized, pinned, require_device
 from imnet_data.loaders.ranks import of_group
+from imnet_data.loaders.samplers import EpochBatchSampler, EpochSampler
 from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.machine.closing import Closing
 from imnet_data.transforms import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.batch import Batch
@@ -79,8 +80,9 @@ def rank_and_world() -> tuple[int, int]:
 class TorchLoader(Closing):
     """Loader of tensors, and a drop-in for torch's DataLoader.
 
-    `epoch(n, start=k)` gives images, labels and indices, and does not touch the position. Iterating
-    gives images and labels of one epoch after another, or of the one that `set_epoch` says.
+    `epoch(n, start=k)` gives TensorBatches, and does not touch the position. Iterating gives the
+    parts of them that `names` and `with_indices` say, of one epoch after another, or of the one
+    that `set_epoch` says.
 
     Args:
         loader: what makes the batches; closed with this one. For a GPU a CpuLoader's memory is
@@ -89,7 +91,21 @@ class TorchLoader(Closing):
         dtype: of images: torch.float32, float16 or bfloat16.
         channels_last: give images in this memory format.
         batches_on_device: copied to a GPU ahead of the one that the caller works on.
+        names: iterate dicts, with these names for images and labels (and indices), not tuples.
+        with_indices: iterate images, labels and indices.
     """
+
+    # What frameworks read of a DataLoader. Native threads take the place of its worker processes,
+    # and batches come whole, so there is nothing to be set for either.
+    num_workers = 0
+    collate_fn = None
+    pin_memory = False  # what it gives is on its device already
+    generator = None
+    prefetch_factor = None
+    timeout = 0
+    worker_init_fn = None
+    multiprocessing_context = None
+    persistent_workers = False
 
     def __init__(
         self,
@@ -99,19 +115,26 @@ class TorchLoader(Closing):
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
         batches_on_device: int = 1,
+        names: Sequence[str] | None = None,
+        with_indices: bool = False,
     ) -> None:
         if dtype not in _NAMES:
             raise ValueError(f"dtype is {dtype}; allowed are {', '.join(map(str, _NAMES))}")
         integer("batches_on_device", batches_on_device, least=1)
+        parts = TensorBatch._fields[: 3 if with_indices else 2]
+        if names is not None and (isinstance(names, str) or len(set(names)) != len(parts)):
+            raise ValueError(f"names are {names!r}; one each is needed for {', '.join(parts)}")
         self.loader = loader
         self.device = require_device(device)
         self.dtype = dtype
         self.channels_last = channels_last
         self.sampler = EpochSampler(self)
-        self.batch_sampler = None  # Lightning asks for it where there is a sampler
+        self.batch_sampler = EpochBatchSampler(self.sampler, self)
+        self._names, self._part_count = names, len(parts)
         self._batches_on_device = batches_on_device
         self._at = (0, 0)  # epoch, and batches of it that were given
         self._next = (0, 0)  # where the next iteration begins
+        self._is_epoch_set = False
         if self.device.type == "cuda" and isinstance(loader, CpuLoader):
             loader.buffers = Buffers(pinned)
 
@@ -127,13 +150,18 @@ class TorchLoader(Closing):
         """Records in a batch of one rank."""
         return self.loader.batch_size
 
+    @property
+    def drop_last(self) -> bool:
+        """Whether records that do not fill a batch are left out."""
+        return self.loader.drop_last
+
     def __len__(self) -> int:
         return len(self.loader)
 
     @property
     def next_epoch(self) -> int:
         """The epoch that the next iteration gives."""
-        return self._next[0]
+        return self._start()[0]
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[TensorBatch]:
         """Return the batches of epoch `number` from batch `start` on."""
@@ -142,20 +170,25 @@ class TorchLoader(Closing):
             return self._copied(batches)
         return map(self._tensors, batches)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        epoch, start = self._at = self._next
-        self._next = (epoch + 1, 0)
+    def __iter__(self) -> Iterator[Any]:
+        epoch, start = self._at = self._start()
+        self._next, self._is_epoch_set = (epoch + 1, 0), False
         for done, batch in enumerate(self.epoch(epoch, start=start), start + 1):
             self._at = (epoch, done)
-            yield batch.images, batch.labels
+            yield self.shaped(batch)
         self._at = (epoch + 1, 0)
+
+    def shaped(self, batch: TensorBatch) -> tuple[Tensor, ...] | dict[str, Tensor]:
+        """Return a batch of `epoch` in the shape that iterating gives."""
+        parts = batch[: self._part_count]
+        return parts if self._names is None else dict(zip(self._names, parts, strict=True))
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration give `epoch`: from its start, or from where it was loaded."""
         integer("epoch", epoch, least=0)
         if epoch != self._next[0]:
             self._next = (epoch, 0)
-        self._at = self._next
+        self._at, self._is_epoch_set = self._next, True
 
     def state_dict(self) -> Position:
         """Return the position after the last batch that was given; the same on every rank."""
@@ -172,7 +205,8 @@ class TorchLoader(Closing):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Let the next iteration begin where the state was taken.
 
-        Batch size, world size and threads may be others than before.
+        After a whole epoch that is the next one, unless `set_epoch` names the epoch of the state,
+        of which nothing is left. Batch size, world size and threads may be others than before.
 
         Raises:
             ValueError: if it is a state of other records, another order or another seed, or the
@@ -193,6 +227,13 @@ class TorchLoader(Closing):
                 "all ranks; take a size that divides the number"
             )
         self._at = self._next = (state_dict["epoch"], batch)
+        self._is_epoch_set = False
+
+    def _start(self) -> tuple[int, int]:
+        """Return the epoch and the batch that the next iteration begins with."""
+        epoch, start = self._next
+        is_over = start == len(self) and not self._is_epoch_set
+        return (epoch + 1, 0) if is_over else (epoch, start)
 
     def close(self) -> None:
         """Close threads and files; tensors that are held stay as they are."""
@@ -261,26 +302,3 @@ class _OnTheWay(NamedTuple):
         for tensor in self.tensors:
             tensor.record_stream(stream)  # its memory was taken on the other one
         return self.tensors
-
-
-class EpochSampler:
-    """What trainers call `loader.sampler`: sets the epoch, and knows one rank's records."""
-
-    def __init__(self, loader: TorchLoader) -> None:
-        self._loader = loader
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration of the loader give `epoch`."""
-        self._loader.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        """Return the number of records in an epoch of this rank."""
-        schedule = self._loader.loader.schedule
-        numbers = np.arange(schedule.count)
-        return sum(len(schedule.batch(numbers, step)) for step in range(len(schedule)))
-
-    def __iter__(self) -> Iterator[int]:
-        schedule = self._loader.loader.schedule
-        order = schedule.epoch_order(self._loader.next_epoch)
-        for step in range(len(schedule)):
-            yield from schedule.batch(order, step).tolist()

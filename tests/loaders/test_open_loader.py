@@ -68,6 +68,54 @@ def test_the_recipe_says_which_split_comes_and_how(root, recipe, split, order, l
     assert_same(epoch_of(root, recipe, number=1, batch_size=4, seed=3), expected)
 
 
+@pytest.mark.parametrize("order", ["shuffled", "block", "sequential"])
+@pytest.mark.parametrize("last", ["drop", "wrap", "ragged"])
+def test_order_and_last_may_be_others(root, order, last):
+    with imnet.Dataset.open(root, "val") as dataset:
+        schedule = Schedule(count=len(dataset), batch_size=4, seed=3, order=order, last=last)
+        with CpuLoader(source_of(dataset), TRAIN, schedule) as loader:
+            expected = list(loader.epoch(1))
+    options = {"split": "val", "batch_size": 4, "seed": 3, "order": order, "last": last}
+    assert_same(epoch_of(root, TRAIN, number=1, **options), expected)
+
+
+def test_a_split_may_be_called_by_its_other_names(root):
+    for name in ("val", "validation", "valid", "dev"):
+        with imnet.open_loader(root, EVALUATE, batch_size=4, split=name) as loader:
+            assert loader.dataset.split == "val"
+    with pytest.raises(SplitError, match=r"no split 'small_classes'; there are train, val, test"):
+        imnet.open_loader(root, EVALUATE, batch_size=4, split="small_classes")
+
+
+def test_bad_records_may_be_skipped(root, tmp_path):
+    imnet.convert([root], tmp_path / "out", format="folder", workers=1)
+    with imnet.Dataset.open(tmp_path / "out", "val") as dataset:
+        key = dataset[4].key
+    (path,) = (tmp_path / "out" / "val").rglob(f"{key}.*")
+    path.write_bytes(bytes(path.stat().st_size))
+    options = {"batch_size": 4, "on_error": "skip"}
+    with imnet.open_loader(tmp_path / "out", EVALUATE, **options) as loader:
+        with pytest.warns(RuntimeWarning, match="1 records were skipped"):
+            batches = list(loader.epoch(0))
+        assert list(loader.skipped) == [4]
+    assert np.concatenate([batch.indices for batch in batches]).tolist() == [
+        *range(4),
+        *range(5, 9),
+    ]
+    with pytest.raises(ValueError, match="on_error is 'ignore'; allowed are raise, skip"):
+        imnet.open_loader(root, EVALUATE, batch_size=4, on_error="ignore")
+    with pytest.raises(ValueError, match=r"on_error is 'skip'; allowed are raise$"):
+        imnet.open_loader(root, EVALUATE, batch_size=4, on_error="skip", decoder="dali")
+
+
+def test_a_loader_that_is_iterated_says_what_to_write(root):
+    with (
+        imnet.open_loader(root, TRAIN, batch_size=4) as loader,
+        pytest.raises(TypeError, match=r"write `for images, labels, indices in loader.epoch\(0\)`"),
+    ):
+        next(iter(loader))
+
+
 def test_three_lines_are_enough(root):
     seen = []
     train = imnet.open_loader(root, imnet.TrainRecipe(size=32), batch_size=8, seed=0)
@@ -133,8 +181,8 @@ def test_ranks_of_one_machine_share_its_cores(root, monkeypatch):
 
 
 def test_a_split_that_is_not_there_is_an_error_that_names_those_that_are(root):
-    with pytest.raises(SplitError, match=r"no split 'dev'; there are train, val, test"):
-        imnet.open_loader(root, TRAIN, split="dev", batch_size=4)
+    with pytest.raises(SplitError, match=r"no split 'holdout'; there are train, val, test"):
+        imnet.open_loader(root, TRAIN, split="holdout", batch_size=4)
 
 
 def test_objectnet_is_not_opened_to_train_with(root, tmp_path):

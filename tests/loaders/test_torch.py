@@ -1,6 +1,7 @@
 """`TorchLoader` and `ImageNet`, held against the CPU loader, Pillow and torch's own DataLoader."""
 
 import copy
+import inspect
 import io
 import multiprocessing
 import pickle
@@ -181,10 +182,44 @@ def test_a_loader_has_what_trainers_ask_of_it(root):
         loader.sampler.set_epoch(2)
         indices = torch.cat([batch.indices for batch in loader.epoch(2)])
         assert list(loader.sampler) == indices.tolist()
+        assert list(loader.batch_sampler) == indices.view(6, 4).tolist()
         assert len(loader.sampler) == 24
+        assert (len(loader.batch_sampler), loader.batch_sampler.batch_size) == (6, 4)
+        assert loader.drop_last
+        assert loader.batch_sampler.drop_last
     for rank in range(2):
         with open_torch(root, EVALUATE, rank=rank, world_size=2) as loader:
             assert len(loader.sampler) == len(list(loader.sampler)) == 4 + rank
+            assert not loader.drop_last
+
+
+def test_a_loader_has_every_attribute_of_a_dataloader_without_workers(root):
+    dataset = torch.utils.data.TensorDataset(torch.zeros(8))
+    theirs = torch.utils.data.DataLoader(dataset, batch_size=4, drop_last=True)
+    ours_alone = {"dataset", "sampler", "batch_sampler", "collate_fn"}
+    with open_torch(root) as loader:
+        for name in set(inspect.signature(torch.utils.data.DataLoader).parameters) | {"dataset"}:
+            if name in {"shuffle", "in_order", "pin_memory_device"}:
+                continue  # what frameworks do not read
+            assert hasattr(loader, name), name
+            if name not in ours_alone:
+                assert getattr(loader, name) == getattr(theirs, name), name
+
+
+def test_batches_have_the_shape_that_is_asked_for(root):
+    names = ("pixel_values", "labels", "idx")
+    opened = imnet.open_loader(root, TRAIN, batch_size=4)
+    with loaders.TorchLoader(opened) as loader:
+        expected = list(loader.epoch(0))
+        pairs = loaders.TorchLoader(opened, names=names[:2])
+        assert_same([tuple(batch.values()) for batch in pairs], [b[:2] for b in expected])
+        assert list(next(iter(pairs))) == ["pixel_values", "labels"]
+        assert_same(loaders.TorchLoader(opened, with_indices=True), expected)
+        threes = loaders.TorchLoader(opened, names=names, with_indices=True)
+        assert_same([[batch[name] for name in names] for batch in threes], expected)
+        for wrong in ("xy", ("x",), ("x", "x"), names):
+            with pytest.raises(ValueError, match=r"one each is needed for images, labels$"):
+                loaders.TorchLoader(opened, names=wrong)
 
 
 @pytest.mark.parametrize("taken", range(7))
@@ -198,9 +233,21 @@ def test_a_state_goes_on_exactly_where_it_was_taken(root, taken):
         assert (state["epoch"], state["records"]) == (3, 4 * taken)
         other.load_state_dict(pickle.loads(pickle.dumps(state)))
         assert other.state_dict() == state
-        other.set_epoch(3)  # as a trainer does at the start of each epoch
+        other.set_epoch(3)  # as a trainer does at the start of each epoch: of 3, 6 - taken are left
         assert_same(other, batches)
         assert_same(other, [batch[:2] for batch in loader.epoch(4)])
+
+
+def test_a_state_at_the_end_of_an_epoch_goes_on_with_the_next_one(root):
+    with open_torch(root) as loader, open_torch(root) as other:
+        loader.set_epoch(3)
+        for _batch, _ in zip(loader, range(6), strict=False):
+            state = loader.state_dict()
+        assert (state["epoch"], state["records"]) == (3, 24)
+        other.load_state_dict(state)
+        assert other.next_epoch == 4
+        assert_same(other, [batch[:2] for batch in loader.epoch(4)])
+        assert other.next_epoch == 5
 
 
 def test_the_state_after_an_epoch_is_the_start_of_the_next(root):
