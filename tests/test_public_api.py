@@ -265,18 +265,33 @@ def test_an_unknown_split_is_the_same_error_everywhere(
     # a dataset has some splits; of a source, all that it could have are known by name
     known = {small: "train, val, test", tarballs: ", ".join(SPLITS)}
     for where, call in (
-        (small, lambda: Dataset.open(small, "dev")),
-        (small, lambda: imnet_data.open_loader(small, TrainRecipe(), batch_size=1, split="dev")),
-        (small, lambda: imnet_data.convert(small, tmp_path / "out", split="dev")),
-        (tarballs, lambda: imnet_data.convert(tarballs, tmp_path / "out", split="dev")),
-        (tarballs, lambda: open_sources(tarballs, split="dev")),
-        (small, lambda: evaluated(small, split="dev")),
-        (small, lambda: summary.record(small, "0", "dev")),
+        (small, lambda: Dataset.open(small, "holdout")),
+        (
+            small,
+            lambda: imnet_data.open_loader(small, TrainRecipe(), batch_size=1, split="holdout"),
+        ),
+        (small, lambda: imnet_data.convert(small, tmp_path / "out", split="holdout")),
+        (tarballs, lambda: imnet_data.convert(tarballs, tmp_path / "out", split="holdout")),
+        (tarballs, lambda: open_sources(tarballs, split="holdout")),
+        (small, lambda: evaluated(small, split="holdout")),
+        (small, lambda: summary.record(small, "0", "holdout")),
     ):
         with pytest.raises(SplitError) as caught:
             call()
-        assert str(caught.value) == f"{where}: no split 'dev'; there are {known[where]}"
+        assert str(caught.value) == f"{where}: no split 'holdout'; there are {known[where]}"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_split_may_be_called_by_another_name_everywhere(
+    tarballs: Path, small: Path, tmp_path: Path
+) -> None:
+    assert Dataset.open(small, "validation").split == "val"
+    with open_sources(tarballs, split="validation") as source_of_tarballs:
+        assert list(source_of_tarballs.splits) == ["val"]
+    for source in (small, tarballs):
+        about = imnet_data.convert(source, tmp_path / source.name, split="validation")
+        assert list(about.splits) == ["val"]
+    assert summary.record(small, "0", "validation")[0].split == "val"
 
 
 def test_training_without_a_train_split_is_that_error_too(

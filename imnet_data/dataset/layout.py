@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imnet_data.dataset import description, index_file, manifest
 from imnet_data.errors import REPAIR, ManifestError, SplitError
 from imnet_data.formats import ShardSummary, get
-from imnet_data.imagenet import labels
+from imnet_data.imagenet import labels, split_names
 from imnet_data.machine.open_file import plain
 
 if TYPE_CHECKING:
@@ -48,11 +48,17 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
         raise ManifestError(f"{path}: is no text ({error}); {REPAIR}") from error
 
 
-def require_split(where: object, split: str, splits: Iterable[str]) -> None:
-    """Raise a SplitError if `split` is not one of `splits`, which are at `where`."""
+def require_split(where: object, split: str, splits: Iterable[str]) -> str:
+    """Return the one of `splits`, which are at `where`, that `split` is a name of.
+
+    Raises:
+        SplitError: if it is a name of none of them.
+    """
     known = tuple(splits)
-    if split not in known:
+    found = split_names.among(split, known)
+    if found not in known:
         raise SplitError(f"{where}: no split {split!r}; there are {', '.join(known)}")
+    return found
 
 
 def files(about: Description) -> list[str]:

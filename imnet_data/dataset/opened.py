@@ -10,7 +10,6 @@ import numpy as np
 from imnet_data import arguments, formats, jpeg
 from imnet_data.dataset import description, index, index_file, layout, manifest
 from imnet_data.errors import FormatError, ManifestError, verify_command
-from imnet_data.imagenet import split_names
 from imnet_data.machine import open_file
 from imnet_data.machine.closing import Closing
 from imnet_data.record import Listing, Record
@@ -68,8 +67,8 @@ class Dataset(Closing):
 
         Args:
             root: the folder that holds dataset.json.
-            split: by default the only one, or "train" where there are several. "validation" and
-                other known names of a split do, too.
+            split: by default the only one, or "train" where there are several. Other
+                names of a split do, too, such as "validation".
 
         Raises:
             ManifestError: if there is no dataset, or it is damaged.
@@ -79,9 +78,7 @@ class Dataset(Closing):
         about = description.read(root)
         if split is None:
             split = next(iter(about.splits)) if len(about.splits) == 1 else "train"
-        split = split_names.among(split, about.splits)
-        layout.require_split(root, split, about.splits)
-        return cls(root, split, about)
+        return cls(root, layout.require_split(root, split, about.splits), about)
 
     @property
     def split_description(self) -> SplitDescription:

@@ -101,7 +101,7 @@ def open_sources(
     """
     paths, told = arguments.paths("paths", paths), steps(progress)
     if split is not None:
-        require_split(", ".join(map(str, paths)), split, SPLITS)
+        split = require_split(", ".join(map(str, paths)), split, SPLITS)
     try:
         layout = variants.find_layout(paths)
         if layout is not None:

@@ -33,7 +33,8 @@ def open_any(
         raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
     about = description.read(paths[0])
     names = about.splits if split is None else (split,)
-    splits = {name: opened.Dataset.open(paths[0], name) for name in names}
+    datasets = [opened.Dataset.open(paths[0], name) for name in names]
+    splits = {dataset.split: dataset for dataset in datasets}
     files = tuple(sources.SourceFile(*file) for file in about.sources)
     left_out = {name: Reason(count, str(paths[0])) for name, count in about.left_out.items()}
     return sources.Source(
