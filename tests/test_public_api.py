@@ -1,5 +1,6 @@
 """One convention for one idea: paths, progress, workers, splits and their errors."""
 
+import contextlib
 import dataclasses
 import inspect
 import os
@@ -286,10 +287,10 @@ def test_a_split_may_be_called_by_another_name_everywhere(
     tarballs: Path, small: Path, tmp_path: Path
 ) -> None:
     assert Dataset.open(small, "validation").split == "val"
-    with open_sources(tarballs, split="validation") as source_of_tarballs:
-        assert list(source_of_tarballs.splits) == ["val"]
+    with contextlib.closing(open_sources(tarballs, split="validation")) as opened:
+        assert list(opened.splits) == ["val"]
     for source in (small, tarballs):
-        about = imnet_data.convert(source, tmp_path / source.name, split="validation")
+        about = imnet_data.convert(source, tmp_path / f"of-{source.name}", split="validation")
         assert list(about.splits) == ["val"]
     assert summary.record(small, "0", "validation")[0].split == "val"
 
