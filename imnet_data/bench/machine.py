@@ -13,12 +13,15 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import features
 
-from imnet_data.machine import pool, provenance
+from imnet_data.machine import limits, provenance
 from imnet_data.native import _native
+
+if TYPE_CHECKING:
+    from imnet_data.machine.limits import Throttling
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc/stat
 _PROC = Path("/proc")
@@ -29,7 +32,7 @@ STOLEN_SHARE = 0.02  # likewise, of what the host of a virtual machine takes
 class Times(NamedTuple):
     """Seconds of CPU time."""
 
-    all: float  # of every process, in user and kernel mode
+    all: float  # of every process, in user and kernel mode; under a quota, of those that share it
     stolen: float  # that the host gave to others while a virtual core wanted to run
     own: float  # of this process and of its children that have ended
 
@@ -48,6 +51,7 @@ class Watch:
         self._held = _status("VmRSS") if _peak_begins_anew() else None
         self._read = _storage_nbytes()
         self._times = cpu_times()
+        self._throttling = limits.throttling()
         self._began = time.perf_counter()
 
     def others(self) -> Others | None:
@@ -56,6 +60,11 @@ class Watch:
         if self._times is None or now is None:
             return None
         return others(self._times, now, seconds=time.perf_counter() - self._began)
+
+    def throttling(self) -> Throttling | None:
+        """Return how often the quota of CPU time was used up so far; None where there is none."""
+        now = limits.throttling()
+        return None if now is None or self._throttling is None else now.since(self._throttling)
 
     def peak_nbytes(self) -> int | None:
         """Return how far memory rose above what the process held at the beginning."""
@@ -74,28 +83,43 @@ def others(before: Times, after: Times, *, seconds: float) -> Others:
     return Others(max(0.0, (spent.all - spent.own) / seconds), max(0.0, spent.stolen / seconds))
 
 
-def complaints(meanwhile: Others | None, *, load: float, cores: int) -> list[str]:
+def complaints(
+    meanwhile: Others | None,
+    *,
+    load: float | None,
+    cores: float,
+    throttling: Throttling | None = None,
+) -> list[str]:
     """Say what made the figures worse than an idle machine's.
 
     Args:
         meanwhile: over all of the measuring.
-        load: load average of the last minute before it.
-        cores: of the machine.
+        load: load average of the last minute before it; None under a quota, as it is the host's.
+        cores: of the machine, or of the quota.
+        throttling: over all of the measuring.
     """
-    if meanwhile is None:
-        return ["whether other processes ran meanwhile is not known: /proc/stat cannot be read"]
     found = []
+    if throttling is not None and throttling.throttled:
+        found.append(
+            f"the quota of {cores:g} cores was used up in {throttling.throttled:,} of "
+            f"{throttling.periods:,} periods, and everything stood still for the rest of them"
+        )
+    if meanwhile is None:
+        return [
+            *found,
+            "whether other processes ran meanwhile is not known: /proc/stat cannot be read",
+        ]
     if meanwhile.used > BUSY_SHARE * cores:
         found.append(
-            f"busy machine: other processes used {meanwhile.used:.1f} of {cores} cores meanwhile; "
-            "images/s are too low, CPU time an image less so"
+            f"busy machine: other processes used {meanwhile.used:.1f} of {cores:g} cores "
+            "meanwhile; images/s are too low, CPU time an image less so"
         )
-    elif load > 0.5 * cores:
-        found.append(f"the load average was {load:.1f} on {cores} cores just before")
+    elif load is not None and load > 0.5 * cores:
+        found.append(f"the load average was {load:.1f} on {cores:g} cores just before")
     if meanwhile.stolen > STOLEN_SHARE * cores:
         found.append(
-            f"this machine is virtual, and its host took {meanwhile.stolen:.2f} of {cores} cores "
-            "away meanwhile; images/s are too low"
+            f"this machine is virtual, and its host took {meanwhile.stolen:.2f} of {cores:g} "
+            "cores away meanwhile; images/s are too low"
         )
     return found
 
@@ -108,8 +132,10 @@ def cpu_times() -> Times | None:
         return None
     user, nice, system, _, _, interrupts, soft, stolen = (int(word) for word in words[1:9])
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    everyone = (user + nice + system + interrupts + soft) / _TICKS
+    sharing = limits.cpu_seconds()
     return Times(
-        (user + nice + system + interrupts + soft) / _TICKS,
+        everyone if sharing is None else sharing,
         stolen / _TICKS,
         time.process_time() + children.ru_utime + children.ru_stime,
     )
@@ -120,9 +146,11 @@ def facts() -> dict[str, Any]:
     return {
         "cpu": provenance.processor(),
         "cores": os.cpu_count(),
-        "cores_allowed": pool.cores(),
+        "cores_allowed": limits.cores(),
+        "cpu_quota": limits.limits().cores,
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        "memory_nbytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "memory_nbytes": limits.memory_nbytes(),
+        "memory_limit_nbytes": limits.limits().memory_nbytes,
         "gpu": gpus(),
         "simd": _native.simd(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imnet_data.arguments import MAX_SIDE, MAX_THREADS, integer, number, one_of
-from imnet_data.machine import pool
+from imnet_data.machine import limits
 
 FEWEST_REPEATS = 5  # with fewer, a spread says little; see `compare`
 
 
 def default_threads() -> tuple[int, ...]:
     """Return 1, 2, 4 and so on, and the number of cores that this process may use."""
-    cores = pool.cores()
+    cores = limits.cores()
     return (*(1 << power for power in range(cores.bit_length()) if 1 << power < cores), cores)
 
 

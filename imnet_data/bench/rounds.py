@@ -66,8 +66,9 @@ def measure(
             timed += list(zip(told.measurements, stages, strict=True))
         watch = machine.Watch()
         _run(timed, options, progress)
-        meanwhile = watch.others()
+        meanwhile, throttling = watch.others(), watch.throttling()
     facts = machine.facts()
+    quota = facts["cpu_quota"]
     return Report(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
@@ -79,7 +80,12 @@ def measure(
         others_cores=meanwhile and meanwhile.used,
         stolen_cores=meanwhile and meanwhile.stolen,
         warnings=[
-            *machine.complaints(meanwhile, load=load_before, cores=facts["cores"]),
+            *machine.complaints(
+                meanwhile,
+                load=load_before if quota is None else None,
+                cores=facts["cores"] if quota is None else quota,
+                throttling=throttling,
+            ),
             *_caveats(options, datasets),
         ],
         datasets=datasets,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -17,6 +16,7 @@ from imnet_data.imagenet import variants
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
+from imnet_data.machine import limits
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.metrics import ClassSpace, Outcomes
 from imnet_data.transforms import EvalRecipe
@@ -138,7 +138,7 @@ def score(
 def _loader(
     dataset: Dataset, view: EvalRecipe, schedule: Schedule, views: Sequence[EvalRecipe]
 ) -> CpuLoader:
-    threads = max(1, len(os.sched_getaffinity(0)) // len(views))
+    threads = max(1, limits.cores() // len(views))
     return CpuLoader(source_of(dataset), view, schedule, threads=threads)
 
 

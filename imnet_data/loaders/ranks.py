@@ -7,12 +7,13 @@ do. The innermost launcher comes first: srun may run torchrun or mpirun, and its
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from imnet_data.machine import limits
 from imnet_data.machine.closing import Closing
-from imnet_data.machine.pool import cores
 
 if TYPE_CHECKING:
     from imnet_data.loaders.schedule import Schedule
@@ -93,13 +94,14 @@ def threads_of_rank() -> int:
     torchrun lets all ranks use all cores; srun and mpirun may bind each to cores of its own.
     """
     if ranks := _number("LOCAL_WORLD_SIZE"):
-        return max(1, cores() // ranks)
+        return max(1, limits.cores() // ranks)
     available = os.cpu_count() or 1
     ranks = _number("OMPI_COMM_WORLD_LOCAL_SIZE") or _number("MPI_LOCALNRANKS")
     if not ranks and _number("SLURM_STEP_NUM_TASKS") > 1:
         ranks = _number("SLURM_NTASKS_PER_NODE") or _tasks_per_node()
         available = _number("SLURM_CPUS_ON_NODE") or available
-    return min(cores(), max(1, available // max(1, ranks)))
+    quota = limits.limits().cores or available  # of all ranks: they are in one container
+    return min(limits.cores(), max(1, math.ceil(min(available, quota)) // max(1, ranks)))
 
 
 def _tasks_per_node() -> int:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from imnet_data.arguments import MAX_THREADS, integer
 from imnet_data.errors import Stopped, WorkerKilled
+from imnet_data.machine.limits import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -34,11 +35,6 @@ Result = TypeVar("Result")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 10.0  # for the record that a worker has in hand
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def worker_count(workers: int | None) -> int:

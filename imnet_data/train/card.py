@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from imnet_data.imagenet.labels import fingerprint
-from imnet_data.machine import provenance
+from imnet_data.machine import limits, provenance
 from imnet_data.machine.files import write_whole
 from imnet_data.train.recipes import RECIPES
 
@@ -72,7 +71,7 @@ def hardware(world_size: int, device: torch.device) -> dict[str, Any]:
         "ranks": world_size,
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "cpu": provenance.processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": limits.cores(),
         "torch_threads": torch.get_num_threads(),
     }
 

@@ -4,6 +4,7 @@ import pytest
 
 from imnet_data.bench import machine
 from imnet_data.bench.machine import Others, Times, Watch
+from imnet_data.machine.limits import Throttling
 
 
 def test_others_are_all_less_our_own():
@@ -32,6 +33,16 @@ def test_a_busy_machine_is_told(used, stolen, load, words):
     told = machine.complaints(Others(used, stolen), load=load, cores=8)
     assert len(told) == len(words)
     assert all(word in line for word, line in zip(words, told, strict=True))
+
+
+def test_a_quota_that_was_used_up_is_told_and_others_are_held_against_it():
+    told = machine.complaints(
+        Others(0.1, 0), load=None, cores=1.5, throttling=Throttling(periods=400, throttled=310)
+    )
+    assert len(told) == 2
+    assert "the quota of 1.5 cores was used up in 310 of 400 periods" in told[0]
+    assert "other processes used 0.1 of 1.5 cores" in told[1]
+    assert machine.complaints(Others(0, 0), load=None, cores=1.5, throttling=Throttling(9, 0)) == []
 
 
 def test_a_machine_that_does_not_tell_is_not_called_idle():

@@ -11,7 +11,7 @@ import pytest
 
 import imnet_data as imnet
 from imnet_data.loaders import ranks
-from imnet_data.machine.pool import cores
+from imnet_data.machine.limits import cores
 from imnet_data.synth import synth
 
 TRAIN = imnet.TrainRecipe(size=32)
