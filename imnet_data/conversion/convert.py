@@ -6,6 +6,7 @@ last, so that a folder without dataset.json is never taken for a dataset.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import logging
 import os
@@ -14,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments, formats
-from imnet_data.conversion import agreement, finish, journal, plan, shard, staging
+from imnet_data.conversion import agreement, finish, journal, plan, refused, shard, staging
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
@@ -226,7 +227,7 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
     _check_space(conversion, waiting, out)
     files.write_whole(stage / _PLAN, plan_json)
     make_folders(writing)
-    write_shards(writing, waiting, workers, progress)
+    write_shards(writing, waiting, workers, progress, remedy=refused.REMEDY)
     agreement.agreed_plan(conversion, stage / _PLAN)  # the source may have changed meanwhile
     finish.finish(
         writing,
@@ -276,8 +277,14 @@ def write_shards(
     waiting: Sequence[ShardJob],
     workers: int,
     progress: Progress,
+    *,
+    remedy: str,
 ) -> None:
-    """Write the shards of `waiting` onto the stage, with `workers` processes."""
+    """Write the shards of `waiting` onto the stage, with `workers` processes.
+
+    Raises:
+        ImageError: if images are refused; the other shards are written first.
+    """
     total, total_nbytes = _size(writing.plans, waiting)
 
     def report() -> None:
@@ -285,9 +292,12 @@ def write_shards(
         progress(Step("convert", done, total, nbytes, total_nbytes))
 
     task = partial(shard.write_shard, writing)
-    for _ in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
-        pass
+    counts = collections.Counter[str]()
+    for refusals in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
+        counts.update(refusals)
     report()
+    if counts:
+        raise refused.error(writing.stage, map(writing.refused, waiting), counts, remedy)
 
 
 def _size(plans: Mapping[str, SplitPlan], jobs: Sequence[ShardJob]) -> tuple[int, int]:

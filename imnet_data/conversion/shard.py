@@ -18,6 +18,7 @@ import numpy as np
 from imnet_data import jpeg, rng
 from imnet_data.conversion import journal
 from imnet_data.conversion.journal import Head
+from imnet_data.conversion.refused import Refusals
 from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
@@ -84,13 +85,20 @@ class Writing(NamedTuple):
         """Say where the journal of `job` is, once the shard is done."""
         return self.journals / f"{job.split}-{job.number:06d}.json"
 
+    def refused(self, job: ShardJob) -> Path:
+        """Return where the refused images of `job` are noted, if there are any."""
+        return self.journal(job).with_suffix(".refused")
 
-def write_shard(writing: Writing, job: ShardJob) -> None:
+
+def write_shard(writing: Writing, job: ShardJob) -> Mapping[str, int]:
     """Write one shard, its side files and its journal.
+
+    Returns:
+        problem -> images that the policy refuses. If there are any, they are noted in
+        `writing.refused(job)`, and the shard is not written.
 
     Raises:
         ConvertError: if the disk is full or cannot be written.
-        ImageError: if an image is bad and the policy refuses it.
     """
     directory = writing.stage / job.split
     name = writing.shard_name(job)
@@ -103,6 +111,9 @@ def write_shard(writing: Writing, job: ShardJob) -> None:
             beside_sha256 = samples.notes.finish(offsets)
         head = head._replace(record_count=len(offsets), beside_sha256=beside_sha256)
         journal.write_head(writing.journal(job), head)
+        return {}
+    except _HasRefused as error:
+        return error.counts
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}:
             raise
@@ -133,8 +144,19 @@ class _WriteBack:
         os.close(descriptor)
 
 
+class _HasRefused(Exception):
+    """A shard has images that are refused, so it is not written."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        super().__init__(counts)
+        self.counts = counts
+
+
 class _Samples(Closing):
-    """The samples of one shard; each is put into its journal as it is taken."""
+    """The samples of one shard; each is put into its journal as it is taken.
+
+    From the first image on that is refused, the others are examined, but no longer given.
+    """
 
     skipped: dict[str, int]
     not_seekable: dict[str, int]
@@ -159,10 +181,16 @@ class _Samples(Closing):
         notes = journal.Writer(writing.journal(self._job), writing.labels)
         self.notes = self._opened.enter_context(notes)
         records = writing.plans[self._job.split].records
+        refusals = Refusals(writing.refused(self._job))
         for index in self._indices:
             record = records[int(index)]
-            outcome = _prepare(record, writing.options)
             writing.counter.add(1, len(record.jpeg))
+            try:
+                outcome = _prepare(record, writing.options)
+            except fixups.Refused as refused:
+                refusals.add(self._job.split, refused)
+            if refusals.counts:
+                continue
             if outcome.record is None:
                 self.skipped[outcome.fix] = self.skipped.get(outcome.fix, 0) + 1
                 continue
@@ -176,6 +204,8 @@ class _Samples(Closing):
             published_nbytes = int(records.listing.nbytes[index])
             notes.add(self._entry(outcome, sample, stored, digests, published_nbytes))
             self._write_back.count(len(sample.record.jpeg))
+        if refusals.counts:
+            raise _HasRefused(refusals.counts)
 
     def close(self) -> None:
         """Close the files."""

@@ -64,7 +64,14 @@ _FIXES = {
 }
 _MAX_NBYTES = 1 << 28  # of an unpacked image
 _UNPACKED = "gzip-unpacked"
-_REMEDY = "leave such images out with `--bad skip`, or pass them on with `--bad keep`"
+
+
+class Refused(ImageError):
+    """An image that the policy does not let pass; the text names the record."""
+
+    def __init__(self, problem: str, text: str) -> None:
+        super().__init__(text)
+        self.problem = problem
 
 
 class Outcome(NamedTuple):
@@ -113,7 +120,7 @@ def apply(record: Record, policy: Policy) -> Outcome:
     `keep` passes the bytes on and notes the problem; `skip` leaves the record out.
 
     Raises:
-        ImageError: under `error` for any problem, under `fix` for one that cannot be fixed.
+        Refused: under `error` for any problem, under `fix` for one that cannot be fixed.
     """
     found = jpeg.examine(record.jpeg)
     problem = problem_of(record.jpeg, found)
@@ -126,7 +133,7 @@ def apply(record: Record, policy: Policy) -> Outcome:
     if policy == "keep":
         return Outcome(record, *seen, f"kept: {problem}", verdict)
     if policy == "error" or problem == "undecodable":
-        raise ImageError(f"{_described(record, problem, found)}; {_REMEDY}")
+        raise Refused(problem, _described(record, problem, found))
     return _fixed(record, problem, found)
 
 
@@ -143,8 +150,7 @@ def _fixed(record: Record, problem: str, found: Examination) -> Outcome:
     try:
         picture = _decoded(record.jpeg, found)
     except ImageError as error:
-        described = _described(record, problem, found)
-        raise ImageError(f"{described}; {error}; {_REMEDY}") from error
+        raise Refused(problem, f"{_described(record, problem, found)}; {error}") from error
     fix = _FIXES.get(problem, f"{problem}-to-jpeg")
     fixed = record._replace(jpeg=to_jpeg(picture, quality=100))
     return Outcome(fixed, picture.width, picture.height, fix)
@@ -156,9 +162,9 @@ def _unpacked(record: Record, described: str) -> Outcome:
     try:
         image = unpacker.decompress(record.jpeg, _MAX_NBYTES)
     except zlib.error as error:
-        raise ImageError(f"{described} and cannot be unpacked ({error}); {_REMEDY}") from error
+        raise Refused("gzip", f"{described} and cannot be unpacked ({error})") from error
     if not unpacker.eof or image.startswith(b"\x1f\x8b"):
-        raise ImageError(f"{described} and is cut short, too large or packed twice; {_REMEDY}")
+        raise Refused("gzip", f"{described} and is cut short, too large or packed twice")
     outcome = apply(record._replace(jpeg=image), "fix")
     return outcome._replace(fix="+".join(filter(None, (_UNPACKED, outcome.fix))))
 

@@ -119,7 +119,7 @@ class _Repair(NamedTuple):
 
     def _write(self, jobs: Sequence[ShardJob]) -> None:
         """Write shards on the stage, and refuse them if the manifest does not agree."""
-        convert.write_shards(self.writing, jobs, self.workers, self.progress)
+        self._write_shards(jobs)
         for split in {job.split for job in jobs}:
             numbers = {job.number for job in jobs if job.split == split}
             made = self.writing.entries(split, sorted(numbers))
@@ -129,6 +129,10 @@ class _Repair(NamedTuple):
                         f"{split}: the source gives another {(want or have).key} than the dataset "
                         "had; nothing is changed: give the source that it was made from"
                     )
+
+    def _write_shards(self, jobs: Sequence[ShardJob]) -> None:
+        remedy = "nothing is changed: give the source that the dataset was made from"
+        convert.write_shards(self.writing, jobs, self.workers, self.progress, remedy=remedy)
 
     def _derive(self, damaged: Collection[str]) -> set[str]:
         """Replace shards by those on the stage, then what follows from shards and manifests."""
@@ -153,7 +157,7 @@ class _Repair(NamedTuple):
         """Make the whole dataset on the stage, and replace what differs."""
         stage = self.writing.stage
         waiting = [job for job in self.writing.jobs() if not self.writing.journal(job).exists()]
-        convert.write_shards(self.writing, waiting, self.workers, self.progress)
+        self._write_shards(waiting)
         finish.finish(
             self.writing,
             name=self.about.name,

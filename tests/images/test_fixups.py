@@ -209,12 +209,12 @@ def test_skip_leaves_the_record_out_and_keep_passes_its_bytes_on():
 @pytest.mark.parametrize(
     ("jpeg", "message"),
     [
-        (CMYK, "n01440764_10026 is a CMYK JPEG; leave such images out with `--bad skip`, or"),
-        (PNG, "n01440764_10026 is a PNG, not a JPEG; leave"),
-        (GOOD[:-2], "n01440764_10026 is cut short: it has no end-of-image marker; leave"),
+        (CMYK, "n01440764_10026 is a CMYK JPEG$"),
+        (PNG, "n01440764_10026 is a PNG, not a JPEG$"),
+        (GOOD[:-2], "n01440764_10026 is cut short: it has no end-of-image marker$"),
     ],
 )
-def test_the_policy_error_names_the_record_the_problem_and_the_way_on(jpeg, message):
+def test_the_policy_error_names_the_record_and_the_problem(jpeg, message):
     with pytest.raises(ImageError, match=message):
         apply(record(jpeg), "error")
 
@@ -230,13 +230,13 @@ def test_the_policy_error_names_the_record_the_problem_and_the_way_on(jpeg, mess
     ],
 )
 def test_what_cannot_be_fixed_is_one_clear_error(jpeg, reason):
-    message = f"^n01440764_10026 cannot be decoded: {reason}.*; leave such images out with"
+    message = f"^n01440764_10026 cannot be decoded: {reason}"
     with pytest.raises(ImageError, match=message):
         apply(record(jpeg), "fix")
 
 
 def test_a_png_that_cannot_be_decoded_is_one_clear_error():
-    message = r"^n01440764_10026 cannot be decoded: it is a png, not a JPEG; it cannot .*\); leave"
+    message = r"^n01440764_10026 cannot be decoded: it is a png, not a JPEG; it cannot .*\)$"
     with pytest.raises(ImageError, match=message):
         apply(record(PNG[:-100]), "fix")
 
