@@ -1,7 +1,7 @@
-"""The command line: one file a command, imported when it is called.
+"""The command line: one file per command, imported when it is called.
 
-A command parses, calls and prints; the work belongs to the packages below. An ImnetError is one
-line on stderr and exit status 1; wrong usage is 2; a stop by Ctrl-C is 130.
+A command parses, calls and prints; the work belongs to the packages below. An ImnetError prints one
+line to stderr and ends with exit status 1; wrong usage ends with 2, Ctrl-C with 130.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from imnet_data.errors import ImnetError
 
 # kept here so that --help, which lists them, imports none of the commands
 _SUMMARIES = {
-    "convert": "Convert tarballs or any copy of ImageNet to a dataset.",
-    "verify": "Verify datasets and official tarballs, or repair a dataset.",
-    "inspect": "Show what is in a dataset or a source.",
-    "bench": "Measure which stage of an input pipeline limits it.",
-    "synth": "Write synthetic tarballs of the shape of ILSVRC2012.",
+    "convert": "Convert tarballs, or any copy of ImageNet, to a dataset.",
+    "verify": "Verify datasets and official tarballs; repair datasets.",
+    "inspect": "Show what a dataset or a source contains.",
+    "bench": "Measure an input pipeline and find its slowest stage.",
+    "synth": "Write synthetic tarballs that look like ILSVRC2012's.",
     "demo": "Run the whole workflow on synthetic tarballs.",
     "train": "Train a model on a dataset.",
-    "evaluate": "Evaluate a model on a dataset, each record exactly once.",
+    "evaluate": "Evaluate a model; score each record exactly once.",
 }
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 class _LazyGroup(click.Group):
@@ -54,28 +54,28 @@ class _LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # whoever read has seen enough; click ends in silence
+                raise  # the reader has seen enough; click ends silently
             _forget_output()
             raise click.ClickException(_text(error)) from error
         except (KeyboardInterrupt, click.Abort):
-            click.echo("\nstopped; run the same command again: it goes on", err=True)
+            click.echo("\nstopped; run the same command again to resume", err=True)
             sys.exit(_INTERRUPTED)
 
 
 def _require_streams() -> None:
-    """Refuse a closed stdout, and open the other streams: no other file may get their numbers."""
+    """Refuse a closed stdout, and open the other streams so that no file gets their numbers."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     if sys.stdout is None:
         raise click.ClickException("standard output is closed; send it to /dev/null instead")
 
 
 def _forget_output() -> None:
-    """Let what could not be written be lost, which Python would try again at its end."""
-    with contextlib.suppress(OSError, ValueError):  # tests give streams without a descriptor
+    """Discard what could not be written; Python would try again at exit."""
+    with contextlib.suppress(OSError, ValueError):  # streams of tests have no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""`imnet-data bench`: what limits an input pipeline on this machine, and what would be enough."""
+"""`imnet-data bench`: what limits an input pipeline on this machine, and what would suffice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from imnet_data import formats
 from imnet_data.bench.options import BenchOptions, default_threads
 from imnet_data.cli import output
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path
 
@@ -32,48 +33,95 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
         raise click.BadParameter(f"{value!r} is not a list of numbers such as 1,2,4") from error
 
 
-@click.command("bench")
+@click.command(
+    "bench",
+    epilog=examples(
+        "imnet-data bench imagenet",
+        "imnet-data bench imagenet --format lmdb --target 5000 --html bench.html",
+        "imnet-data bench --compare before.json after.json",
+    ),
+)
 @click.argument("dataset", nargs=-1, type=source_path)
 @click.option(
     "--format",
     "format_names",
     type=click.Choice(list(formats.FORMATS)),
     multiple=True,
-    help="Convert DATASET to this format, too, and measure it beside (may be given several times).",
+    help="Convert DATASET to this format as well, and measure both (may be given several times).",
 )
 @click.option(
-    "--loader", type=click.Choice(["cpu", "dali", "torch"]), default="cpu", show_default=True
+    "--loader",
+    type=click.Choice(["cpu", "dali", "torch"]),
+    default="cpu",
+    show_default=True,
+    help="Loader to measure.",
 )
-@click.option("--threads", callback=_threads, metavar="N,N", help="[default: 1, 2, 4 ... cores]")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--size", type=click.IntRange(1), default=224, show_default=True, help="Pixels.")
+@click.option(
+    "--threads",
+    callback=_threads,
+    metavar="N,N",
+    help="Numbers of threads to run the loader with.  [default: 1, 2, 4, ... cores]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Images per batch.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    default=224,
+    show_default=True,
+    help="Side of the images in a batch.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
     default=0.5,
     show_default=True,
-    help="Of each repeat of each stage.",
+    help="Duration of each repeat of each stage.",
 )
-@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--model", help="Measure its training step: resnet50, torchvision:NAME, timm:NAME.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="Number of times to measure each stage.",
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Measure the training step of this model, too: resnet50, torchvision:NAME or timm:NAME.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "bf16", "fp16"]),
     default="fp32",
     show_default=True,
-    help="Of the model's step.",
+    help="Precision of the model's training step.",
 )
 @click.option(
-    "--target", type=click.FloatRange(0, min_open=True), help="Images a second that are wanted."
+    "--target",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Images per second that you need; the report shows what would reach it.",
 )
-@click.option("--json", "json_out", type=_OUT, help="Write all figures to a file; - prints them.")
-@click.option("--html", type=_OUT, help="Write a page with charts to a file.")
+@click.option(
+    "--json", "json_out", type=_OUT, help="Write all figures to this file; - prints them."
+)
+@click.option("--html", type=_OUT, help="Write a page with charts to this file; - prints it.")
 @output.overwrite
 @click.option(
     "--compare",
     type=(_REPORT, _REPORT),
     metavar="A.json B.json",
-    help="Measure nothing: say what changed between two reports beyond the noise.",
+    help="Do not measure; print the changes between two reports that exceed the noise.",
 )
 def command(
     *,
@@ -93,14 +141,15 @@ def command(
     overwrite: bool,
     compare: tuple[Path, Path] | None,
 ) -> None:
-    """Measure each stage of the input pipeline on DATASETs, alone and together.
+    """Measure each stage of the input pipeline of each DATASET, alone and together.
 
-    Storage, hash, cut, decode, resize, batches, with a GPU the copy to it, with --model its
-    training step: how fast each is, which one limits, and what would be enough.
+    The stages are storage, hash, cut, decode, resize and batches; with a GPU also the copy to it,
+    and with --model also the training step. The report shows how fast each stage is, which one
+    limits the pipeline, and how many cores would suffice.
     """
     if compare:
         if dataset:
-            raise click.UsageError("--compare is of two reports; leave out DATASET")
+            raise click.UsageError("--compare takes two reports; leave out DATASET")
         from imnet_data.bench import compare as comparing
         from imnet_data.bench.document import read
 
@@ -109,7 +158,7 @@ def command(
     if not dataset:
         raise click.UsageError("name a DATASET, or --compare two reports")
     if format_names and len(dataset) > 1:
-        raise click.UsageError("--format is of one DATASET")
+        raise click.UsageError("--format works with one DATASET only")
     output.require_all_new((json_out, html), overwrite=overwrite)
     try:
         options = BenchOptions(
@@ -126,7 +175,7 @@ def command(
         measured = _measured(dataset, format_names, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _tell(measured, json_out, html, overwrite=overwrite)
+    _report(measured, json_out, html, overwrite=overwrite)
 
 
 def _measured(
@@ -142,7 +191,7 @@ def _measured(
         return measure(roots, options, command=shlex.join(sys.argv), progress=progress)
 
 
-def _tell(measured: Report, json_out: Path | None, html: Path | None, *, overwrite: bool) -> None:
+def _report(measured: Report, json_out: Path | None, html: Path | None, *, overwrite: bool) -> None:
     from imnet_data.bench import page, text
     from imnet_data.bench.document import to_json
 

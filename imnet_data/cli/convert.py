@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
 from imnet_data.conversion import convert as conversion
@@ -25,7 +26,14 @@ def _formats(which: Callable[[Format], bool]) -> str:
     return ", ".join(name for name in FORMATS if name != "caffe" and which(get(name)))
 
 
-@click.command(name="convert")
+@click.command(
+    name="convert",
+    epilog=examples(
+        "imnet-data convert tarballs imagenet --dry-run",
+        "imnet-data convert tarballs imagenet --format lmdb --boxes",
+        "imnet-data convert imagenet small --limit 1000 --max-side 256",
+    ),
+)
 @click.argument("source", nargs=-1, required=True, type=source_path)
 @click.argument("out", type=out_path)
 @click.option(
@@ -34,63 +42,99 @@ def _formats(which: Callable[[Format], bool]) -> str:
     type=click.Choice([name for name in FORMATS if name != "caffe"]),
     default="webdataset",
     show_default=True,
+    help="Storage format of the dataset.",
 )
-@click.option("--split", help="Take this split only.  [default: all that are found]")
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Convert only this split.  [default: every split that is found]",
+)
 @click.option(
     "--order",
     type=click.Choice(["shuffled", "sorted"]),
-    help="Order of the records.  [default: shuffled for train, sorted for the others]",
+    help="Order of the stored records.  [default: shuffled for train, sorted for other splits]",
 )
-@click.option("--seed", type=int, help="Of the shuffle.  [default: 0]")
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Seed of the shuffle, of --limit and of --raw.  [default: 0]",
+)
 @click.option(
     "--shard-size",
     "shard_nbytes",
     type=nbytes,
     metavar="SIZE",
-    help="Published bytes in a shard.  [default: 256MiB; "
-    f"{_formats(lambda format: format.ONE_SHARD)}: all in one]",
+    help="Bytes of published images per shard.  [default: 256MiB; "
+    f"{_formats(lambda format: format.ONE_SHARD)}: one file per split]",
 )
 @click.option(
     "--bad",
     type=click.Choice(["fix", "error", "skip", "keep"]),
-    help="What is done about images that are no sound RGB or grey JPEG.  [default: fix]",
+    help="What to do with images that are not sound RGB or grey JPEGs: fix them, stop with an "
+    "error, skip them, or keep them as they are.  [default: fix]",
 )
-@click.option("--boxes", is_flag=True, default=None, help="Take bounding boxes along.")
+@click.option("--boxes", is_flag=True, default=None, help="Store the bounding boxes, too.")
 @click.option(
-    "--classes", type=classes, metavar="LIST", help="wnids, a file with one a line, or `found`."
+    "--classes",
+    type=classes,
+    metavar="LIST",
+    help="Convert only these classes: wnids joined with commas, a file with one wnid per line, or "
+    "`found` for those that have images.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Records a split, drawn by the seed.")
-@click.option("--max-side", type=click.IntRange(1), help="Shrink to this longer side, in pixels.")
-@click.option("--short-side", type=click.IntRange(1), help="Shrink to this shorter side.")
 @click.option(
-    "--quality", type=click.IntRange(1, 100), help="Of images that are shrunk.  [default: 90]"
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Convert at most N records per split, drawn by the seed.",
+)
+@click.option(
+    "--max-side",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Shrink images so that the longer side is at most this.",
+)
+@click.option(
+    "--short-side",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Shrink images so that the shorter side is at most this.",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="JPEG quality of the images that are shrunk.  [default: 90]",
 )
 @click.option(
     "--jpeg",
     type=click.Choice(["seekable", "original"]),
-    help="Store JPEGs with restart markers, losslessly and reversibly, or as published.  "
+    help="Store JPEGs with restart markers (lossless and reversible), or as published.  "
     f"[default: seekable; {_formats(lambda format: not format.SEEKABLE)}: original]",
 )
 @click.option(
     "--raw",
     type=click.FloatRange(0, 1),
-    help=f"Share stored as pixels ({_formats(lambda format: format.PIXELS)} only).",
+    metavar="SHARE",
+    help=f"Share of the images to store as pixels ({_formats(lambda format: format.PIXELS)} only).",
 )
 @click.option(
     "--lmdb-layout",
     type=click.Choice(["own", "caffe"]),
     default="own",
     show_default=True,
-    help="What an LMDB value holds; caffe (Datum) is what DALI reads.",
+    help="Layout of an LMDB value; DALI reads caffe (Datum).",
 )
 @workers
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print what would be written and what left out, and write nothing.",
+    help="Print what would be written and left out, and write nothing.",
 )
 @click.option(
-    "--force", is_flag=True, help="Remove the dataset or unfinished work in OUT, and no other file."
+    "--force",
+    is_flag=True,
+    help="Replace the dataset or the unfinished work in OUT; no other file is removed.",
 )
 def command(
     source: tuple[Path, ...],
@@ -105,9 +149,9 @@ def command(
 ) -> None:
     """Convert SOURCE... to a dataset in the folder OUT.
 
-    SOURCE is any of the official tarballs, a folder that holds them, an extracted tree, Kaggle's or
-    Hugging Face's copy, or a dataset made before. A stopped conversion goes on when the same
-    command is run again.
+    SOURCE is an official tarball, a folder of tarballs, an extracted tree, Kaggle's or Hugging
+    Face's copy, or a dataset made before. To resume a stopped conversion, run the same command
+    again.
     """
     if lmdb_layout == "caffe":
         if format_name != "lmdb":
@@ -139,7 +183,7 @@ def command(
 
 
 def result(out: Path, about: Description) -> str:
-    """Say what was made, for a person."""
+    """Return a summary of the dataset, as text."""
     lines = [f"{out}: {about.format}"]
     for name, split in about.splits.items():
         shards = f"{len(split.shards)} shard{'s' * (len(split.shards) != 1)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imnet_data import demo
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, workers
 
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.command(name="demo")
+@click.command(
+    name="demo",
+    epilog=examples("imnet-data demo", "imnet-data demo /fast/imnet-demo --workers 4"),
+)
 @click.argument("directory", metavar="[DIR]", type=out_path, default=Path("imnet-demo"))
 @workers
 def command(directory: Path, workers: int | None) -> None:
-    """Go the whole way in DIR (default: imnet-demo), with synthetic tarballs.
+    """Run the whole workflow in DIR (default: imnet-demo), on synthetic tarballs.
 
-    Makes tarballs of the shape of ILSVRC2012, converts them to every format, verifies each dataset,
-    decodes its images, reads its records back, also with the third-party libraries that are
-    installed, and says where everything is. DIR must be new, empty, or made by an earlier demo,
-    which is made again.
+    The demo writes tarballs that look like ILSVRC2012's, converts them to every format, verifies
+    each dataset, decodes its images, and reads its records back, also with the third-party
+    libraries that are installed. Then it prints where everything is. DIR must be new, empty, or the
+    folder of an earlier demo, which is replaced.
     """
     with Progress() as progress:
         rows = demo.demo(directory, workers=workers, progress=progress)
@@ -34,7 +38,7 @@ def command(directory: Path, workers: int | None) -> None:
         for read in row.readers:
             click.echo(f"{row.about.format:10}  {read}")
     click.echo(
-        f"\ntarballs: {directory / demo.TARBALLS}\nlook in:  imnet-data inspect {rows[0].path}"
+        f"\ntarballs: {directory / demo.TARBALLS}\nlook at:  imnet-data inspect {rows[0].path}"
     )
 
 

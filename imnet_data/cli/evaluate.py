@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from imnet_data.cli import output
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes as wnids
 from imnet_data.cli.values import source_path
@@ -28,33 +29,72 @@ if TYPE_CHECKING:
 _BUILT_IN = "built-in"
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    epilog=examples(
+        "imnet-data evaluate imagenet --model timm:resnet50.a1_in1k",
+        "imnet-data evaluate imagenet --model resnet50 --checkpoint weights.pt",
+        "imnet-data evaluate imagenet v2 --model torchvision:resnet50 --crop ten",
+    ),
+)
 @click.argument("dataset", nargs=-1, required=True, type=source_path)
 @click.option(
     "--model",
     "name",
     required=True,
-    help="resnet18, resnet50, torchvision:NAME or timm:NAME; any name for TorchScript.",
+    metavar="NAME",
+    help="Model to evaluate: resnet18, resnet50, torchvision:NAME or timm:NAME; any name for "
+    "TorchScript.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights, or TorchScript.  [default: what torchvision or timm download]",
+    help="File of the weights, or a TorchScript model.  [default: the weights that torchvision or "
+    "timm download]",
 )
-@click.option("--classes", type=wnids, help="wnids of the model's outputs, or a file of them.")
+@click.option(
+    "--classes",
+    type=wnids,
+    metavar="LIST",
+    help="Classes of the model's outputs: wnids joined with commas, or a file with one per line.",
+)
 @click.option(
     "--outputs",
     type=click.Choice(["sorted", "ilsvrc", "tf"]),
-    help="Order of the model's 1000 outputs.  [default: sorted; of 1001, tf]",
+    help="Order of the model's 1000 outputs.  [default: sorted; tf if there are 1001]",
 )
-@click.option("--split", help="[default: val, or the only one]")
 @click.option(
-    "--size", "sizes", multiple=True, type=click.IntRange(1), help="Of the crop; several: averaged."
+    "--split",
+    metavar="NAME",
+    help="Split to score.  [default: val, or the only split]",
 )
-@click.option("--crop-pct", type=click.FloatRange(0, 1, min_open=True), help="Crop over resize.")
-@click.option("--filter", type=click.Choice(["bilinear", "bicubic"]))
 @click.option(
-    "--crop", "crops", type=click.Choice(["single", "ten"]), default="single", show_default=True
+    "--size",
+    "sizes",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side of the crop; several sizes are averaged.  [default: published with the weights, "
+    "else 224]",
+)
+@click.option(
+    "--crop-pct",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Side of the crop, as a share of the resized image's shorter side.",
+)
+@click.option(
+    "--filter",
+    type=click.Choice(["bilinear", "bicubic"]),
+    help="Filter of the resize.  [default: published with the weights, else bilinear]",
+)
+@click.option(
+    "--crop",
+    "crops",
+    type=click.Choice(["single", "ten"]),
+    default="single",
+    show_default=True,
+    help="Score the centre crop, or the average of ten crops.",
 )
 @click.option(
     "--average",
@@ -63,13 +103,37 @@ _BUILT_IN = "built-in"
     show_default=True,
     help="What is averaged over crops and sizes.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
-@click.option("--real", metavar="built-in|FILE", help="Score ReaL labels too; FILE is real.json.")
-@click.option("--csv", "csv_file", type=output.path, help="Write timm's columns (of one dataset).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
-    "--html", type=output.path, help="Write a page with the surest mistakes (of one dataset)."
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Images per batch.",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    default="cpu",
+    show_default=True,
+    help="Device of the model: cpu, cuda, cuda:1, ...",
+)
+@click.option(
+    "--real",
+    metavar="built-in|FILE",
+    help="Score by ReaL labels, too: the built-in ones, or those of a real.json.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=output.path,
+    help="Write the columns of timm's results to this file (one DATASET only).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.option(
+    "--html",
+    type=output.path,
+    help="Write a page with the most confident mistakes to this file (one DATASET only).",
 )
 @output.overwrite
 def command(
@@ -92,16 +156,16 @@ def command(
     html: Path | None,
     overwrite: bool,
 ) -> None:
-    """Evaluate a model on DATASET..., each record exactly once.
+    """Evaluate a model on each DATASET, scoring each record exactly once.
 
-    A dataset of ImageNet-V2, -A, -R, -Sketch or ObjectNet knows what it is, and is scored as its
-    authors do: among its own classes alone.
+    A dataset of ImageNet-V2, -A, -R, -Sketch or ObjectNet is recognised and scored as its authors
+    do, among its own classes only.
     """
     if len(dataset) > 1 and (csv_file or html):
-        raise click.UsageError("--csv and --html are of one DATASET")
+        raise click.UsageError("--csv and --html work with one DATASET only")
     output.require_all_new((csv_file, html), overwrite=overwrite)
     if classes and outputs:
-        raise click.UsageError("--classes and --outputs say the same; give one of them")
+        raise click.UsageError("--classes and --outputs exclude each other")
     try:
         model = load_model(name, checkpoint=checkpoint, device=device)
     except ValueError as error:
@@ -113,7 +177,7 @@ def command(
     )
     accepted = None if real is None else _real_labels(real)
     with Progress() as progress:
-        told = [
+        results = [
             evaluate(
                 model,
                 root,
@@ -126,10 +190,10 @@ def command(
             for root in dataset
         ]
     if csv_file:
-        output.write(csv_file, text.to_csv(told[0]), overwrite=overwrite)
+        output.write(csv_file, text.to_csv(results[0]), overwrite=overwrite)
     if html:
-        output.write(html, page.page(told[0], dataset[0]), overwrite=overwrite)
-    click.echo(text.to_json(told) if as_json else "\n\n".join(map(text.text, told)))
+        output.write(html, page.page(results[0], dataset[0]), overwrite=overwrite)
+    click.echo(text.to_json(results) if as_json else "\n\n".join(map(text.text, results)))
 
 
 def _recipes(
@@ -138,7 +202,7 @@ def _recipes(
     crop_pct: float | None,
     filter: Literal["bilinear", "bicubic"] | None,
 ) -> tuple[EvalRecipe, ...]:
-    """Return the model's own recipe, or 224 of 256, with what was asked for in its place."""
+    """Return the model's own recipe, or 224 of 256, with the values that options replace."""
     recipe = model.recipe or EvalRecipe()
     recipe = dataclasses.replace(recipe, filter=filter or recipe.filter)
     if not sizes and crop_pct is None:

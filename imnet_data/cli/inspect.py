@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imnet_data.cli import output
+from imnet_data.cli.examples import examples
 from imnet_data.cli.values import source_path
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
@@ -15,13 +16,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("inspect")
+@click.command(
+    "inspect",
+    epilog=examples(
+        "imnet-data inspect tarballs",
+        "imnet-data inspect imagenet --html imagenet.html",
+        "imnet-data inspect imagenet --record n01440764_10026 --save fish.jpg",
+    ),
+)
 @click.argument("path", type=source_path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
-@click.option("--record", metavar="KEY|INDEX", help="Tell about one record, and check its hash.")
-@click.option("--split", help="Where the record is.  [default: where the key is, or train]")
-@click.option("--save", type=output.path, help="Write the record's JPEG to a file.")
-@click.option("--html", type=output.path, help="Write a page with pictures and charts to a file.")
+@click.option("--record", metavar="KEY|INDEX", help="Show one record, and check its hash.")
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="Split of the record.  [default: the split that has the key; train for an index]",
+)
+@click.option("--save", type=output.path, help="Write the record's JPEG to this file.")
+@click.option(
+    "--html", type=output.path, help="Write a page with pictures and charts to this file."
+)
 @output.overwrite
 def command(
     *,
@@ -33,10 +47,10 @@ def command(
     html: Path | None,
     overwrite: bool,
 ) -> None:
-    """Tell what is in PATH, a dataset or a source that could be converted to one.
+    """Show what PATH contains: a dataset, or a source that can be converted to one.
 
-    With --record it is one record that is told about, and its bytes are held against its hash: exit
-    status 1 if they are damaged.
+    With --record, show one record and compare its bytes with its hash. The exit status is 1 if they
+    are damaged.
     """
     if record is None and (split or save):
         raise click.UsageError("--split and --save go with --record")
@@ -44,28 +58,28 @@ def command(
         raise click.UsageError("--html shows the whole dataset; leave out --record")
     output.require_all_new((save, html), overwrite=overwrite)
     if record is not None:
-        content = _tell_record(path, record, split, saves=save is not None, as_json=as_json)
+        content = _show_record(path, record, split, saves=save is not None, as_json=as_json)
         if save:
             output.write(save, content, overwrite=overwrite)
         return
-    told = summary.summary(path)
+    found = summary.summary(path)
     if html:
         output.write(html, page.page(path), overwrite=overwrite)
-    click.echo(summary.to_json(told) if as_json else text.text(told))
+    click.echo(summary.to_json(found) if as_json else text.text(found))
 
 
-def _tell_record(path: Path, which: str, split: str | None, *, saves: bool, as_json: bool) -> bytes:
-    """Print what is known of a record; return its JPEG, to be saved."""
+def _show_record(path: Path, which: str, split: str | None, *, saves: bool, as_json: bool) -> bytes:
+    """Print what is known of a record, and return its JPEG."""
     try:
-        told, content = summary.record(path, which, split)
+        shown, content = summary.record(path, which, split)
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--record") from error
-    click.echo(summary.to_json(told) if as_json else text.record_text(told))
-    if not told.is_sound:
+    click.echo(summary.to_json(shown) if as_json else text.record_text(shown))
+    if not shown.is_sound:
         raise FormatError(
-            f"{told.key} in {path / told.shard} at {told.offset}: is damaged; "
+            f"{shown.key} in {path / shown.shard} at {shown.offset}: is damaged; "
             f"run {verify_command(path, repairs=True)}"
         )
-    if saves and told.stored_as == "pixels":
-        raise FormatError(f"{told.key}: is stored as pixels, there is no JPEG to be saved")
+    if saves and shown.stored_as == "pixels":
+        raise FormatError(f"{shown.key}: is stored as pixels; there is no JPEG to save")
     return content

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
@@ -14,15 +15,51 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(name="synth")
-@click.argument("out", type=out_path)
-@click.option("--seed", default=0, show_default=True)
-@click.option(
-    "--classes", "class_count", type=click.IntRange(1, 1000), default=10, show_default=True
+@click.command(
+    name="synth",
+    epilog=examples(
+        "imnet-data synth tarballs",
+        "imnet-data synth tarballs --classes 100 --images-per-class 20 --bytes 20KB",
+    ),
 )
-@click.option("--images-per-class", type=click.IntRange(1), default=50, show_default=True)
-@click.option("--val-per-class", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--test", "test_count", type=click.IntRange(1), default=20, show_default=True)
+@click.argument("out", type=out_path)
+@click.option(
+    "--seed", metavar="N", default=0, show_default=True, help="Seed of names, sizes and pixels."
+)
+@click.option(
+    "--classes",
+    "class_count",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="Number of classes.",
+)
+@click.option(
+    "--images-per-class",
+    type=click.IntRange(1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="Number of train images per class.",
+)
+@click.option(
+    "--val-per-class",
+    type=click.IntRange(1),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="Number of val images per class.",
+)
+@click.option(
+    "--test",
+    "test_count",
+    type=click.IntRange(1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Number of test images.",
+)
 @click.option(
     "--bytes",
     "mean_nbytes",
@@ -30,9 +67,11 @@ if TYPE_CHECKING:
     metavar="SIZE",
     default="110KB",
     show_default=True,
-    help="Of an image, on average; smaller ones have smaller sides.",
+    help="Mean size of an image file; smaller files have fewer pixels.",
 )
-@click.option("--images", type=source_path, help="Use the images of this folder instead.")
+@click.option(
+    "--images", type=source_path, help="Use the images in this folder instead of synthetic ones."
+)
 def command(
     out: Path,
     seed: int,
@@ -43,11 +82,11 @@ def command(
     mean_nbytes: int,
     images: Path | None,
 ) -> None:
-    """Write tarballs of the shape of ILSVRC2012 to the folder OUT, from a seed.
+    """Write synthetic tarballs that look like ILSVRC2012's to the folder OUT.
 
     They have the names, the nesting, the devkit, the boxes and the known bad images of the official
-    ones, and images of the same statistics: for trying things out, for tests and benchmarks.
-    Files of these names that are in OUT already, such as the official ones, are not replaced.
+    tarballs, and images with the same statistics. They are meant for trials, tests and benchmarks.
+    Files in OUT that already have these names, such as the official tarballs, are not replaced.
     """
     with Progress() as progress:
         if images is None:

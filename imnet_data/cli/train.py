@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, source_path
 from imnet_data.errors import MissingExtra
@@ -26,12 +27,19 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
         for recipe in recipes.RECIPES.values():
             click.echo(
                 f"{recipe.name}: {recipe.model}, {recipe.epochs} epochs of {recipe.batch_size} "
-                f"images a step\n  top-1: {recipe.expected_top1}\n  from:  {recipe.source}"
+                f"images per step\n  top-1: {recipe.expected_top1}\n  from:  {recipe.source}"
             )
         context.exit()
 
 
-@click.command("train")
+@click.command(
+    "train",
+    epilog=examples(
+        "imnet-data train imagenet --recipe demo --out runs/demo",
+        "imnet-data train imagenet --precision bf16 --channels-last",
+        "imnet-data train imagenet --epochs 5 --finetune runs/demo/weights.pt",
+    ),
+)
 @click.argument("dataset", type=source_path)
 @click.option("--out", type=out_path, help="Folder of the run.  [default: runs/RECIPE]")
 @click.option(
@@ -40,6 +48,7 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     type=click.Choice(list(recipes.RECIPES)),
     default="torchvision-v1",
     show_default=True,
+    help="Recipe to train by; --recipes lists them.",
 )
 @click.option(
     "--recipes",
@@ -47,62 +56,118 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     is_eager=True,
     expose_value=False,
     callback=_show_recipes,
-    help="Tell about the recipes, and exit.",
+    help="List the recipes with their sources, and exit.",
 )
-@click.option("--model", help="resnet18, resnet50, resnet18_gn, ..., torchvision:NAME, timm:NAME.")
-@click.option("--epochs", type=click.IntRange(1), help="The recipe's curves are stretched.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Model to train: resnet18, resnet50, resnet18_gn, ..., torchvision:NAME or timm:NAME.  "
+    "[default: the recipe's]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of epochs; the recipe's schedule is stretched or compressed to fit.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
-    help="Images a step on all ranks together; the learning rate is scaled with it.",
+    metavar="N",
+    help="Images per step over all ranks; the learning rate is scaled with it.",
 )
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Peak learning rate.")
+@click.option(
+    "--lr",
+    type=click.FloatRange(0, min_open=True),
+    metavar="RATE",
+    help="Peak learning rate.  [default: the recipe's, scaled with --batch-size]",
+)
 @click.option(
     "--augment",
     type=click.Choice(["none", *get_args(AugmentName)]),
-    help="Policy of augmentation, in place of the recipe's.",
+    help="Augmentation policy to use instead of the recipe's.",
 )
 @click.option(
     "--color-jitter",
     type=float,
     nargs=4,
     metavar="BRIGHTNESS CONTRAST SATURATION HUE",
-    help="How far colours are varied at random: 0.4 0.4 0.4 0.1, for instance.",
+    help="Ranges of the random colour changes, for example 0.4 0.4 0.4 0.1.",
 )
 @click.option(
     "--erase",
     type=click.FloatRange(0, 1),
     metavar="PROBABILITY",
-    help="Share of the images of which a random rectangle is erased.",
+    help="Probability that a random rectangle of an image is erased.",
 )
-@click.option("--seed", default=0, show_default=True)
-@click.option("--finetune", type=_WEIGHTS, help="Weights to start from, with a new head.")
-@click.option("--features", type=_WEIGHTS, help="Weights to keep, with a new head to train.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there is]")
+@click.option(
+    "--seed",
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of weights, order, crops and augmentation.",
+)
+@click.option("--finetune", type=_WEIGHTS, help="Train these weights further, with a new head.")
+@click.option(
+    "--features", type=_WEIGHTS, help="Keep these weights fixed, and train only a new head."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Device to train on.  [default: cuda if there is a GPU, else cpu]",
+)
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "bf16", "fp16"]),
     default="fp32",
     show_default=True,
-    help="Of what can be computed with less.",
+    help="Precision of the operations that autocast can run in 16 bits.",
 )
-@click.option("--channels-last", is_flag=True, help="Store pixels as the GPU likes it.")
-@click.option("--compile", "compiles", is_flag=True, help="Use torch.compile.")
 @click.option(
-    "--deterministic", is_flag=True, help="Refuse operations that do not repeat to the last bit."
+    "--channels-last", is_flag=True, help="Use the channels-last memory format that suits GPUs."
 )
-@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option("--compile", "compiles", is_flag=True, help="Compile the model with torch.compile.")
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Refuse operations whose results can differ from run to run.",
+)
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Split each rank's batch into N parts, to save memory.",
+)
 @click.option(
     "--loader",
     type=click.Choice(["cpu", "dali"]),
     default="cpu",
     show_default=True,
-    help="What decodes what is trained on: threads, or DALI on the device.",
+    help="Loader of the training images: CPU threads, or DALI on the device.",
 )
-@click.option("--loader-threads", type=click.IntRange(1), help="[default: as there are cores]")
-@click.option("--log-every", type=click.IntRange(1), default=50, show_default=True, metavar="STEPS")
 @click.option(
-    "--checkpoint-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS"
+    "--loader-threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of threads of the loader.  [default: one per core]",
+)
+@click.option(
+    "--log-every",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps between two lines of the log.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps between two checkpoints.",
 )
 def command(
     dataset: Path,
@@ -129,9 +194,9 @@ def command(
     log_every: int,
     checkpoint_every: int,
 ) -> None:
-    """Train a model on DATASET, and validate it after each epoch.
+    """Train a model on DATASET by a recipe, and validate it after each epoch.
 
-    The same command goes on with a run that was stopped. On several GPUs:
+    To resume a stopped run, run the same command again. On several GPUs:
 
     torchrun --nproc-per-node 8 -m imnet_data train DATASET ...
     """

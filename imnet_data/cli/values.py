@@ -21,7 +21,7 @@ def nbytes(text: str) -> int:
 
 
 def classes(text: str) -> tuple[str, ...]:
-    """Read wnids joined with commas, a file that has one in each line, or the word `found`."""
+    """Read wnids joined with commas, a file with one per line, or the word `found`."""
     words = tuple(text.split(","))
     if all(map(is_wnid, words)) or words == ("found",):
         return words
@@ -40,5 +40,6 @@ out_path = click.Path(path_type=Path)
 workers = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes.  [default: one per core]",
+    metavar="N",
+    help="Number of worker processes.  [default: one per core]",
 )

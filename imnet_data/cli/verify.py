@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
 from imnet_data.dataset import opened
@@ -24,30 +25,39 @@ if TYPE_CHECKING:
     from imnet_data.verification.shard import Difference
 
 
-@click.command(name="verify")
+@click.command(
+    name="verify",
+    epilog=examples(
+        "imnet-data verify imagenet --decode",
+        "imnet-data verify imagenet --repair tarballs",
+        "imnet-data verify lmdb --against imagenet",
+    ),
+)
 @click.argument("path", nargs=-1, required=True, type=source_path)
-@click.option("--decode", is_flag=True, help="Examine all data of every image, too.")
+@click.option("--decode", is_flag=True, help="Examine the data of every image in full, too.")
 @click.option(
-    "--against", type=source_path, help="A dataset that must have the same records, in any format."
+    "--against",
+    type=source_path,
+    help="Compare with this dataset, in any format: it must hold the same records.",
 )
 @click.option(
     "--repair",
     "repair_from",
     multiple=True,
     type=source_path,
-    help="Make damaged files again from this source (may be given several times).",
+    help="Rebuild damaged files from this source (may be given several times).",
 )
 @click.option(
     "--readers",
     is_flag=True,
-    help="Read every record through the third-party libraries that the format is made for, too.",
+    help="Read every record with the third-party libraries made for the format, too.",
 )
 @click.option(
     "--move-strays",
     is_flag=True,
-    help=f"Move files that do not belong to a dataset to its folder {strays.FOLDER}.",
+    help=f"Move files that do not belong to the dataset to its folder {strays.FOLDER}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @workers
 def command(
     path: tuple[Path, ...],
@@ -59,10 +69,11 @@ def command(
     as_json: bool,
     workers: int | None,
 ) -> None:
-    """Verify datasets and official tarballs: exit status 0 if all is sound, 1 if not.
+    """Verify each PATH: a dataset, an official tarball, or a folder of tarballs.
 
-    Of a dataset, every file is held against SHA256SUMS and every record against the manifest; of an
-    official tarball, size and MD5 against the published ones, and what is in it.
+    In a dataset, every file is compared with SHA256SUMS and every record with the manifest. For an
+    official tarball, the size, the MD5 and the contents are compared with the published ones. The
+    exit status is 0 if everything is sound and 1 if not.
     """
     found: dict[str, list[Difference]] = {}
     repaired: dict[str, list[str]] = {}
@@ -100,7 +111,7 @@ class _Report(NamedTuple):
     root: str
     differences: list[Difference]
     repaired: list[str]
-    readers: list[ReadBack] | None  # None where it was not asked for
+    readers: list[ReadBack] | None  # None without --readers
 
     @property
     def difference_count(self) -> int:
@@ -129,7 +140,7 @@ def _as_dict(report: _Report) -> dict[str, object]:
 
 def _as_text(report: _Report) -> str:
     root = report.root
-    lines = [f"{root}/{file}: made again" for file in report.repaired]
+    lines = [f"{root}/{file}: rebuilt" for file in report.repaired]
     lines += [_line(root, difference) for difference in report.differences]
     if report.readers == []:
         lines.append(f"{root}: no third-party library is known for its format")

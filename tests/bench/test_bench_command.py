@@ -175,7 +175,7 @@ def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, roo
         (["ROOT", "--threads", "one"], "not a list of numbers"),
         (["ROOT", "--threads", "0"], "threads[0] is 0; allowed are integers from 1"),
         (["ROOT", "--batch-size", "10000"], "do not fill one batch"),
-        (["ROOT", "ROOT", "--format", "lmdb"], "of one DATASET"),
+        (["ROOT", "ROOT", "--format", "lmdb"], "one DATASET only"),
         (["ROOT", "--compare", "JSON", "JSON"], "leave out DATASET"),
     ],
 )

@@ -113,7 +113,7 @@ def test_an_interrupt_is_one_line_and_the_command_goes_on(
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert (process.returncode, message.strip()) in {
-        (130, "stopped; run the same command again: it goes on"),
+        (130, "stopped; run the same command again to resume"),
         (0, ""),  # it was done before the signal came
     }
     subprocess.run(words, check=True)

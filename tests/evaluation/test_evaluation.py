@@ -494,7 +494,7 @@ def test_the_command_prints_writes_and_refuses(weights, imagenet_a, v2, tmp_path
     assert document["views"].endswith("mean of logits over 10 views")
     assert sum(bin_["count"] for bin_ in document["calibration_bins"]) == 200
     for arguments, code, message in (
-        ([str(v2), str(v2), *options, *files], 2, "--csv and --html are of one DATASET"),
+        ([str(v2), str(v2), *options, *files], 2, "--csv and --html work with one DATASET only"),
         ([str(v2), "--model", "resnet17", *options[2:]], 2, "unknown model 'resnet17'"),
         ([str(v2), *options, "--device", "cuda:99"], 2, "device is 'cuda:99', and torch"),
         ([str(v2), *options, "--real", "built-in"], 1, "leave out --real"),

@@ -103,7 +103,7 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path, monkeypatch):
 def test_recipes_are_told_with_their_source():
     result = CliRunner().invoke(main, ["train", "--recipes"])
     assert result.exit_code == 0
-    assert "torchvision-v1: resnet50, 90 epochs of 256 images a step" in result.output
+    assert "torchvision-v1: resnet50, 90 epochs of 256 images per step" in result.output
     assert "arXiv 2110.00476" in result.output
 
 

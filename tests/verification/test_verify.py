@@ -232,7 +232,7 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(tarballs: Path, dataset_
     assert key in {difference["key"] for difference in report["differences"]}
     mended = runner.invoke(main, ["verify", str(dataset_root), "--repair", str(tarballs)])
     assert mended.exit_code == 0
-    assert f"{path}: made again" in mended.output
+    assert f"{path}: rebuilt" in mended.output
     assert runner.invoke(main, ["verify"]).exit_code == 2
 
 

@@ -1,0 +1,67 @@
+"""What --help shows can be read by a stranger, and its examples can be typed."""
+
+import re
+import shlex
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from imnet_data.cli import main
+
+COMMANDS = main.list_commands(click.Context(main))
+
+
+def command(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
+
+
+def help_of(name: str) -> str:
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_whose_options_and_values_are_known(name: str) -> None:
+    *_, last = help_of(name).split("\n\n")
+    heading, *lines = last.strip().splitlines()
+    assert heading == "Examples:"
+    assert 2 <= len(lines) <= 3
+    for line in lines:
+        program, called, *words = shlex.split(line)
+        assert (program, called) == ("imnet-data", name)
+        assert len(line) <= 80
+        context = click.Context(command(name), info_name=name)
+        values, rest, _ = command(name).make_parser(context).parse_args(words)
+        assert rest == []
+        for parameter in command(name).params:
+            if not isinstance(parameter.type, (click.Path, click.Tuple)):  # no file is there
+                parameter.type_cast_value(context, values.get(str(parameter.name)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_that_is_a_sentence(name: str) -> None:
+    options = [each for each in command(name).params if isinstance(each, click.Option)]
+    assert options
+    for option in options:
+        assert re.match(r"(?!Of )[A-Z].*\.(  \[default: [^]]+\])?$", option.help or ""), option.opts
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_metavars_are_names_of_this_project(name: str) -> None:
+    """Those of click, such as `INTEGER RANGE`, name types of a program."""
+    found = re.findall(r"^  --[a-z-]+ ([A-Z]+(?: RANGE)?)\b", help_of(name), re.MULTILINE)
+    assert not {"INTEGER", "INTEGER RANGE", "FLOAT", "FLOAT RANGE", "TEXT"} & set(found)
+
+
+def test_workers_means_the_same_in_every_command_that_has_it() -> None:
+    texts = {
+        option.help
+        for name in COMMANDS
+        for option in command(name).params
+        if isinstance(option, click.Option) and "--workers" in option.opts
+    }
+    assert texts == {"Number of worker processes.  [default: one per core]"}
