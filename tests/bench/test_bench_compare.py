@@ -30,6 +30,7 @@ def test_what_is_faster_than_the_spread_has_changed():
 
 def test_what_is_within_the_spread_has_not_changed():
     comparison = compare.compare(report(), report(dataset(decode=495e-6)))
+    assert len(comparison.changes) == 6
     assert not any(one.speed_changed for one in comparison.changes)
 
 
@@ -73,6 +74,7 @@ def test_another_machine_format_or_a_warning_is_told(other, note):
 
 def test_cold_is_not_compared_with_warm():
     comparison = compare.compare(report(), report(dataset(from_storage=0.0)))
+    assert len(comparison.changes) == 5
     assert names.READ_COLD not in {one.stage for one in comparison.changes}
     assert any("cold, then warm (cache could not be dropped)" in one for one in comparison.notes)
 

@@ -32,5 +32,5 @@ def test_copy_loader_step_and_training_are_timed_and_checked_on_a_gpu(root, load
     rows = [one.name for one in told.measurements[-4:]]
     assert rows == [names.COPY, f"batches ({loader})", names.MODEL, names.TRAINING]
     assert all(one.checked == 16 and one.images_per_second > 0 for one in told.measurements[-4:])
-    expected = [one.name for one in roofline.predictions(told, cores=1)]
+    expected = [one.name for one in roofline.predicted(told, cores=1)]
     assert expected == ([] if loader == "dali" else [f"batches ({loader})", names.TRAINING])

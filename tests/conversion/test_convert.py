@@ -3,6 +3,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from imnet_data import formats
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.opened import Dataset
 from imnet_data.sources.opening import open_any
@@ -16,6 +17,7 @@ def test_every_record_is_there_with_its_published_bytes_and_wnid(
     tarballs: Path, made: dict[str, Path], format_name: str
 ) -> None:
     source = open_any([tarballs])
+    assert source.splits.keys() == {"train", "val", "test"}
     for split, records in source.splits.items():
         published = {record.key: record for record in map(records.__getitem__, range(len(records)))}
         with Dataset.open(made[format_name], split) as converted:
@@ -32,6 +34,8 @@ def test_every_format_has_the_same_digests(made: dict[str, Path]) -> None:
         [split.digest for split in Dataset.open(root).about.splits.values()]
         for root in made.values()
     ]
+    assert len(digests) == len(formats.FORMATS)
+    assert len(digests[0]) == 3
     assert all(digest == digests[0] for digest in digests)
 
 

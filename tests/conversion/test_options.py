@@ -97,7 +97,7 @@ def test_shrunk_images_are_counted_and_have_the_side_asked_for(
 ) -> None:
     options = Options(max_side=48, quality=80, boxes=True)
     about = convert([tarballs], tmp_path, split="train", options=options)
-    shrunk = 0
+    shrunk = boxed = 0
     with Dataset.open(tmp_path) as dataset:
         for index, record in enumerate(dataset):
             size = Image.open(io.BytesIO(record.jpeg)).size
@@ -105,7 +105,9 @@ def test_shrunk_images_are_counted_and_have_the_side_asked_for(
             assert max(size) <= 48
             shrunk += "resized" in record.fix
             assert all(box.xmax <= size[0] and box.ymax <= size[1] for box in record.boxes)
+            boxed += len(record.boxes)
     assert shrunk > 100
+    assert boxed > 20
     fixes = about.splits["train"].fixes
     assert sum(count for fix, count in fixes.items() if "resized" in fix) == shrunk
 

@@ -70,7 +70,9 @@ def test_a_dataset_of_version_1_converts_to_one_of_version_2_with_the_same_recor
     assert verify(tmp_path / "new") == []
     before = description.read(old / "webdataset")
     assert about.splits == before.splits
-    for path in sorted((tmp_path / "new").rglob("*.tar")):
+    tars = sorted((tmp_path / "new").rglob("*.tar"))
+    assert len(tars) == sum(len(split.shards) for split in about.splits.values()) > 1
+    for path in tars:
         other = old / "webdataset" / path.relative_to(tmp_path / "new")
         assert path.read_bytes() == other.read_bytes()
 

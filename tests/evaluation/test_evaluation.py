@@ -385,6 +385,7 @@ def test_the_page_shows_the_surest_mistakes_and_loads_nothing(v2):
     elements = _Elements(document)
     assert len(elements.images) == 60
     assert all(source.startswith("data:image/jpeg;base64,") for source in elements.images)
+    assert elements.links
     assert {link.removeprefix("#") for link in elements.links} <= set(elements.ids)
     assert "60 of 143 wrong predictions, the surest first" in document
     assert "http" not in document.replace("http-equiv", "")

@@ -53,7 +53,9 @@ def test_records_without_a_label_say_so(
 ) -> None:
     bare = [sample._replace(record=sample.record._replace(wnid=""), label=-1) for sample in samples]
     offsets = kit.write(module, tmp_path / "shard", bare)
-    for stored in kit.walk(module, tmp_path / "shard"):
+    walked = kit.walk(module, tmp_path / "shard")
+    assert len(walked) == 7
+    for stored in walked:
         assert stored.label == -1
         assert stored.wnid == (None if format_name in {"beton", "caffe"} else "")
     places = [kit.place(sample, offset) for sample, offset in zip(bare, offsets, strict=True)]

@@ -92,6 +92,7 @@ def test_a_format_outside_the_package_goes_the_whole_way(
             imnet_data.open_loader(root, recipe, batch_size=8) as here,
             imnet_data.open_loader(made["webdataset"], recipe, batch_size=8) as there,
         ):
+            assert len(here) > 1
             for mine, other in zip(here.epoch(1), there.epoch(1), strict=True):
                 assert np.array_equal(mine.images, other.images)
                 assert np.array_equal(mine.labels, other.labels)

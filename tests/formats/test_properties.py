@@ -5,7 +5,7 @@ from pathlib import Path
 
 import kit
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imnet_data import formats
@@ -71,12 +71,14 @@ def test_a_varint_comes_back(value: int) -> None:
         protobuf.read_varint(encoded, 0, len(encoded) - 1)
 
 
+@example(protobuf.integer(5, 7) + protobuf.head(4, 2) + b"ab")
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_value_error(message: bytes) -> None:
     try:
         fields = list(protobuf.fields(message, 0, len(message)))
     except ValueError:
         return
+    assert bool(fields) == bool(message)
     assert all(0 <= field.start <= field.stop <= len(message) for field in fields)
 
 

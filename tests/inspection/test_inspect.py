@@ -164,6 +164,7 @@ def test_text_shows_digests_counts_and_fixes(root):
     told = summary.summary(root)
     result = invoke(root)
     assert result.exit_code == 0
+    assert told.splits.keys() == {"train", "val"}
     for split in told.splits.values():
         assert split.digest in result.stdout
     assert re.search(r"^images +7 +2$", result.stdout, re.MULTILINE)

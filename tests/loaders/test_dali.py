@@ -63,12 +63,14 @@ def expected_of(source, recipe=TRAIN, *, number=1, order=None):
 
 
 def assert_same(batches, others):
+    assert batches
     for batch, other in zip(batches, others, strict=True):
         for ours, theirs in zip(batch, other, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
 def assert_near(batches, others):
+    assert batches
     for batch, other in zip(batches, others, strict=True):
         np.testing.assert_array_equal(batch.indices, other.indices)
         np.testing.assert_array_equal(batch.labels, other.labels)
@@ -375,6 +377,7 @@ class TestOnAGpu:
 
     @staticmethod
     def assert_about(batches, others, *, most):
+        assert batches
         for batch, other in zip(batches, others, strict=True):
             np.testing.assert_array_equal(batch.indices, other.indices)
             np.testing.assert_array_equal(batch.labels, other.labels)

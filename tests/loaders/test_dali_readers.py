@@ -96,6 +96,7 @@ def test_images_to_evaluate_are_those_of_the_cpu_loader_but_for_rounding(root):
             imnet.Dataset.open(root, "val") as dataset,
         ):
             batches = batches_of(dataset, recipe)
+            assert len(batches) > 1
             for (images, labels), other in zip(batches, loader.epoch(0), strict=True):
                 np.testing.assert_array_equal(labels, other.labels)
                 expected = normalize(other.images, mean=recipe.mean, std=recipe.std)

@@ -47,6 +47,8 @@ def test_norms_and_biases_are_not_decayed_where_the_recipe_says_so():
     model = build_model("resnet18", 10)
     groups = build_optimizer(model, A3).param_groups
     assert [group["weight_decay"] for group in groups] == [0.02, 0.0]
+    flat = [value for value in model.parameters() if value.ndim == 1]
+    assert len(groups[1]["params"]) == len(flat) > 1
     assert all(value.ndim == 1 for value in groups[1]["params"])
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
     everything = build_optimizer(model, recipes.get("torchvision-v1")).param_groups

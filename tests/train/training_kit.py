@@ -23,7 +23,9 @@ EXECUTION = Execution(is_deterministic=True, loader_threads=1, log_every=1, chec
 
 def events(out, kind="train"):
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["event"] == kind]
+    found = [line for line in lines if line["event"] == kind]
+    assert found, f"{out} tells of no {kind}"
+    return found
 
 
 def losses(out):

@@ -47,8 +47,10 @@ def read(root: Path, *, without: set[str] = frozenset()) -> dict[str, ReadBack]:
     """Give what each installed library made of a dataset."""
     results = {result.reader: result for result in read_back(root) if not result.install}
     assert results.keys() == installed(root.name)
-    assert results, f"no library that reads {root.name} is installed"
-    return {name: result for name, result in results.items() if name not in without}
+    found = {name: result for name, result in results.items() if name not in without}
+    if not found:
+        pytest.skip(f"no library that reads {root.name} is installed")
+    return found
 
 
 Change = Callable[[list[Sample]], list[Sample]]
