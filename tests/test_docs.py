@@ -186,6 +186,13 @@ def test_tests_that_a_page_names_are_there(page: Path) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
+def test_no_text_installs_the_package_from_an_index_that_does_not_have_it() -> None:
+    texts = [*PAGES, ROOT / "README.md", *(ROOT / "imnet_data").rglob("*.py")]
+    assert len(texts) > 100
+    install = re.compile(r"pip install [^\n]*imnet-data|imnet-data\[")
+    assert [path.name for path in texts if install.search(path.read_text())] == []
+
+
 def test_every_format_has_a_page() -> None:
     titles = " ".join(page.read_text().partition("\n")[0].lower() for page in PAGES)
     assert [name for name in formats.FORMATS if name not in titles] == []

@@ -167,7 +167,7 @@ def _device_stages(
     if needs_torch and not has_torch:
         raise MissingExtra(
             "--loader torch and --model need torch, which is not installed; "
-            "install it: pip install 'imnet-data[torch]'"
+            "in a clone of imnet-data, run: pip install '.[torch]'"
         )
     if has_torch and (needs_torch or machine.gpus()):
         from imnet_data.bench import device

@@ -213,7 +213,7 @@ def command(
             raise
         raise MissingExtra(
             "training needs torch, which is not installed; "
-            "install it: pip install 'imnet-data[torch]'"
+            "in a clone of imnet-data, run: pip install '.[torch]'"
         ) from error
     weights = finetune or features
     try:

@@ -154,8 +154,8 @@ def _dali() -> type[DaliLoader]:
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "decoder 'dali' needs nvidia-dali, which is not installed; "
-            "install it: pip install 'imnet-data[dali]' for CUDA 13, 'imnet-data[dali-cuda12]' for "
-            "CUDA 12; or ask for decoder='cpu' (decoded by the CPU, copied to the GPU)"
+            "in a clone of imnet-data, run: pip install '.[dali]' (CUDA 13) or '.[dali-cuda12]' "
+            "(CUDA 12); or pass decoder='cpu' (decoded by the CPU, copied to the GPU)"
         ) from error
     return DaliLoader
 
@@ -166,6 +166,6 @@ def _torch(device: str) -> type[TorchLoader]:
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"device {device!r} needs {error.name}, which is not installed; "
-            "install it: pip install 'imnet-data[torch]'"
+            "in a clone of imnet-data, run: pip install '.[torch]'"
         ) from error
     return TorchLoader

@@ -97,9 +97,7 @@ def cpu_seconds(root: Path = _ROOT) -> float | None:
             continue
         if "usage_usec" in (fields := _fields(group / "cpu.stat")):
             found = int(fields["usage_usec"]) / 1e6
-        elif (
-            text := _text(group / "cpuacct.usage")
-        ).isdigit():
+        elif (text := _text(group / "cpuacct.usage")).isdigit():
             found = int(text) / 1e9
     return found
 

@@ -214,7 +214,7 @@ except imnet.ImnetError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == (
         "3\ndevice 'cuda' needs torch, which is not installed; "
-        "install it: pip install 'imnet-data[torch]'\n"
+        "in a clone of imnet-data, run: pip install '.[torch]'\n"
     )
 
 
@@ -253,9 +253,9 @@ except imnet.ImnetError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == (
-        "decoder 'dali' needs nvidia-dali, which is not installed; install it: "
-        "pip install 'imnet-data[dali]' for CUDA 13, 'imnet-data[dali-cuda12]' for CUDA 12; "
-        "or ask for decoder='cpu' (decoded by the CPU, copied to the GPU)\n"
+        "decoder 'dali' needs nvidia-dali, which is not installed; in a clone of imnet-data, run: "
+        "pip install '.[dali]' (CUDA 13) or '.[dali-cuda12]' (CUDA 12); "
+        "or pass decoder='cpu' (decoded by the CPU, copied to the GPU)\n"
     )
 
 

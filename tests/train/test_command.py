@@ -50,7 +50,7 @@ def test_what_is_missing_is_named_with_its_pip_line(dataset, tmp_path):
     assert done.returncode == 1
     assert done.stderr == (
         "Error: training needs torch, which is not installed; "
-        "install it: pip install 'imnet-data[torch]'\n"
+        "in a clone of imnet-data, run: pip install '.[torch]'\n"
     )
     arguments = ["train", dataset, "--out", tmp_path / "out", *_SHORT, "--model", "timm:resnet18"]
     done = run_without({"timm", "torchvision"}, *arguments)
