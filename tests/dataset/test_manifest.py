@@ -62,9 +62,15 @@ def test_the_digest_covers_what_records_are_and_not_where_they_lie() -> None:
     assert digest(last, entries()[0]) != digest(entries()[0], last)
 
 
-def test_a_manifest_that_is_cut_or_changed_anywhere_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_manifest_that_is_cut_or_changed_anywhere_is_refused(
+    tmp_path: Path, version: int
+) -> None:
     path = tmp_path / "manifest"
-    manifest.write(path, lines(40))
+    if version == 1:
+        manifest.write_version_1(path, entries(40))
+    else:
+        manifest.write(path, lines(40))
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
