@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +14,9 @@ from imnet_data.cli.values import classes, nbytes, out_path, source_path, worker
 from imnet_data.conversion import convert as conversion
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
-from imnet_data.inspection.text import fix_text
+from imnet_data.inspection.summary import keys_by_verdict
+from imnet_data.inspection.text import fix_text, verdict_text
+from imnet_data.jpeg import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
     from imnet_data.dataset.description import Description
     from imnet_data.formats import Format
+
+_NAMED = 5  # records of a verdict
 
 
 def _formats(which: Callable[[Format], bool]) -> str:
@@ -194,7 +200,22 @@ def result(out: Path, about: Description) -> str:
         lines += [f"         {count:,} {fix_text(fix)}" for fix, count in split.fixes.items()]
         lines += [f"         {count:,} {why}" for why, count in split.skipped.items()]
         lines += [
+            f"         {count:,} {verdict_text(verdict)}{_named(out, name, verdict, count)}"
+            for verdict, count in split.verdicts.items()
+        ]
+        lines += [
             f"         {count:,} stored as they are, not seekable: {why}"
             for why, count in split.not_seekable.items()
         ]
     return "\n".join(lines)
+
+
+def _named(out: Path, split: str, verdict: str, count: int) -> str:
+    """Return the first records that some reader refuses, and the command that lists all."""
+    if verdict in (Verdict.OTHER_DECODER, Verdict.NOT_A_JPEG):
+        return ""
+    keys = ", ".join(key for _, key in islice(keys_by_verdict(out, verdict, split), _NAMED))
+    if count <= _NAMED:
+        return f": {keys}"
+    command = f"imnet-data inspect {shlex.quote(str(out))} --verdict {verdict} --split {split}"
+    return f": {keys} ... (`{command}` lists all)"

@@ -11,6 +11,7 @@ from imnet_data.cli.examples import examples
 from imnet_data.cli.values import source_path
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
+from imnet_data.jpeg import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("--record", metavar="KEY|INDEX", help="Show one record, and check its hash.")
 @click.option(
+    "--verdict",
+    type=click.Choice([verdict.value for verdict in Verdict]),
+    help="Print split and key of each record whose image has this verdict.",
+)
+@click.option(
     "--split",
     metavar="NAME",
-    help="Split of the record.  [default: the split that has the key; train for an index]",
+    help="Split of the record.  [default: the split that has the key; train for an index; "
+    "all with --verdict]",
 )
 @click.option("--save", type=output.path, help="Write the record's JPEG to this file.")
 @click.option(
@@ -42,6 +49,7 @@ def command(
     path: Path,
     as_json: bool,
     record: str | None,
+    verdict: str | None,
     split: str | None,
     save: Path | None,
     html: Path | None,
@@ -52,8 +60,10 @@ def command(
     With --record, show one record and compare its bytes with its hash. The exit status is 1 if they
     are damaged.
     """
-    if record is None and (split or save):
+    if record is None and (save or (split and verdict is None)):
         raise click.UsageError("--split and --save go with --record")
+    if verdict is not None and (record is not None or html or as_json):
+        raise click.UsageError("--verdict lists keys; leave out --record, --html and --json")
     if record is not None and html:
         raise click.UsageError("--html shows the whole dataset; leave out --record")
     output.require_all_new((save, html), overwrite=overwrite)
@@ -61,6 +71,10 @@ def command(
         content = _show_record(path, record, split, saves=save is not None, as_json=as_json)
         if save:
             output.write(save, content, overwrite=overwrite)
+        return
+    if verdict is not None:
+        for listed in summary.keys_by_verdict(path, verdict, split):
+            click.echo("\t".join(listed))
         return
     found = summary.summary(path)
     if html:

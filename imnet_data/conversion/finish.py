@@ -94,6 +94,7 @@ def _finish_split(
         fixes=_total(head.fixes for head in heads),
         skipped=_total(head.skipped for head in heads),
         not_seekable=_total(head.not_seekable for head in heads),
+        verdicts=table.verdict_counts(),
         shards=tuple(
             ShardFile(name=head.name, record_count=head.record_count, nbytes=head.nbytes)
             for head in heads

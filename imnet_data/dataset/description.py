@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imnet_data.arguments import integer, number, one_of
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import ManifestError
 from imnet_data.formats import FORMATS
 from imnet_data.imagenet.labels import is_wnid
@@ -99,6 +100,12 @@ def _fields(value: Options | ShardFile | SplitDescription) -> dict[str, Any]:
     return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
 
 
+def _told(split: SplitDescription) -> dict[str, Any]:
+    """Return the fields of a split; without verdicts where all images are plain."""
+    fields = _fields(split)
+    return {name: value for name, value in fields.items() if name != "verdicts" or value}
+
+
 NOTHING_ASKED = Options()
 DEFAULTS = Options(seed=0, bad="fix", boxes=False, quality=90)
 
@@ -122,6 +129,7 @@ class SplitDescription:
     fixes: dict[str, int] = field(default_factory=dict)  # what was done -> to how many, sorted
     skipped: dict[str, int] = field(default_factory=dict)  # why -> how many left out
     not_seekable: dict[str, int] = field(default_factory=dict)  # why -> how many stored as they are
+    verdicts: dict[str, int] = field(default_factory=dict)  # other than plain -> of how many images
     shards: tuple[ShardFile, ...] = ()
 
 
@@ -141,7 +149,7 @@ class Description:
     def to_bytes(self) -> bytes:
         """Return the bytes of dataset.json."""
         splits = {
-            name: {**_fields(split), "shards": [_fields(shard) for shard in split.shards]}
+            name: {**_told(split), "shards": [_fields(shard) for shard in split.shards]}
             for name, split in self.splits.items()
         }
         document = {
@@ -249,4 +257,7 @@ def _split(name: str, fields: dict[str, Any]) -> SplitDescription:
     for path in (name, *(shard.name for shard in shards if shard.name)):
         if not _PLAIN_NAME.fullmatch(path):
             raise ValueError(f"{path!r} is no name of a split or shard")
+    unknown = set(fields.get("verdicts", {})) - {*VERDICTS}
+    if unknown:
+        raise ValueError(f"{min(unknown)!r} is no verdict on an image")
     return SplitDescription(shards=shards, **fields)

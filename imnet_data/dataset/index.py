@@ -66,6 +66,12 @@ class Index(NamedTuple):
         start = int(self.box_end[index - 1]) if index else 0
         return tuple(Box(*row) for row in self.boxes[start : int(self.box_end[index])].tolist())
 
+    def verdict_counts(self) -> dict[str, int]:
+        """Return how many images have each verdict other than plain, those that occur."""
+        counts = np.bincount(self.verdict, minlength=len(VERDICTS)).tolist()
+        named = zip(VERDICTS[1:], counts[1:], strict=True)
+        return {verdict: count for verdict, count in named if count}
+
     def place(self, index: int, classes: Sequence[str]) -> Place:
         """Return where one record lies in its shard; `classes` is what `label` is a position in."""
         label = int(self.label[index])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ImnetError
 from imnet_data.html.charts import density, histogram
@@ -128,11 +129,13 @@ def _figure(opened: Dataset, row: int) -> str:
     wnid = opened.classes[label] if label >= 0 else ""
     words = labels.words_of().get(wnid, wnid) or "no label"
     fix = tuple(opened.split_description.fixes)[index.fix[row] - 1] if index.fix[row] else ""
+    verdict = VERDICTS[index.verdict[row]]
     lines = [
         ("words", words),
         ("quiet", f"{label} \N{MIDDLE DOT} {wnid}" if wnid else ""),
         ("key", key),
         ("fix", text.fix_text(fix)),
+        ("quiet", f"verdict: {verdict}" if verdict else ""),
     ]
     shown = picture(opened, row, alt=f"{words}, {key}")
     return figure(shown, lines, is_marked=bool(fix))

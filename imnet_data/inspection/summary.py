@@ -16,13 +16,16 @@ import numpy as np
 
 from imnet_data import arguments, jpeg
 from imnet_data.dataset import description, opened
+from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
+from imnet_data.jpeg import Verdict
 from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -58,6 +61,7 @@ class SplitSummary:
     box_count: int | None = None
     fixes: dict[str, int] | None = None  # what was done -> to how many
     skipped: dict[str, int] | None = None  # why -> how many were left out
+    verdicts: dict[str, int] | None = None  # on images, other than plain -> on how many
     order: str | None = None
     shard_count: int | None = None
     shards_nbytes: int | None = None
@@ -93,6 +97,7 @@ class RecordSummary:
     nbytes: int
     published_nbytes: int
     fix: str
+    verdict: str  # of the examination of what is stored; "" where there was none
     boxes: tuple[tuple[int, int, int, int], ...]
     shard: str  # path below the dataset's folder
     offset: int
@@ -135,6 +140,7 @@ def _of_split(opened: Dataset) -> SplitSummary:
         box_count=len(index.boxes),
         fixes=told.fixes,
         skipped=told.skipped,
+        verdicts=index.verdict_counts(),
         order=told.order,
         shard_count=len(told.shards),
         shards_nbytes=sum(shard.nbytes for shard in told.shards),
@@ -181,6 +187,27 @@ def _spread(values: NDArray[np.integer]) -> Spread:
     ranks = np.rint((len(values) - 1) * np.array([0, 0.05, 0.5, 0.95, 1])).astype(np.int64)
     minimum, p5, median, p95, maximum = np.partition(values, ranks)[ranks].tolist()
     return Spread(minimum=minimum, p5=p5, median=median, p95=p95, maximum=maximum)
+
+
+def keys_by_verdict(
+    root: StrPath, verdict: str, split: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield split and key of each record whose image has a verdict, as the index has it.
+
+    Args:
+        root: the folder that holds dataset.json.
+        verdict: one of `jpeg.Verdict`.
+        split: by default all.
+
+    Raises:
+        ImnetError: if the dataset cannot be read.
+    """
+    root = arguments.path("root", root)
+    code = VERDICTS.index("" if verdict == Verdict.PLAIN else Verdict(verdict).value)
+    for name in description.read(root).splits if split is None else (split,):
+        with Dataset.open(root, name) as dataset:
+            for row in np.flatnonzero(dataset.index.verdict == code).tolist():
+                yield name, dataset.index.key[row].decode()
 
 
 def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
@@ -236,6 +263,7 @@ def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> R
         nbytes=entry.nbytes,
         published_nbytes=entry.published_nbytes or entry.nbytes,
         fix=entry.fix,
+        verdict=entry.verdict or ("plain" if _is_examined(opened, entry) else ""),
         boxes=entry.boxes,
         shard=path.relative_to(opened.root).as_posix(),
         offset=entry.offset,
@@ -248,6 +276,10 @@ def _of_entry(opened: Dataset, position: int, entry: Entry, content: bytes) -> R
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _is_examined(opened: Dataset, entry: Entry) -> bool:
+    return opened.about.version > 1 and entry.stored != "pixels"
 
 
 def _labels(opened: Dataset, wnid: str) -> dict[str, int]:

@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from imnet_data.inspection.summary import RecordSummary, SplitSummary, Spread, Summary
 
 _NONE = "-"
+_VERDICTS = {
+    "plain": "decoded by every reader",
+    "other-decoder": "decoded by Pillow",
+    "damaged": "the loaders fill what is missing, other readers may refuse it",
+    "refused": "no loader takes it, nor does Pillow",
+    "undecodable": "no reader decodes it",
+    "not-a-jpeg": "decoded by Pillow",
+}
 
 
 class Row(NamedTuple):
@@ -53,6 +61,7 @@ def split_rows(told: Summary) -> list[Row]:
         _row("boxes", splits, lambda split: _count(split.box_count)),
         *_kinds(fix_text, [split.fixes or {} for split in splits]),
         *_kinds(str, [split.skipped or {} for split in splits]),
+        *_kinds(verdict_text, [split.verdicts or {} for split in splits]),
         _row("order", splits, lambda split: split.order or _NONE),
         _row("shards", splits, lambda split: _count(split.shard_count)),
         _row("bytes of the shards", splits, lambda split: _nbytes(split.shards_nbytes)),
@@ -75,6 +84,11 @@ def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list
 def fix_text(fix: str) -> str:
     """Return a fix, which may be that a bad image was kept, as words; "" for none."""
     return fix if fix.startswith("kept") or not fix else f"fixed: {fix}"
+
+
+def verdict_text(verdict: str) -> str:
+    """Return a verdict on an image with what follows from it."""
+    return f"{verdict}: {_VERDICTS[verdict]}"
 
 
 def _number(value: int) -> str:
@@ -155,6 +169,7 @@ def record_text(told: RecordSummary) -> str:
         ("label", integers or "not published"),
         ("size", f"{told.width} x {told.height} pixels, {told.nbytes:,} bytes"),
         ("fix", told.fix and f"{told.fix} (as published: {told.published_nbytes:,} bytes)"),
+        ("verdict", told.verdict),
         ("boxes", "; ".join(",".join(map(str, box)) for box in told.boxes)),
         ("place", f"{place}, stored as {told.stored_as}"),
         ("sha256", f"{told.sha256} (of the {_sha256_of(told)})"),
