@@ -164,6 +164,11 @@ class Ranked(Closing):
         self._is_used = True
         return self._schedule
 
+    def make_ranks_alike(self) -> None:
+        """Let all ranks have whole batches: with several of them, "ragged" becomes "wrap"."""
+        if self.schedule.world_size > 1 and self._schedule.last == "ragged":
+            self._schedule = dataclasses.replace(self._schedule, last="wrap")
+
     def __iter__(self) -> NoReturn:
         raise TypeError(
             "a loader holds no position, so it is not iterable itself: write `for images, labels, "

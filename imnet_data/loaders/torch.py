@@ -192,15 +192,7 @@ class TorchLoader(Closing):
 
     def state_dict(self) -> Position:
         """Return the position after the last batch that was given; the same on every rank."""
-        schedule, dataset = self.loader.schedule, self.dataset
-        epoch, batch = self._at
-        return Position(
-            epoch=epoch,
-            records=batch * schedule.global_batch_size,
-            seed=schedule.seed,
-            order=schedule.order,
-            digest=dataset.split_description.digest,
-        )
+        return self.position(*self._at)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Let the next iteration begin where the state was taken.
@@ -209,10 +201,30 @@ class TorchLoader(Closing):
         of which nothing is left. Batch size, world size and threads may be others than before.
 
         Raises:
+            ValueError: as `start_of` does.
+        """
+        self._at = self._next = self.start_of(state_dict)
+        self._is_epoch_set = False
+
+    def position(self, epoch: int, batch: int) -> Position:
+        """Return the state before batch number `batch` of `epoch`."""
+        schedule, dataset = self.loader.schedule, self.dataset
+        return Position(
+            epoch=epoch,
+            records=batch * schedule.global_batch_size,
+            seed=schedule.seed,
+            order=schedule.order,
+            digest=dataset.split_description.digest,
+        )
+
+    def start_of(self, state_dict: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the epoch and the number of the batch at which a state goes on here.
+
+        Raises:
             ValueError: if it is a state of other records, another order or another seed, or the
                 records that were taken do not make up a whole number of batches now.
         """
-        here = self.state_dict()
+        here = self.position(0, 0)
         for name in ("seed", "order", "digest"):
             if state_dict[name] != here[name]:
                 raise ValueError(
@@ -226,8 +238,7 @@ class TorchLoader(Closing):
                 f"are no whole number of the batches of now: {len(self)} of {size} records over "
                 "all ranks; take a size that divides the number"
             )
-        self._at = self._next = (state_dict["epoch"], batch)
-        self._is_epoch_set = False
+        return state_dict["epoch"], batch
 
     def _start(self) -> tuple[int, int]:
         """Return the epoch and the batch that the next iteration begins with."""
