@@ -14,7 +14,7 @@ from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes as wnids
-from imnet_data.cli.values import source_path
+from imnet_data.cli.values import label_space, source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imnet_data.evaluation import Model
-    from imnet_data.imagenet.labels import Convention
 
 _BUILT_IN = "built-in"
 
@@ -60,8 +59,10 @@ _BUILT_IN = "built-in"
 )
 @click.option(
     "--outputs",
-    type=click.Choice(["sorted", "ilsvrc", "tf"]),
-    help="Order of the model's 1000 outputs.  [default: sorted; tf if there are 1001]",
+    type=label_space,
+    metavar="NAME|FILE",
+    help="Label space of the model's outputs: sorted, ilsvrc, tf, 22k, 21k-goog, 12k, 21k-p, "
+    "21k-p-w21, or a file of wnids.  [default: sorted; tf if there are 1001]",
 )
 @click.option(
     "--split",
@@ -141,7 +142,7 @@ def command(
     name: str,
     checkpoint: Path | None,
     classes: tuple[str, ...] | None,
-    outputs: Convention | None,
+    outputs: str | None,
     split: str | None,
     sizes: tuple[int, ...],
     crop_pct: float | None,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from imnet_data.imagenet import labels
 from imnet_data.imagenet.labels import is_wnid
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
@@ -33,6 +34,15 @@ def classes(text: str) -> tuple[str, ...]:
             f"({getattr(error, 'strerror', None) or 'not text'})"
         ) from error
     return tuple(line.split()[0] for line in lines if line.strip())
+
+
+def label_space(name: str) -> str:
+    """Read the name of a label space, or of a file that lists one."""
+    try:
+        labels.wnids_of(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return name
 
 
 source_path = click.Path(exists=True, path_type=Path)

@@ -24,20 +24,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.dataset.description import Description
-    from imnet_data.imagenet.labels import Convention
     from imnet_data.metrics import Results
 
 _LEAST_GAIN = 20  # records that another order must fit better, and ...
 _LEAST_SHARE = 0.05  # ... this share of all: chance alone fits one of 1000
 
 
-def outputs_of(convention: Convention) -> tuple[str, ...]:
-    """Return the list of a model of ILSVRC2012 whose outputs are in the order of a convention."""
-    wnids = labels.ilsvrc2012_wnids()
-    number_of = labels.integers(wnids, convention)
-    if convention == "tf":
-        return ("", *wnids)
-    return tuple(sorted(wnids, key=number_of.__getitem__))
+def outputs_of(space: str) -> tuple[str, ...]:
+    """Return the list of a model whose outputs are in the order of a label space."""
+    wnids = labels.wnids_of(space)
+    return wnids[1:] if space == "ilsvrc" else wnids  # its ids begin at 1, and outputs do not
 
 
 def outputs_of_count(count: int) -> tuple[str, ...]:

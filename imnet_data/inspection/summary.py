@@ -7,6 +7,7 @@ no longer than reading these, whatever the size of the images. A hash comes from
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class Summary:
     format: str | None  # None for a source
     class_count: int  # of the class list, whether they have records or not
     is_ilsvrc2012: bool  # whether the class list is that of ILSVRC2012
+    label_spaces: dict[str, int]  # name of a list -> how many of the classes it has
     sources: dict[str, int]  # name -> nbytes of the files it came from
     splits: dict[str, SplitSummary]
     options: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +93,7 @@ class RecordSummary:
     key: str
     wnid: str  # "" where there is no label
     words: str
-    labels: dict[str, int]  # by convention; `ilsvrc` only where ILSVRC2012 has the class
+    labels: dict[str, int]  # by label space, of those that have the class
     width: int  # pixels
     height: int
     nbytes: int
@@ -123,11 +125,16 @@ def _of_dataset(root: Path) -> Summary:
         format=about.format,
         class_count=len(about.classes),
         is_ilsvrc2012=labels.fingerprint(about.classes) == labels.WNIDS_SHA256,
+        label_spaces=_label_spaces(about.classes),
         sources=dict(about.sources),
         splits={split: _of_split(Dataset.open(root, split)) for split in about.splits},
         options=about.options.to_json(),
         left_out=about.left_out,
     )
+
+
+def _label_spaces(classes: Sequence[str]) -> dict[str, int]:
+    return {name: len(at.keys() & set(classes)) for name, at in _in_lists().items()}
 
 
 def _of_split(opened: Dataset) -> SplitSummary:
@@ -156,6 +163,7 @@ def _of_source(path: Path) -> Summary:
             format=None,
             class_count=len(classes),
             is_ilsvrc2012=labels.fingerprint(sorted(classes)) == labels.WNIDS_SHA256,
+            label_spaces=_label_spaces(classes),
             sources={file.name: file.nbytes for file in source.files},
             splits={split: _of_records(records) for split, records in source.splits.items()},
             left_out={name: reason.count for name, reason in source.left_out.items()},
@@ -293,7 +301,12 @@ def _labels(opened: Dataset, wnid: str) -> dict[str, int]:
     found = {name: labels.integers(opened.classes, name)[wnid] for name in ("sorted", "tf")}
     if wnid in labels.words_of():
         found["ilsvrc"] = labels.integers((wnid,), "ilsvrc")[wnid]
-    return found
+    return found | {name: at[wnid] for name, at in _in_lists().items() if wnid in at}
+
+
+@functools.cache
+def _in_lists() -> dict[str, dict[str, int]]:
+    return {name: labels.integers(labels.wnids_of(name), name) for name in labels.LISTS}
 
 
 def to_json(told: Summary | RecordSummary) -> str:

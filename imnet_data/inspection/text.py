@@ -134,6 +134,8 @@ def text(told: Summary) -> str:
         for split, summary in told.splits.items()
         if summary.digest
     ]
+    spaces = ", ".join(f"{name} {count:,}" for name, count in told.label_spaces.items() if count)
+    lines += [f"of these classes are in the label spaces: {spaces}"] if spaces else []
     came = "made from" if told.format else "reads"
     lines += [f"{came}: {name}, {nbytes_text(size)}" for name, size in told.sources.items()]
     options = ", ".join(f"{name} {value}" for name, value in options_rows(told))

@@ -35,6 +35,7 @@ def open_loader(
     world_size: int | None = None,
     order: Order | None = None,
     last: Last | None = None,
+    labels: str | None = None,
     on_error: OnError = "raise",
     threads: int | None = None,
     device: Literal["cpu"] = "cpu",
@@ -54,6 +55,7 @@ def open_loader(
     world_size: int | None = None,
     order: Order | None = None,
     last: Last | None = None,
+    labels: str | None = None,
     on_error: OnError = "raise",
     threads: int | None = None,
     device: str = "cpu",
@@ -72,6 +74,7 @@ def open_loader(
     world_size: int | None = None,
     order: Order | None = None,
     last: Last | None = None,
+    labels: str | None = None,
     on_error: OnError = "raise",
     threads: int | None = None,
     device: str = "cpu",
@@ -93,6 +96,8 @@ def open_loader(
         last: what becomes of records that do not fill a batch on each rank: "drop" leaves them out,
             "wrap" fills the batch with the epoch's first, "ragged" spreads them over the ranks in
             smaller batches; by default "drop" with a TrainRecipe, "ragged" with an EvalRecipe.
+        labels: the label space of the batches' labels, such as "12k" or a file; -1 for classes
+            outside of it. By default a label is the position among the dataset's own classes.
         on_error: "raise" at a bad record, or "skip" and count it, which decoder "cpu" alone can.
         threads: native threads; by default this rank's share of the cores that its machine has.
         device: "cpu" gives arrays as decoded, Batch; another one is for torch and gives normalised
@@ -104,9 +109,10 @@ def open_loader(
     Raises:
         ManifestError: if there is no dataset, or it is damaged.
         SplitError: if it has no such split.
+        LabelError: if the label space has none of its classes.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
         SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
-        ValueError: if this machine has no such device, the records do not fill one batch, or
+        ValueError: if there is no such label space or device, the records do not fill one batch, or
             torch.distributed has another rank than the one that was passed.
     """
     decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
@@ -130,7 +136,7 @@ def open_loader(
         last=("drop" if is_training else "ragged") if last is None else last,
     )
     threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
-    source = source_of(dataset)
+    source = source_of(dataset, labels=labels)
     loader: CpuLoader | DaliLoader
     if decoder == "cpu":
         loader = CpuLoader(

@@ -9,6 +9,7 @@ import numpy as np
 from imnet_data import formats
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import verify_command
+from imnet_data.imagenet.labels import integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,9 +103,9 @@ class Extents(NamedTuple):
 class Readable:
     """SupportsReading on an opened dataset."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, label: NDArray[np.integer]) -> None:
         self.key = dataset.index.key
-        self.label = dataset.index.label
+        self.label = label
         self.width = dataset.index.width
         self.height = dataset.index.height
         self.verdict = dataset.index.verdict
@@ -112,23 +113,39 @@ class Readable:
         self.read = dataset.stored
 
 
-def source_of(dataset: Dataset) -> SupportsExtents | SupportsReading:
-    """Return what a loader needs of an opened dataset, the fastest way that its format has."""
-    if not formats.get(dataset.about.format).EXTENTS:
-        return Readable(dataset)
+def source_of(dataset: Dataset, *, labels: str | None = None) -> SupportsExtents | SupportsReading:
+    """Return what a loader needs of an opened dataset, the fastest way that its format has.
+
+    Args:
+        dataset: the split.
+        labels: the label space that labels are taken from; by default the dataset's own classes.
+
+    Raises:
+        LabelError: if that has none of the dataset's classes.
+        ValueError: if there is no such label space.
+    """
     index = dataset.index
+    label = index.label if labels is None else _labels_in(labels, dataset)
+    if not formats.get(dataset.about.format).EXTENTS:
+        return Readable(dataset, label)
     return Extents(
         shard_paths=dataset.shard_paths,
         shard=index.shard,
         offset=index.offset,
         nbytes=index.nbytes,
         key=index.key,
-        label=index.label,
+        label=label,
         width=index.width,
         height=index.height,
         pixels=dataset.is_pixels,
         verdict=index.verdict,
     )
+
+
+def _labels_in(space: str, dataset: Dataset) -> NDArray[np.int32]:
+    integer_of = integers(dataset.classes, space)
+    table = np.array([*integer_of.values(), -1], np.int32)  # label -1 is the last
+    return table[dataset.index.label]
 
 
 def published_as(source: SupportsExtents | SupportsReading, *verdicts: str) -> NDArray[np.bool_]:

@@ -190,7 +190,7 @@ def test_record_is_found_by_key_in_any_split_and_saved_as_published(source, tmp_
     assert result.exit_code == 0, result.output
     assert saved.read_bytes() == published
     assert hashlib.sha256(published).hexdigest() in result.stdout
-    assert re.search("^label +sorted 1, tf 2, ilsvrc 450$", result.stdout, re.MULTILINE)
+    assert re.search("^label +sorted 1, tf 2, ilsvrc 450, 22k ", result.stdout, re.MULTILINE)
     assert "goldfish, Carassius auratus" in result.stdout
     assert "sound" in result.stdout
 

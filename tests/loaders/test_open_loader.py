@@ -11,6 +11,7 @@ import pytest
 
 import imnet_data as imnet
 from imnet_data.errors import SourceError, SplitError
+from imnet_data.imagenet.labels import integers
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
@@ -269,3 +270,17 @@ def test_a_gpu_has_exact_pixels_by_name(root):
     for batch, other in zip(batches, expected, strict=True):
         values = normalize(other.images, mean=TRAIN.mean, std=TRAIN.std)
         np.testing.assert_array_equal(batch.images.cpu().numpy(), values)
+
+
+def test_labels_may_be_of_a_named_label_space(root, tmp_path):
+    with imnet.Dataset.open(root, "val") as dataset:
+        wnids = np.array(dataset.classes)[dataset.labels].tolist()
+    listed = tmp_path / "two.txt"
+    listed.write_text(f"{wnids[0]}\n{'n04399382'}\n")
+    for space in ("12k", "tf", str(listed)):
+        (batch,) = epoch_of(root, EVALUATE, batch_size=9, labels=space)
+        integer_of = integers(dataset.classes, space)
+        assert batch.labels.tolist() == [integer_of[wnid] for wnid in wnids]
+    assert sorted(set(batch.labels.tolist())) == [-1, 0]
+    with pytest.raises(ValueError, match="unknown label space '13k'"):
+        imnet.open_loader(root, EVALUATE, batch_size=9, labels="13k")
