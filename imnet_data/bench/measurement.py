@@ -91,6 +91,11 @@ class Measurement:
         return statistics.median(self.speeds)
 
     @property
+    def takes_one_core(self) -> bool:
+        """Whether as many cores would make as many times the images: work on what is in memory."""
+        return self.threads == 1 and self.is_cold is None
+
+    @property
     def spread(self) -> float:
         """How far the fastest and the slowest repeat are apart, as a share of the middle one."""
         return (max(self.speeds) - min(self.speeds)) / self.images_per_second

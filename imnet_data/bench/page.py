@@ -54,14 +54,15 @@ def _section(report: Report, dataset: DatasetReport, name: str) -> str:
 
 
 def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
-    costs = {
+    threads = min(report.options.threads[-1], report.machine["cores_allowed"])
+    times = {
         f"{one.name.partition(' (')[0]}{f', {one.threads}' * (one.threads > 1)}": round(
-            one.cpu_seconds_per_image * 1e6
+            1e6 / one.images_per_second / (threads if one.takes_one_core else 1)
         )
         for one in dataset.measurements
         if one.name not in (MODEL, TRAINING)  # a thousand times as long on a CPU
     }
-    yield charts.bars(costs, title="CPU time of an image, microseconds")
+    yield charts.bars(times, title=f"Time of an image by the clock, {threads} cores, microseconds")
     loaders = [one for one in dataset.measurements if one.name.startswith(BATCHES)]
     expected = {
         (one.name, one.threads): round(one.predicted) for one in predictions(report, dataset)

@@ -100,6 +100,9 @@ def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterat
         )
     if len({one.digest for one in datasets}) > 1:
         yield "the datasets have other records, so that side by side they say little"
+    places = dict.fromkeys(one.storage or "storage that is not known" for one in datasets)
+    if len(places) > 1:
+        yield f"the datasets are on {' and on '.join(places)}: their cold reads compare the two"
 
 
 def _run(

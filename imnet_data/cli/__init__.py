@@ -28,6 +28,7 @@ _SUMMARIES = {
     "train": "Train a model on a dataset.",
     "evaluate": "Evaluate a model; score each record exactly once.",
 }
+_RESUMABLE = ("convert", "train")  # they keep what is done, and resume
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
@@ -58,7 +59,8 @@ class _LazyGroup(click.Group):
             _forget_output()
             raise click.ClickException(_text(error)) from error
         except (KeyboardInterrupt, click.Abort):
-            click.echo("\nstopped; run the same command again to resume", err=True)
+            again = "; run the same command again to resume"
+            click.echo(f"\nstopped{again * (ctx.invoked_subcommand in _RESUMABLE)}", err=True)
             sys.exit(_INTERRUPTED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,8 @@ from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imnet_data.bench.report import Report
 
 _OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
@@ -48,6 +51,12 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     type=click.Choice(list(formats.FORMATS)),
     multiple=True,
     help="Convert DATASET to this format as well, and measure both (may be given several times).",
+)
+@click.option(
+    "--work",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write datasets of --format below this folder.  [default: beside DATASET, else TMPDIR]",
 )
 @click.option(
     "--loader",
@@ -127,6 +136,7 @@ def command(
     *,
     dataset: tuple[Path, ...],
     format_names: tuple[str, ...],
+    work: Path | None,
     loader: Literal["cpu", "dali", "torch"],
     threads: tuple[int, ...],
     batch_size: int,
@@ -172,21 +182,42 @@ def command(
             precision=precision,
             target=target,
         )
-        measured = _measured(dataset, format_names, options)
+        with _ended_by_sigterm():
+            measured = _measured(dataset, format_names, options, work=work)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     _report(measured, json_out, html, overwrite=overwrite)
 
 
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as an exception does, so that what it has made is removed."""
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)  # as shells have it
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _measured(
-    roots: tuple[Path, ...], format_names: tuple[str, ...], options: BenchOptions
+    roots: tuple[Path, ...],
+    format_names: tuple[str, ...],
+    options: BenchOptions,
+    *,
+    work: Path | None,
 ) -> Report:
     from imnet_data.bench.converted import converted
     from imnet_data.bench.rounds import measure
 
     with Progress() as progress, contextlib.ExitStack() as made:
         if format_names:
-            others = made.enter_context(converted(roots[0], format_names, progress=progress))
+            others = made.enter_context(
+                converted(roots[0], format_names, work=work, progress=progress)
+            )
             roots = (*roots, *others)
         return measure(roots, options, command=shlex.join(sys.argv), progress=progress)
 
@@ -195,13 +226,13 @@ def _report(measured: Report, json_out: Path | None, html: Path | None, *, overw
     from imnet_data.bench import page, text
     from imnet_data.bench.document import to_json
 
-    document = to_json(measured)
+    if Path("-") not in (json_out, html):
+        click.echo(text.text(measured))
+        sys.stdout.flush()  # before anything can go wrong with the files
     if html:
         _write(html, page.page(measured), overwrite=overwrite)
     if json_out:
-        _write(json_out, document, overwrite=overwrite)
-    if Path("-") not in (json_out, html):
-        click.echo(text.text(measured))
+        _write(json_out, to_json(measured), overwrite=overwrite)
 
 
 def _write(path: Path, content: str, *, overwrite: bool) -> None:
