@@ -193,3 +193,10 @@ def test_one_place_words_the_command_that_checks_a_dataset() -> None:
         if re.search(r"imnet-data verify \S|verify it", path.read_text())
     ]
     assert spelled == ["cli/verify.py", "errors.py"]  # the first has them as examples of --help
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Pytest imports each by its name alone."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) > 50
+    assert sorted(names) == sorted(set(names))

@@ -330,7 +330,7 @@ def test_a_shard_of_256_mib_is_written_in_little_memory(format_name: str, tmp_pa
     done = subprocess.run(
         [sys.executable, "-c", _WRITE_MUCH, format_name, tmp_path / "shard"],
         check=True,
-        env={"PYTHONPATH": f"{package}:{Path(__file__).parent}"},
+        env={"PYTHONPATH": f"{package}:{Path(kit.__file__).parent}"},
         stdout=subprocess.PIPE,
         text=True,
     )

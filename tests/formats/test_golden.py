@@ -1,18 +1,14 @@
 """What was written once is read for ever, and is written to the byte today."""
 
 import hashlib
-import sys
 from pathlib import Path
 
 import kit
 import pytest
 import zstandard
+from generate import FOLDER, golden_samples
 
 from imnet_data import formats
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-
-from generate import FOLDER, golden_samples
 
 SHA256 = {
     "beton": "54dab05dd14fed4fe22145a43e533c3a26e1e94eabe52e335690b4ee1482e4c1",

@@ -4,11 +4,10 @@ import random
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "jpeg"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "kits"))
 
-from baseline import random_jpeg
+from baseline import random_jpeg, random_kind
 from jpeg_images import encoded, photo
-from test_decode import random_kind
 
 from imnet_data import jpeg
 from imnet_data.errors import NotSeekable

@@ -1,4 +1,4 @@
-"""The C++ programs of this folder, kernels.cpp and pixels.cpp, with the native code in them."""
+"""The C++ programs of tests/native, kernels.cpp and pixels.cpp, with the native code in them."""
 
 import random
 import subprocess
@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from baseline import random_jpeg
+from baseline import random_jpeg, random_kind
 from jpeg_images import encoded, photo
-from test_decode import random_kind
 
 from imnet_data import jpeg
 from imnet_data.transforms import resize
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "native"
 NATIVE = FOLDER.parents[1] / "imnet_data" / "native"
 OPTIONS = ["-std=c++17", "-O3", "-ffp-contract=off", "-static", f"-I{NATIVE}"]
 SIZES = [(1, 1), (3, 50), (64, 5), (97, 61), (224, 224)]  # as in pixels.cpp

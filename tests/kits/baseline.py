@@ -170,3 +170,45 @@ def random_jpeg(kind: Kind, rng: random.Random) -> bytes:
         for m in range(count):
             out += scan(kind, [m], dc, ac, rng)
     return out + b"\xff\xd9"
+
+
+SAMPLINGS = [
+    [(1, 1)],
+    [(2, 2)],
+    [(1, 1), (1, 1), (1, 1)],
+    [(2, 1), (1, 1), (1, 1)],
+    [(1, 2), (1, 1), (1, 1)],
+    [(2, 2), (1, 1), (1, 1)],
+    [(4, 1), (1, 1), (1, 1)],
+    [(1, 4), (1, 1), (1, 1)],
+    [(2, 2), (2, 1), (2, 1)],
+    [(2, 2), (1, 2), (1, 2)],
+    [(2, 2), (2, 1), (1, 2)],
+    [(1, 1), (2, 2), (1, 1)],
+    [(3, 1), (1, 1), (1, 1)],
+    [(4, 2), (1, 1), (1, 1)],
+    [(2, 1), (2, 1), (2, 1)],
+    [(3, 2), (1, 1), (3, 1)],
+    [(4, 1), (2, 1), (2, 1)],
+    [(1, 4), (1, 2), (1, 2)],
+]
+SIDES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40]
+
+
+def random_kind(rng: random.Random) -> Kind:
+    amplitude = rng.choice([3, 20, 60, 200, 500])
+    return Kind(
+        width=rng.choice([*SIDES, rng.randint(1, 90)]),
+        height=rng.choice([*SIDES, rng.randint(1, 70)]),
+        sampling=rng.choice(SAMPLINGS),
+        restart=rng.choice([0, 0, 0, 1, 2, 3, 5, 7, 13]),
+        interleaved=rng.random() < 0.7,
+        ids=rng.choice([(1, 2, 3), (0, 1, 2), (82, 71, 66), (9, 3, 1)]),
+        adobe=rng.choice([None, None, 0, 1, 2]),
+        jfif=rng.random() < 0.5,
+        quant=min(rng.choice([1, 8, 40, 255]), 8000 // amplitude),
+        density=rng.choice([0.02, 0.15, 0.5, 1]),
+        amplitude=amplitude,
+        fill_bytes=rng.random() < 0.2,
+        frame=rng.choice([0xC0, 0xC1]),
+    )

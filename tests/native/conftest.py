@@ -1,6 +1,0 @@
-"""The JPEGs that the programs here get are those of tests/jpeg."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "jpeg"))
