@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import click
 import pytest
+from torchvision_prelude import TORCHVISION
 
 import imnet_data
 from imnet_data import formats
@@ -35,19 +36,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # tools that only read what was made, and take long to import
 _READ_ONLY = {"torchvision", "timm", "ffcv", "nvidia", "webdataset", "tfrecord", "lmdb"}
 
-_IMPORTING_TORCHVISION = {"torchvision", "timm", "lightning", "accelerate"}
-# for wheels of torchvision whose own operators do not load beside another torch
-_TORCHVISION = """
-import sys, torch
-try:
-    import torchvision
-except (RuntimeError, AttributeError):
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    _library = torch.library.Library("torchvision", "DEF")
-    _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-"""
+_IMPORTING_TORCHVISION = {"torchvision", "timm", "lightning", "accelerate", "transformers"}
 
 
 class Block(NamedTuple):
@@ -119,7 +108,7 @@ class Reader:
                 shutil.copytree(self._root / "tarballs", folder / "tarballs")
         code = block.code
         if block.imports() & _IMPORTING_TORCHVISION and importlib.util.find_spec("torchvision"):
-            code = _TORCHVISION + code
+            code = TORCHVISION + code
         python = [sys.executable, "-W", "ignore", "-c", code]
         done = subprocess.run(
             python if block.language == "python" else ["bash", "-euo", "pipefail", "-c", code],
