@@ -15,7 +15,7 @@ from imnet_data.evaluation import mapping
 from imnet_data.imagenet import variants
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.loaders.source import source_of
+from imnet_data.loaders.source import require_decodable, source_of
 from imnet_data.machine import limits
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.metrics import ClassSpace, Outcomes
@@ -139,7 +139,9 @@ def _loader(
     dataset: Dataset, view: EvalRecipe, schedule: Schedule, views: Sequence[EvalRecipe]
 ) -> CpuLoader:
     threads = max(1, limits.cores() // len(views))
-    return CpuLoader(source_of(dataset), view, schedule, threads=threads)
+    source = source_of(dataset)
+    require_decodable(source)
+    return CpuLoader(source, view, schedule, threads=threads)
 
 
 def _outputs(model: Model, output_count: int) -> tuple[str, ...]:

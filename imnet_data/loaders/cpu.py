@@ -34,6 +34,7 @@ from imnet_data.loaders.source import (
     SupportsExtents,
     published_as,
     record_name,
+    undecodable,
 )
 from imnet_data.machine import pool
 from imnet_data.native import _native
@@ -98,7 +99,7 @@ class CpuLoader(Ranked):
         self.dataset = dataset
         self.decoded_by_pillow = 0
         self._damaged = published_as(source, "damaged")
-        self._undecodable = published_as(source, "undecodable", "refused")
+        self._undecodable = undecodable(source)
         self.damaged = 0  # records given that were damaged as they were published
         self.skipped: dict[int, str] = {}  # record number -> what was wrong
         self._batches_ahead = batches_ahead
@@ -214,9 +215,9 @@ class CpuLoader(Ranked):
 
     def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Batch:
         bad = []
-        undecodable = np.flatnonzero(self._undecodable[done.indices]).tolist()
-        others = [fault for fault in faults if fault[0] not in undecodable]
-        refused = [(position, "undecodable", UNDECODABLE) for position in undecodable]
+        kept = np.flatnonzero(self._undecodable[done.indices]).tolist()
+        others = [fault for fault in faults if fault[0] not in kept]
+        refused = [(position, "undecodable", UNDECODABLE) for position in kept]
         for position, kind, text in sorted(others + refused):
             try:
                 self._resolve(done, position, kind, text)

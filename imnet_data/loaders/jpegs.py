@@ -26,6 +26,7 @@ from imnet_data.loaders.source import (
     SupportsExtents,
     published_as,
     record_name,
+    undecodable,
 )
 from imnet_data.machine import pool
 from imnet_data.transforms import TrainRecipe
@@ -90,7 +91,7 @@ class JpegReader:
         self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
         self._reading = threading.Lock()  # of a source that may not be read by several threads
         self._damaged = published_as(source, "damaged")
-        self._undecodable = published_as(source, "undecodable", "refused")
+        self._undecodable = undecodable(source)
         self._pool = ThreadPoolExecutor(pool.thread_count(threads), "jpegs")
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[JpegBatch]:

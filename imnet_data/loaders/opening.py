@@ -11,7 +11,7 @@ from imnet_data.imagenet.variants import refuse_training
 from imnet_data.loaders import ranks
 from imnet_data.loaders.cpu import CpuLoader, OnError
 from imnet_data.loaders.schedule import Last, Order, Schedule
-from imnet_data.loaders.source import source_of
+from imnet_data.loaders.source import require_decodable, source_of
 from imnet_data.machine import pool
 from imnet_data.transforms import EvalRecipe, TrainRecipe
 
@@ -110,6 +110,7 @@ def open_loader(
         ManifestError: if there is no dataset, or it is damaged.
         SplitError: if it has no such split.
         LabelError: if the label space has none of its classes.
+        ImageError: with `on_error="raise"`, if it was made with records that cannot be decoded.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
         SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
         ValueError: if there is no such label space or device, the records do not fill one batch, or
@@ -137,6 +138,8 @@ def open_loader(
     )
     threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
     source = source_of(dataset, labels=labels)
+    if on_error == "raise":
+        require_decodable(source)
     loader: CpuLoader | DaliLoader
     if decoder == "cpu":
         loader = CpuLoader(

@@ -8,7 +8,7 @@ import numpy as np
 
 from imnet_data import formats
 from imnet_data.dataset.manifest import VERDICTS
-from imnet_data.errors import verify_command
+from imnet_data.errors import ImageError, verify_command
 from imnet_data.imagenet.labels import integers
 
 if TYPE_CHECKING:
@@ -157,6 +157,24 @@ def published_as(source: SupportsExtents | SupportsReading, *verdicts: str) -> N
     if found is None:
         return np.broadcast_to(np.False_, len(source.label))
     return np.isin(found, [VERDICTS.index(verdict) for verdict in verdicts])
+
+
+def undecodable(source: SupportsExtents | SupportsReading) -> NDArray[np.bool_]:
+    """Return which records nobody could decode when they were converted, bool[len]."""
+    return published_as(source, "undecodable", "refused")
+
+
+def require_decodable(source: SupportsExtents | SupportsReading) -> None:
+    """Raise if there are records that nobody can decode, before an epoch comes to them.
+
+    Raises:
+        ImageError: with their number, and the name of the first.
+    """
+    rows = np.flatnonzero(undecodable(source))
+    if len(rows):
+        first = record_name(source, int(rows[0]))
+        more = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
+        raise ImageError(f"{first}{more}: {UNDECODABLE}")
 
 
 def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:

@@ -18,10 +18,12 @@ from imnet_data.jpeg import decode_by_pillow
 from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.source import (
     CHANGED,
+    UNDECODABLE,
     Extents,
     Readable,
     published_as,
     source_of,
+    undecodable,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         dataset = Dataset.open(self.root, self.split)
         self._source = source_of(dataset)
         self._damaged = published_as(self._source, "damaged")
+        self._undecodable = undecodable(self._source)
         self._files = Files(self._source.shard_paths) if isinstance(self._source, Extents) else None
         self.classes = dataset.classes  # sorted wnids, as words are not unique
         self._labels = dataset.labels
@@ -92,6 +95,8 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         return image, label
 
     def _image(self, index: int) -> Image.Image:
+        if self._undecodable[index]:
+            raise ImageError(f"{self._name(index)}: {UNDECODABLE}")
         stored, source = self._stored(index), self._source
         if source.pixels[index]:
             size = (int(source.width[index]), int(source.height[index]))
@@ -114,7 +119,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         return f"{self._source.key[index].decode()} (record {index}) in {self.root}"
 
     def __getstate__(self) -> dict[str, Any]:
-        opened = {"_source", "_damaged", "_files", "_labels"}
+        opened = {"_source", "_damaged", "_undecodable", "_files", "_labels"}
         return {name: value for name, value in vars(self).items() if name not in opened}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

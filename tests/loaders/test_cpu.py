@@ -1,11 +1,10 @@
 import gc
 import os
-import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from process_threads import left_after_a_while, own_threads
 
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.loaders.cpu import CpuLoader
@@ -219,18 +218,12 @@ def test_closing_in_mid_epoch_ends_it(extents):
 
 
 def test_no_thread_is_left_after_close(extents):
-    def threads():
-        return {path.name for path in Path("/proc/self/task").iterdir()}
-
-    before = threads()  # a thread of an earlier test may still be about to leave this list
+    before = own_threads()
     with CpuLoader(extents, TRAIN, schedule_of(), threads=5) as loader:
         next(loader.epoch(0))
-        started = threads() - before
+        started = own_threads() - before
         assert len(started) == 5
-    deadline = time.monotonic() + 60
-    while started & threads() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert not started & threads()
+    assert not left_after_a_while(started)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -4,10 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from process_threads import left_after_a_while, own_threads
 
 import imnet_data as imnet
 from imnet_data.errors import SourceError, SplitError
@@ -160,25 +160,20 @@ def test_an_epoch_goes_on_with_other_threads_and_ranks(root):
 
 
 def test_close_ends_the_threads_also_in_mid_epoch(root):
-    def threads():
-        return len(list(Path("/proc/self/task").iterdir()))
-
-    before = threads()
+    before = own_threads()
     loader = imnet.open_loader(root, TRAIN, batch_size=4, threads=3)
     next(loader.epoch(0))
-    assert threads() == before + 3
+    started = own_threads() - before
+    assert len(started) == 3
     loader.close()
-    assert threads() == before
+    assert not left_after_a_while(started)
 
 
 def test_ranks_of_one_machine_share_its_cores(root, monkeypatch):
-    def threads():
-        return len(list(Path("/proc/self/task").iterdir()))
-
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
-    before = threads()
+    before = own_threads()
     with imnet.open_loader(root, TRAIN, batch_size=4):
-        assert threads() == before + 1
+        assert len(own_threads() - before) == 1
 
 
 def test_a_split_that_is_not_there_is_an_error_that_names_those_that_are(root):
@@ -224,10 +219,10 @@ def test_a_device_that_is_not_there_is_an_error_and_leaves_no_thread(root, decod
     pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
     if decoder == "dali":
         pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dali`")
-    before = len(list(Path("/proc/self/task").iterdir()))
+    before = own_threads()
     with pytest.raises(ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; take"):
         imnet.open_loader(root, TRAIN, batch_size=4, device="cuda:99", decoder=decoder)
-    assert len(list(Path("/proc/self/task").iterdir())) == before
+    assert not left_after_a_while(own_threads() - before)
 
 
 def test_a_decoder_that_there_is_not_is_an_error(root):
