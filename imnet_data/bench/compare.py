@@ -1,15 +1,19 @@
 """Two reports of the same work: what changed beyond the noise of the repeats.
 
-A figure has changed where the ranges of its repeats do not meet. Of two times five repeats of the
-same speed that happens by chance once in 126 times (2 * 5! * 5! / 10!), in either direction.
+Every figure has the interval of its ratio (`ratio`). The intervals share one chance of a false
+alarm, so that it is 5 % for the whole comparison, however many rows and repeats it has. What
+differs between two runs and stays so within each (another clock rate, another neighbour) looks like
+a change; `against` measures both in one run, in turn.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imnet_data.bench.ratio import CHANCE, Ratio, ratio
 from imnet_data.bench.text import aligned
 from imnet_data.errors import EvaluationError
 
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imnet_data.bench.measurement import Measurement
-    from imnet_data.bench.report import Report
+    from imnet_data.bench.report import DatasetReport, Report
+
+VERSION = 1  # of the JSON
+_SAME_WORK = ("loader", "batch_size", "size", "model", "precision")  # options; others leave rows
 
 
 class Change(NamedTuple):
@@ -27,9 +34,20 @@ class Change(NamedTuple):
     stage: str
     threads: int
     speeds: tuple[float, float]  # medians
-    speed_changed: bool
+    speed_ratio: Ratio
     costs: tuple[float, float]
-    cost_changed: bool
+    cost_ratio: Ratio | None  # None where no CPU time was measured
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether one of the two figures has."""
+        return self.speed_ratio.is_changed or bool(self.cost_ratio and self.cost_ratio.is_changed)
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether images became slower, or cost more CPU time."""
+        is_dearer = self.cost_ratio is not None and self.cost_ratio.low > 1
+        return self.speed_ratio.high < 1 or is_dearer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,55 +57,85 @@ class Comparison:
     notes: list[str]
     changes: list[Change]
 
+    @property
+    def is_worse(self) -> bool:
+        """Whether any stage is."""
+        return any(one.is_worse for one in self.changes)
+
 
 def compare(before: Report, after: Report) -> Comparison:
     """Compare two reports, stage by stage.
 
     Raises:
-        EvaluationError: if they are of other records, or were measured with other options.
+        EvaluationError: if they are of other records or other work, or have no row in common.
     """
-    different = [*_different_options(before, after), *_different_records(before, after)]
+    different = [*_different_work(before, after), *_different_records(before, after)]
     if different:
         raise EvaluationError(
             f"these reports cannot be compared: {'; '.join(different)}; "
             "measure again with the same records and options"
         )
-    changes, notes = [], [*_notes(before, after)]
+    notes, pairs = [*_notes(before, after)], []
     for old, new in zip(before.datasets, after.datasets, strict=True):
-        for one in old.measurements:
-            other = new.find(one.name, threads=one.threads)
-            if other is None:
-                notes.append(f"{one.name}, {one.threads} threads: in the first report only")
-            elif one.cache != other.cache:
-                notes.append(f"{one.name}: {one.cache}, then {other.cache}: not compared")
-            else:
-                changes.append(_change(new.format, one, other))
-    return Comparison(notes=notes, changes=changes)
+        found, left_out = _matched(old, new)
+        pairs += found
+        notes += left_out
+    if not pairs:
+        raise EvaluationError(
+            f"these reports cannot be compared: they have no row in common ({'; '.join(notes)}); "
+            "measure again with --threads that both machines have"
+        )
+    return compared(pairs, notes)
 
 
-def changed(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Return whether two ranges do not meet."""
-    return max(before) < min(after) or max(after) < min(before)
+def compared(
+    pairs: Sequence[tuple[str, Measurement, Measurement]], notes: Sequence[str] = ()
+) -> Comparison:
+    """Compare stages: of each the name of a format, and the stage before and after."""
+    figures = len(pairs) + sum(_has_costs(old, new) for _, old, new in pairs)
+    changes = [
+        Change(
+            format_name,
+            old.name,
+            old.threads,
+            (old.images_per_second, new.images_per_second),
+            ratio(old.speeds, new.speeds, figures=figures),
+            (old.cpu_seconds_per_image, new.cpu_seconds_per_image),
+            ratio(old.cpu_costs, new.cpu_costs, figures=figures) if _has_costs(old, new) else None,
+        )
+        for format_name, old, new in pairs
+    ]
+    return Comparison(notes=list(notes), changes=changes)
 
 
-def _change(format_name: str, old: Measurement, new: Measurement) -> Change:
-    return Change(
-        format_name,
-        old.name,
-        old.threads,
-        (old.images_per_second, new.images_per_second),
-        changed(old.speeds, new.speeds),
-        (old.cpu_seconds_per_image, new.cpu_seconds_per_image),
-        changed(old.cpu_costs, new.cpu_costs),
-    )
+def _has_costs(old: Measurement, new: Measurement) -> bool:
+    return min(*old.cpu_costs, *new.cpu_costs) > 0
 
 
-def _different_options(before: Report, after: Report) -> Iterator[str]:
-    for field in dataclasses.fields(before.options):
-        values = [getattr(one.options, field.name) for one in (before, after)]
-        # what is wanted changes the verdict, and no figure
-        if field.name != "target" and values[0] != values[1]:
-            yield f"{field.name} is {values[0]}, then {values[1]}"
+def _matched(
+    old: DatasetReport, new: DatasetReport
+) -> tuple[list[tuple[str, Measurement, Measurement]], list[str]]:
+    """Return the rows that both have, and what is to be said of the others."""
+    rows = {(one.name, one.threads): one for one in old.measurements}
+    others = {(one.name, one.threads): one for one in new.measurements}
+    pairs, notes = [], []
+    for name, threads in {**rows, **others}:
+        one, other = rows.get((name, threads)), others.get((name, threads))
+        row = f"{name}, {threads} thread{'s' * (threads > 1)}"
+        if one is None or other is None:
+            notes.append(f"{row}: in the {'second' if one is None else 'first'} report only")
+        elif one.is_cold is not None and one.cache != other.cache:
+            notes.append(f"{row}: {one.cache}, then {other.cache}: not compared")
+        else:
+            pairs.append((new.format, one, other))
+    return pairs, notes
+
+
+def _different_work(before: Report, after: Report) -> Iterator[str]:
+    for name in _SAME_WORK:
+        values = [getattr(one.options, name) for one in (before, after)]
+        if values[0] != values[1]:
+            yield f"{name} is {values[0]}, then {values[1]}"
 
 
 def _different_records(before: Report, after: Report) -> Iterator[str]:
@@ -119,32 +167,100 @@ def _notes(before: Report, after: Report) -> Iterator[str]:
 
 def text(comparison: Comparison) -> str:
     """Return the comparison for a terminal."""
-    rows: list[tuple[str, ...]] = [
-        ("stage", "threads", "images/s", "", "", "CPU us/image", "", "", "")
-    ]
-    rows += [
-        (
-            f"{one.format}: {one.stage}",
-            str(one.threads),
-            *(f"{speed:,.0f}" for speed in one.speeds),
-            _said(one.speeds, is_changed=one.speed_changed),
-            *(f"{cost * 1e6:,.0f}" for cost in one.costs),
-            _said(one.costs, is_changed=one.cost_changed),
+    rows: list[tuple[str, ...]] = [_HEAD, *map(_row, comparison.changes)]
+    changes = comparison.changes
+    count = sum(one.is_changed for one in changes)
+    worse = sum(one.is_worse for one in changes)
+    said = f"{count} of {len(changes)} stages changed beyond the noise, {worse} for the worse"
+    return "\n".join(
+        [
+            aligned(rows),
             "",
-        )
-        for one in comparison.changes
-    ]
-    beyond = [one for one in comparison.changes if one.speed_changed or one.cost_changed]
-    head = (
-        f"{len(beyond)} of {len(comparison.changes)} stages changed beyond the noise"
-        if beyond
-        else f"none of {len(comparison.changes)} stages changed beyond the noise"
+            said if count else f"none of {len(changes)} stages changed beyond the noise",
+            f"Ratios have intervals: all of them hold the true ratio in {1 - CHANCE:.0%} of "
+            "comparisons. A change smaller than under 'seen from' may have been missed.",
+            *_blind(changes),
+            *(f"Note: {note}." for note in comparison.notes),
+        ]
     )
-    return "\n".join([aligned(rows), "", head, *(f"Note: {note}." for note in comparison.notes)])
 
 
-def _said(values: tuple[float, float], *, is_changed: bool) -> str:
-    old, new = values
-    if not old:
-        return "-"
-    return f"{new / old:.2f} x" if is_changed else "(noise)"
+_HEAD = (
+    "stage",
+    "threads",
+    "images/s",
+    "then",
+    "ratio",
+    "interval",
+    "seen from",
+    "CPU us/image",
+    "then",
+    "ratio",
+    "interval",
+    "seen from",
+    "",
+)
+
+
+def _row(one: Change) -> tuple[str, ...]:
+    speeds = (f"{speed:,.0f}" for speed in one.speeds)
+    costs = (f"{cost * 1e6:,.0f}" for cost in one.costs)
+    name = f"{one.format}: {one.stage}"
+    mark = ("worse" if one.is_worse else "changed") if one.is_changed else ""
+    cells = name, str(one.threads), *speeds, *_cells(one.speed_ratio)
+    return (*cells, *costs, *_cells(one.cost_ratio), mark)
+
+
+def _cells(one: Ratio | None) -> tuple[str, str, str]:
+    if one is None:
+        return "-", "-", "-"
+    if math.isinf(one.visible):
+        return f"{one.middle:.2f}", "none", "never"
+    return f"{one.middle:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.visible:.1%}"
+
+
+def _blind(changes: Sequence[Change]) -> Iterator[str]:
+    if any(math.isinf(one.speed_ratio.visible) for one in changes):
+        yield (
+            "Warning: so few repeats show no change at all among so many figures; "
+            "measure with --repeats 10."
+        )
+
+
+def to_json(comparison: Comparison) -> str:
+    """Return the comparison as one JSON document."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "chance_of_a_false_alarm": CHANCE,
+            "is_worse": comparison.is_worse,
+            "changes": [_document(one) for one in comparison.changes],
+            "notes": comparison.notes,
+        },
+        indent=1,
+    )
+
+
+def _document(one: Change) -> dict[str, Any]:
+    return {
+        "format": one.format,
+        "stage": one.stage,
+        "threads": one.threads,
+        "images_per_second": one.speeds,
+        "images_per_second_ratio": _ratio_document(one.speed_ratio),
+        "cpu_seconds_per_image": one.costs,
+        "cpu_seconds_per_image_ratio": one.cost_ratio and _ratio_document(one.cost_ratio),
+        "is_changed": one.is_changed,
+        "is_worse": one.is_worse,
+    }
+
+
+def _ratio_document(one: Ratio) -> dict[str, Any]:
+    """Return an interval; its upper end and the visible change are null where nothing shows."""
+    is_blind = math.isinf(one.visible)
+    return {
+        "middle": one.middle,
+        "low": one.low,
+        "high": None if is_blind else one.high,
+        "visible_change": None if is_blind else one.visible,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,13 @@ def read(path: Path) -> Report:
     """
     try:
         document = json.loads(path.read_bytes())
-        if document.pop("version") != VERSION:
-            raise ValueError("it is of another version of this program")
+        if document["version"] not in range(1, VERSION + 1):
+            raise ValueError(f"its version is {document['version']}, and here is {VERSION}")
         options = document.pop("options")
+        options["threads"] = tuple(options["threads"])
         datasets = [_dataset(fields) for fields in document.pop("datasets")]
-        threads = tuple(options.pop("threads"))
-        return Report(
-            options=BenchOptions(threads=threads, **options), datasets=datasets, **document
-        )
+        asked = BenchOptions(**_known(BenchOptions, options))
+        return Report(options=asked, datasets=datasets, **_known(Report, document))
     except OSError as error:
         raise EvaluationError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -72,13 +72,16 @@ def read(path: Path) -> Report:
 
 
 def _dataset(fields: dict[str, Any]) -> DatasetReport:
-    for derived in ("predictions", "verdict"):
-        del fields[derived]
-    return DatasetReport(
-        measurements=[_measurement(row) for row in fields.pop("measurements")], **fields
-    )
+    measurements = [_measurement(row) for row in fields.pop("measurements")]
+    return DatasetReport(measurements=measurements, **_known(DatasetReport, fields))
 
 
 def _measurement(fields: dict[str, Any]) -> Measurement:
-    del fields["figures"]
-    return Measurement(repeats=[Repeat(**row) for row in fields.pop("repeats")], **fields)
+    repeats = [Repeat(**_known(Repeat, row)) for row in fields.pop("repeats")]
+    return Measurement(repeats=repeats, **_known(Measurement, fields))
+
+
+def _known(kind: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that `kind` has: figures follow from repeats, newer ones are ignored."""
+    names = set(inspect.signature(kind).parameters)
+    return {name: value for name, value in fields.items() if name in names}

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
@@ -21,9 +21,11 @@ from imnet_data.cli.values import source_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imnet_data.bench.compare import Comparison
     from imnet_data.bench.report import Report
 
 _OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+_WORSE = 3  # exit status; 1 is an error, 2 wrong usage
 _REPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -99,9 +101,7 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     "--repeats",
     type=click.IntRange(1),
     metavar="N",
-    default=5,
-    show_default=True,
-    help="Number of times to measure each stage.",
+    help="Number of times to measure each stage.  [default: 5; 10 with --against]",
 )
 @click.option(
     "--model",
@@ -132,6 +132,13 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     metavar="A.json B.json",
     help="Do not measure; print the changes between two reports that exceed the noise.",
 )
+@click.option(
+    "--against",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="ENVIRONMENT|DATASET",
+    help="Measure both in turn, and print the changes: the same DATASET with the package of a "
+    "virtual environment (its folder, or its python), or another dataset of the same records.",
+)
 def command(
     *,
     dataset: tuple[Path, ...],
@@ -142,7 +149,7 @@ def command(
     batch_size: int,
     size: int,
     seconds: float,
-    repeats: int,
+    repeats: int | None,
     model: str | None,
     precision: Literal["fp32", "bf16", "fp16"],
     target: float | None,
@@ -150,25 +157,31 @@ def command(
     html: Path | None,
     overwrite: bool,
     compare: tuple[Path, Path] | None,
+    against: Path | None,
 ) -> None:
     """Measure each stage of the input pipeline of each DATASET, alone and together.
 
     The stages are storage, hash, cut, decode, resize and batches; with a GPU also the copy to it,
     and with --model also the training step. The report shows how fast each stage is, which one
-    limits the pipeline, and how many cores would suffice.
+    limits the pipeline, and how many cores would suffice. --compare and --against end with exit
+    status 3 where something became slower, and --json then writes the changes.
     """
+    if (compare or against) and html:
+        raise click.UsageError("--compare and --against make no page; leave out --html")
     if compare:
         if dataset:
             raise click.UsageError("--compare takes two reports; leave out DATASET")
-        from imnet_data.bench import compare as comparing
+        from imnet_data.bench.compare import compare as compared
         from imnet_data.bench.document import read
 
-        click.echo(comparing.text(comparing.compare(*map(read, compare))))
-        return
+        output.require_all_new((json_out,), overwrite=overwrite)
+        _report_changes(compared(*map(read, compare)), json_out, overwrite=overwrite)
     if not dataset:
         raise click.UsageError("name a DATASET, or --compare two reports")
     if format_names and len(dataset) > 1:
         raise click.UsageError("--format works with one DATASET only")
+    if against and (format_names or len(dataset) > 1):
+        raise click.UsageError("--against works with one DATASET only, without --format")
     output.require_all_new((json_out, html), overwrite=overwrite)
     try:
         options = BenchOptions(
@@ -177,12 +190,15 @@ def command(
             batch_size=batch_size,
             size=size,
             seconds=seconds,
-            repeats=repeats,
+            repeats=repeats or (10 if against else 5),
             model=model,
             precision=precision,
             target=target,
         )
         with _ended_by_sigterm():
+            if against:
+                changes = _measured_against(dataset[0], against, options)
+                _report_changes(changes, json_out, overwrite=overwrite)
             measured = _measured(dataset, format_names, options, work=work)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -233,6 +249,27 @@ def _report(measured: Report, json_out: Path | None, html: Path | None, *, overw
         _write(html, page.page(measured), overwrite=overwrite)
     if json_out:
         _write(json_out, to_json(measured), overwrite=overwrite)
+
+
+def _measured_against(root: Path, other: Path, options: BenchOptions) -> Comparison:
+    from imnet_data.bench.against import measure_datasets, measure_environments, python_of
+
+    python = python_of(other)
+    with Progress() as progress:
+        if python is None:
+            return measure_datasets(root, other, options, progress=progress)
+        return measure_environments(root, python, options, progress=progress)
+
+
+def _report_changes(changes: Comparison, json_out: Path | None, *, overwrite: bool) -> NoReturn:
+    from imnet_data.bench import compare as comparing
+
+    if json_out != Path("-"):
+        click.echo(comparing.text(changes))
+    if json_out:
+        _write(json_out, comparing.to_json(changes), overwrite=overwrite)
+    sys.stdout.flush()
+    sys.exit(_WORSE if changes.is_worse else 0)
 
 
 def _write(path: Path, content: str, *, overwrite: bool) -> None:
