@@ -1,7 +1,7 @@
 """Two datasets or two environments measured in one run, in turn, so that both meet the same.
 
-Of environments, each round is a process in each, and they alternate in coming first. So repeats hold
-what differs between processes, too: the places of memory, the state of a loader.
+Of environments, each round is a process in each, and they alternate in coming first. So repeats
+hold what differs between processes, too: the places of memory, the state of a loader.
 """
 
 from __future__ import annotations
