@@ -11,18 +11,18 @@ import click
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path, workers
-from imnet_data.dataset import opened
+from imnet_data.dataset import description, opened
+from imnet_data.errors import ManifestError
 from imnet_data.verification import strays
 from imnet_data.verification.compare import compare
 from imnet_data.verification.read_back import ReadBack, read_back
 from imnet_data.verification.repair import repair
+from imnet_data.verification.shard import Difference
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from imnet_data.verification.shard import Difference
 
 
 @click.command(
@@ -80,7 +80,7 @@ def command(
     reads: dict[str, list[ReadBack]] = {}
     with Progress() as progress:
         for root in path:
-            differences = verify(root, decode=decode, workers=workers, progress=progress)
+            differences = _differences(root, bool(repair_from), decode, workers, progress)
             if not opened.is_dataset(root):
                 found[str(root)] = differences
                 continue
@@ -105,6 +105,18 @@ def command(
     ]
     click.echo(_as_json(reports) if as_json else "\n".join(map(_as_text, reports)))
     sys.exit(any(report.difference_count for report in reports))
+
+
+def _differences(
+    root: Path, repairs: bool, decode: bool, workers: int | None, progress: Progress
+) -> list[Difference]:
+    """Verify one dataset or tarball; a description that cannot be read may be repaired."""
+    try:
+        return verify(root, decode=decode, workers=workers, progress=progress)
+    except ManifestError as error:
+        if not repairs or not opened.is_dataset(root):
+            raise
+        return [Difference(description.FILE_NAME, str(error))]
 
 
 class _Report(NamedTuple):

@@ -229,6 +229,12 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
     make_folders(writing)
     write_shards(writing, waiting, workers, progress, remedy=refused.REMEDY)
     agreement.agreed_plan(conversion, stage / _PLAN)  # the source may have changed meanwhile
+    describe(writing, conversion, workers, progress)
+    return staging.move_into_place(stage, out)
+
+
+def describe(writing: Writing, conversion: Conversion, workers: int, progress: Progress) -> None:
+    """Write all that describes the dataset onto the stage, once all its shards are there."""
     finish.finish(
         writing,
         name=conversion.source.name,
@@ -239,7 +245,6 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
         left_out={name: reason.count for name, reason in conversion.source.left_out.items()},
         progress=progress,
     )
-    return staging.move_into_place(stage, out)
 
 
 def _forget_what_is_lost(writing: Writing) -> None:

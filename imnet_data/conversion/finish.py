@@ -47,7 +47,7 @@ def finish(
     with _appearing(writing.stage / SUMS) as part, part.open("w") as lines:
         for number, split in enumerate(writing.plans):
             progress(Step(f"manifest of {split}", number, len(writing.plans)))
-            splits[split], described = _finish_split(writing, split, workers)
+            splits[split], described = finish_split(writing, split, workers)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(
             name=name,
@@ -65,7 +65,7 @@ def finish(
     _write(writing.stage / DESCRIPTION, content)
 
 
-def _finish_split(
+def finish_split(
     writing: Writing, split: str, workers: int
 ) -> tuple[SplitDescription, Iterable[tuple[str, str]]]:
     """Write manifest, index and side files of a split; give names and hashes of all its files."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imnet_data.arguments import integer, number, one_of
 from imnet_data.dataset.manifest import VERDICTS
-from imnet_data.errors import ManifestError
+from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.formats import FORMATS
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.variants import ILSVRC2012
@@ -203,9 +203,9 @@ def read(root: Path) -> Description:
             "if a conversion was stopped, run the same command again"
         ) from error
     except OSError as error:
-        raise ManifestError(f"{path}: {explained(error, 'copy the dataset again')}") from error
+        raise ManifestError(f"{path}: {explained(error, REPAIR)}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ManifestError(f"{path}: damaged ({error}); copy the dataset again") from error
+        raise ManifestError(f"{path}: damaged ({error}); {REPAIR}") from error
 
 
 def _content(path: Path) -> bytes:

@@ -27,6 +27,14 @@ LABELS = "labels.tsv"
 _SUM = re.compile(r"([0-9a-f]{64})  ([^/\0](?:[^\0]*[^/\0])?)")
 
 
+def parse_sum(line: str) -> tuple[str, str] | None:
+    """Return name and sha256 of a line of SHA256SUMS, without its line feed; None if it is none."""
+    matched = _SUM.fullmatch(line)
+    if matched is None or ".." in matched[2].split("/"):
+        return None
+    return matched[2], matched[1]
+
+
 def read_sums(path: Path) -> Iterator[tuple[str, str]]:
     """Yield name and sha256 of each line of SHA256SUMS.
 
@@ -36,12 +44,12 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with os.fdopen(plain(path), encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
-                matched = _SUM.fullmatch(line.removesuffix("\n"))
-                if matched is None or ".." in matched[2].split("/"):
+                parsed = parse_sum(line.removesuffix("\n"))
+                if parsed is None:
                     raise ManifestError(
                         f"{path}: line {number} is not a sha256 and the name of a file; {REPAIR}"
                     )
-                yield matched[2], matched[1]
+                yield parsed
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except UnicodeDecodeError as error:
@@ -63,11 +71,16 @@ def require_split(where: object, split: str, splits: Iterable[str]) -> str:
 
 def files(about: Description) -> list[str]:
     """Return the files of a dataset in the order of SHA256SUMS, except those of single records."""
-    in_splits = [f"{split}/{name}" for split in about.splits for name in _split_files(about, split)]
+    in_splits = [file for split in about.splits for file in split_files(about, split)]
     return [*in_splits, description.FILE_NAME, LABELS]
 
 
-def _split_files(about: Description, split: str) -> Iterator[str]:
+def split_files(about: Description, split: str) -> list[str]:
+    """Return the files of one split in the order of SHA256SUMS, likewise."""
+    return [f"{split}/{name}" for name in _names(about, split)]
+
+
+def _names(about: Description, split: str) -> Iterator[str]:
     module, said = get(about.format), about.splits[split]
     for shard in said.shards if module.record_file is None else ():
         yield shard.name

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from imnet_data.dataset import layout
 from imnet_data.dataset.layout import SUMS
-from imnet_data.errors import ManifestError
 from imnet_data.formats import get
 from imnet_data.verification import strays
 from imnet_data.verification.shard import Difference
+from imnet_data.verification.witness import Sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 
 
 def read_sums(root: Path, about: Description) -> tuple[dict[str, str], list[Difference]]:
-    """Return SHA256SUMS as far as it can be read, and what is wrong with it."""
-    sums: dict[str, str] = {}
-    try:
-        sums.update(layout.read_sums(root / SUMS))
-    except ManifestError as error:
-        return sums, [Difference(SUMS, str(error))]
-    missing = [file for file in layout.files(about) if file not in sums]
-    return sums, [Difference(SUMS, f"has no line for {file}") for file in missing]
+    """Return the lines of SHA256SUMS that can be read, and what is wrong with it."""
+    sums = Sums(root)
+    missing = [file for file in layout.files(about) if file not in sums.lines]
+    faults = (*sums.faults, *(f"has no line for {file}" for file in missing))
+    return sums.lines, [Difference(SUMS, fault) for fault in faults]
 
 
 def check(checking: Checking) -> Iterator[Difference]:
