@@ -113,6 +113,19 @@ def test_the_root_has_few_files_and_each_package_says_what_belongs_there() -> No
         assert "elong" in said, path.parent.name
 
 
+def test_docstrings_begin_with_what_code_does() -> None:
+    documented = [
+        (path.name, node.name, (ast.get_docstring(node) or "").split())
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+    ]
+    first_words = [(file, name, words[0]) for file, name, words in documented if words]
+    assert len(first_words) > 500
+    spoken = {"Give", "Gives", "Tell", "Tells", "Say", "Says"}
+    assert [each for each in first_words if each[2] in spoken] == []
+
+
 def test_importing_the_package_imports_numpy_at_most() -> None:
     code = (
         "import sys; before = set(sys.modules); import imnet_data;"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FIRST_NBYTES = 16  # what tells a kind of file from others
+FIRST_NBYTES = 16  # which distinguish kinds of files
 
 _STREAM_CHUNK = 1 << 20  # bytes
 _UNKNOWN_END = 1 << 62  # of a stream: it ends where it ends
@@ -164,7 +164,7 @@ class Tar:
         return [(self.name, self._nbytes)]
 
     def identity(self) -> str:
-        """Return what tells the file from another."""
+        """Return what distinguishes the file from another."""
         return files.identity(self.path)
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ class GzippedTar:
         return [(self.name, self._nbytes)]
 
     def identity(self) -> str:
-        """Return what tells the file from another."""
+        """Return what distinguishes the file from another."""
         return files.identity(self.path)
 
     def close(self) -> None:

@@ -110,8 +110,8 @@ class Tree:
                 yield from self._walk(item.path, f"{before}{item.name}", branch, (*above, here))
 
     def _identify(self, path: str, status: os.stat_result) -> None:
-        told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        self._identity.update(os.fsencode(told))
+        identity = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        self._identity.update(os.fsencode(identity))
 
     def _archive(self, path: str, nbytes: int, prefix: str) -> Iterator[Entry]:
         start = self._next_place
@@ -170,7 +170,7 @@ class Tree:
         return self._sizes
 
     def identity(self) -> str:
-        """Return what tells the files that were walked from others: their paths, sizes, times."""
+        """Return what distinguishes the files that were walked: their paths, sizes, times."""
         return self._identity.hexdigest()
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class Zip:
         try:
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, FIRST_NBYTES)
         except zlib.error:
-            return b""  # whoever reads all of it is told
+            return b""  # reading all of it raises the error
 
     def path_of(self, place: int) -> str:
         """Return the full path of a member."""
@@ -173,7 +173,7 @@ class Zip:
         return [(self.name, self.extent)]
 
     def identity(self) -> str:
-        """Return what tells the file from another."""
+        """Return what distinguishes the file from another."""
         return files.identity(self.path)
 
     def close(self) -> None:

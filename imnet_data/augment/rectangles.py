@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def inside(boxes: NDArray[np.int64], images: Tensor) -> Tensor:
-    """Tell which pixels of `images` lie in their boxes, bool[n, 1, height, width].
+    """Return which pixels of `images` are in their boxes, bool[n, 1, height, width].
 
     Args:
         boxes: [n, 4] left, upper, right, lower, in pixels.

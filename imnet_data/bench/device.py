@@ -67,7 +67,7 @@ class Copying:
             yield Done(len(self._images), self._images.nbytes)
 
     def check(self) -> int:
-        """Hold some images against the arithmetic written out."""
+        """Compare some images with the arithmetic written out."""
         for position in some(len(self._images)):
             values = self._last[position].cpu().numpy()
             require_normalized(values, self._images[position], self._recipe)
@@ -75,7 +75,7 @@ class Copying:
 
 
 class Model:
-    """A model that can be stepped, and that can tell whether it was."""
+    """A model that can be stepped, and knows whether it was."""
 
     def __init__(self, options: BenchOptions, *, class_count: int) -> None:
         assert options.model is not None

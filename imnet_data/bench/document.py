@@ -23,10 +23,10 @@ VERSION = 1
 def to_json(report: Report) -> str:
     """Return the report as one JSON document, with the figures that follow from the repeats."""
     document = {"version": VERSION, **dataclasses.asdict(report)}
-    for told, dataset in zip(document["datasets"], report.datasets, strict=True):
-        told["predictions"] = [one._asdict() for one in roofline.predictions(report, dataset)]
-        told["verdict"] = roofline.verdict(report, dataset)
-        for row, one in zip(told["measurements"], dataset.measurements, strict=True):
+    for entry, dataset in zip(document["datasets"], report.datasets, strict=True):
+        entry["predictions"] = [one._asdict() for one in roofline.predictions(report, dataset)]
+        entry["verdict"] = roofline.verdict(report, dataset)
+        for row, one in zip(entry["measurements"], dataset.measurements, strict=True):
             row["repeats"] = [each._asdict() for each in one.repeats]
             row["figures"] = figures(one)
     return json.dumps(document, indent=1)

@@ -87,7 +87,7 @@ class Loading:
             loader.close()
 
     def check(self) -> int:
-        """Hold the last batch's records, labels and some of its images against Pillow's."""
+        """Compare the records, the labels and some images of the last batch with Pillow's."""
         epoch, step, batch = self._last
         schedule = self._work.schedule
         indices = schedule.batch(schedule.epoch_order(epoch), step)

@@ -1,7 +1,7 @@
 """The machine: what it is, and what else it did while something was measured.
 
-Read from Linux's /proc; what cannot be read there is None, and is told as not known. Source: the
-kernel's Documentation/filesystems/proc.rst (stat, self/io, self/clear_refs, self/mountinfo).
+Read from Linux's /proc; what cannot be read there is None, and is reported as not known. Source:
+the kernel's Documentation/filesystems/proc.rst (stat, self/io, self/clear_refs, self/mountinfo).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def complaints(
     cores: float,
     throttling: Throttling | None = None,
 ) -> list[str]:
-    """Say what made the figures worse than an idle machine's.
+    """Yield what made the figures worse than an idle machine's.
 
     Args:
         meanwhile: over all of the measuring.
@@ -208,7 +208,7 @@ def _field(path: Path, name: str, *, unit: int) -> int | None:
 
 
 def _peak_begins_anew() -> bool:
-    """Let the kernel forget the highest memory so far; tell whether it may be asked to."""
+    """Reset the kernel's record of the highest memory; return whether that is allowed."""
     try:
         (_PROC / "self" / "clear_refs").write_text("5")
     except OSError:

@@ -52,7 +52,7 @@ class Stage(Protocol):
         """Begin anew, and do batches for as long as they are asked for."""
 
     def check(self) -> int:
-        """Hold images of the last batch against what they have to be; give how many."""
+        """Compare images of the last batch with what they must be; return how many."""
 
 
 class Repeat(NamedTuple):
@@ -143,11 +143,11 @@ class Measurement:
 
     @property
     def cache(self) -> str:
-        """Say where the bytes came from: "cold" and "warm" are measured, never assumed."""
+        """Return where the bytes came from: "cold" and "warm" are measured, never assumed."""
         if self.is_cold is None:
             return ""
         if any(repeat.storage_nbytes is None for repeat in self.repeats):
-            return "warm (no telling whether the cache was dropped)" if self.is_cold else ""
+            return "warm (unknown whether the cache was dropped)" if self.is_cold else ""
         shares = [(repeat.storage_nbytes or 0) / repeat.nbytes for repeat in self.repeats]
         if self.is_cold:
             is_dropped = min(shares) >= COLD_SHARE

@@ -85,7 +85,7 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
         np.array([round(seconds * 1e6) for seconds in most.batch_seconds]),
         title=f"ms a batch, {most.threads} thread{'s' * (most.threads > 1)}",
         counted="batches",
-        tell=lambda microseconds: f"{microseconds / 1000:g}",
+        show=lambda microseconds: f"{microseconds / 1000:g}",
     )
 
 

@@ -2,8 +2,8 @@
 
 The cache is emptied by posix_fadvise(POSIX_FADV_DONTNEED), which needs no rights but drops nothing
 that another process has mapped, or on file systems that live in memory. So whether bytes came from
-storage is read afterwards from /proc/self/io, and told. What a disk, its controller or the host of
-a virtual machine keeps in caches of their own cannot be dropped.
+storage is read afterwards from /proc/self/io, and reported. The caches of a disk, of its controller
+or of the host of a virtual machine cannot be dropped.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Reading:
         return self._passes(1 if self.is_cold else None)
 
     def check(self) -> int:
-        """Hold the last batch against the manifest's hashes."""
+        """Compare the last batch with the manifest's hashes."""
         indices, contents = self._last
         for position in some(len(indices)):
             index = int(indices[position])

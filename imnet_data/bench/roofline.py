@@ -1,8 +1,8 @@
-"""What the stages say together: what the whole should do, what limits it, what would be enough.
+"""What follows from all stages: the speed to expect, the stage that limits it, what would suffice.
 
-CPU stages share the cores, so their CPU times add up: n threads on c cores are expected to make
-min(n, c) / (CPU seconds an image of all stages) images a second. What runs on another device goes
-on meanwhile, so there the slowest counts alone.
+CPU stages share the cores, so their CPU times add up: n threads on c cores are expected to process
+min(n, c) / (CPU seconds per image over all stages) images per second. Another device works at the
+same time, so of what runs there only the slowest counts.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What is expected of several stages together, and what they did."""
+    """The speed expected from several stages together, and the one measured."""
 
     name: str
     threads: int
-    parts: dict[str, float]  # stage -> CPU seconds an image
-    predicted: float  # images a second
+    parts: dict[str, float]  # stage -> CPU seconds per image
+    predicted: float  # images per second
     measured: float
-    cpu_measured: float  # CPU seconds an image of the whole
+    cpu_measured: float  # CPU seconds per image of the whole
 
     @property
     def ratio(self) -> float:
-        """Measured over predicted speed; below 1 where cores were busy otherwise, or waited."""
+        """Measured over predicted speed; below 1 if cores did other work, or waited."""
         return self.measured / self.predicted
 
     @property
     def cpu_ratio(self) -> float:
-        """Measured over predicted CPU time; above 1 for what the whole does and no stage has."""
+        """Measured over predicted CPU time; above 1 if the whole does work that no stage has."""
         return self.cpu_measured / sum(self.parts.values())
 
 
 def predicted(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
-    """Return what was expected of each loader and of the training step, where stages say it.
+    """Return what the stages let expect of each loader and of the training step.
 
     Args:
         dataset: what was measured.
-        cores: that the process may use.
+        cores: the number of cores that the process may use.
     """
     found = []
     for whole in dataset.measurements:
@@ -75,12 +75,12 @@ def predicted(dataset: DatasetReport, *, cores: int) -> list[Prediction]:
 
 
 def _parts(dataset: DatasetReport, whole: Measurement) -> dict[str, float]:
-    """Return the CPU seconds an image of the stages that a loader or a training step has."""
+    """Return the CPU seconds per image of the stages of a loader or a training step."""
     is_training = whole.name == TRAINING
     if (not is_training and not whole.name.startswith(BATCHES)) or "dali" in whole.name:
         return {}
     if is_training and dataset.find(f"{BATCHES} (dali)"):
-        return {}  # what DALI does to an image is not what our stages do
+        return {}  # DALI's work per image is not the sum of our stages
     names = [READ_WARM, DECODE, RESIZE]
     if is_training or "torch" in whole.name:
         names.append(NORMALIZE)  # measured where the CPU does it
@@ -91,7 +91,7 @@ def _parts(dataset: DatasetReport, whole: Measurement) -> dict[str, float]:
 
 
 def _rate(dataset: DatasetReport, whole: Measurement, parts: dict[str, float], cores: int) -> float:
-    """Return images a second: the slowest of the cores, the loader's threads and the caller's."""
+    """Return images per second: the slowest of the cores, the loader's threads and the caller's."""
     in_caller = parts.get(NORMALIZE, 0.0)
     in_model = parts.get(MODEL, 0.0)
     in_threads = sum(parts.values()) - in_caller - in_model
@@ -106,25 +106,25 @@ def _rate(dataset: DatasetReport, whole: Measurement, parts: dict[str, float], c
 
 
 class Demand(NamedTuple):
-    """Who wants how many images a second."""
+    """A speed that is needed, and what needs it."""
 
     name: str
     images_per_second: float
 
 
 def verdict(report: Report, dataset: DatasetReport) -> str:
-    """Say which stage limits, and what would be enough, in plain sentences."""
+    """Return which stage limits, and what would suffice, in plain sentences."""
     loader = dataset.find(BATCHES)
     assert loader is not None
     demands = _demands(report, dataset)
-    said = [_enough(report, dataset, loader, demand) for demand in demands]
+    sentences = [_enough(report, dataset, loader, demand) for demand in demands]
     if not demands:
-        said = [
-            f"{_limit(dataset, loader)}: {_speed(loader)}. With --target or --model it is said "
-            "whether that is enough."
+        sentences = [
+            f"The loader {_speed(loader)}, and {_limit(dataset, loader)}. "
+            "Give --target or --model to see whether that is fast enough."
         ]
     least = min([loader.images_per_second, *(one.images_per_second for one in demands)])
-    return " ".join([*said, *_storage(report, dataset, least)])
+    return " ".join([*sentences, *_storage(report, dataset, least)])
 
 
 def _demands(report: Report, dataset: DatasetReport) -> list[Demand]:
@@ -134,7 +134,7 @@ def _demands(report: Report, dataset: DatasetReport) -> list[Demand]:
     model = dataset.find(MODEL)
     if model:
         where = "GPU" if dataset.device == "cuda" else "CPU"
-        name = f"a step of {report.options.model} on the {where}"
+        name = f"the training step of {report.options.model} on the {where}"
         demands.append(Demand(name, model.images_per_second))
     return demands
 
@@ -145,42 +145,42 @@ def _enough(report: Report, dataset: DatasetReport, loader: Measurement, demand:
     enough = max(1, math.ceil(demand.images_per_second * cost))
     if loader.images_per_second >= demand.images_per_second:
         return (
-            f"The loader keeps {wanted} busy: {_speed(loader)}, "
-            f"{loader.images_per_second / demand.images_per_second:.1f} times what is wanted, "
-            f"and {_cores(enough)} would do."
+            f"The loader is fast enough for {wanted}: it {_speed(loader)}, "
+            f"{loader.images_per_second / demand.images_per_second:.1f} times what is needed. "
+            f"{_cores(enough)} would suffice."
         )
     others = [
-        f"{other.format} {_cores(max(1, math.ceil(demand.images_per_second * fit)))}"
+        f"{other.format}: {_cores(max(1, math.ceil(demand.images_per_second * fit)))}"
         for other in report.datasets
         if other is not dataset
         and (its := other.find(BATCHES))
         and (fit := its.cpu_seconds_per_image) < cost
     ]
     instead = f" ({', '.join(others)})" if others else ""
-    limit = _limit(dataset, loader)
+    slow = f"The loader is too slow for {wanted}: it {_speed(loader)}"
     if enough <= min(loader.threads, report.machine["cores_allowed"]):
         return (
-            f"{wanted[0].upper()}{wanted[1:]} would wait: {_speed(loader)}. Its CPU time is that "
-            f"of {_cores(enough)}, so an idle machine would do; see the warnings, and the spread."
+            f"{slow}. It used the CPU time of {_cores(enough)}, so an idle machine would "
+            "suffice; see the warnings and the spread."
         )
     return (
-        f"{wanted[0].upper()}{wanted[1:]} would wait. {limit}: {_speed(loader)}; it takes "
-        f"{_cores(enough)} like these{instead}{_hint(dataset)}."
+        f"{slow}, and {_limit(dataset, loader)}. {_cores(enough)} like these would "
+        f"suffice{instead}{_hint(dataset)}."
     )
 
 
 def _limit(dataset: DatasetReport, loader: Measurement) -> str:
     parts = _parts(dataset, loader)
     if not parts:
-        return "The loader limits"
+        return "its stages are not known"
     most = max(parts, key=lambda name: parts[name])
     share = parts[most] / sum(parts.values())
-    return f"{most[0].upper()}{most[1:]} limits, with {share:.0%} of the CPU time of an image"
+    return f"its slowest stage, {most}, takes {share:.0%} of the CPU time"
 
 
 def _speed(loader: Measurement) -> str:
     threads = f"{loader.threads} thread{'s' * (loader.threads > 1)}"
-    return f"{loader.images_per_second:,.0f} images/s with {threads}"
+    return f"delivers {loader.images_per_second:,.0f} images/s with {threads}"
 
 
 def _cores(count: int) -> str:
@@ -191,28 +191,28 @@ def _hint(dataset: DatasetReport) -> str:
     if dataset.seekable or dataset.pixels:
         return ""
     return (
-        "; its JPEGs have no restart markers: `imnet-data convert --jpeg seekable` makes the "
-        "decoding of a crop cheaper"
+        "; the JPEGs have no restart markers, and `imnet-data convert --jpeg seekable` makes "
+        "decoding a crop cheaper"
     )
 
 
 def _storage(report: Report, dataset: DatasetReport, wanted: float) -> list[str]:
-    """Say what storage does when a record is not in the page cache."""
+    """Return what storage delivers when a record is not in the page cache."""
     cold = dataset.find(READ_COLD)
     if cold is None:
         return []
-    fits = dataset.nbytes < report.machine["memory_nbytes"] * 0.8  # the rest is for programs
+    fits = dataset.nbytes < report.machine["memory_nbytes"] * 0.8  # programs need the rest
     size = f"{dataset.nbytes / 1e9:,.1f} GB"
     if cold.cache != "cold":
-        return [f"What storage gives is not known: {cold.cache}."]
+        return [f"The speed of the storage is not known: {cold.cache}."]
     if cold.images_per_second >= wanted:
         return []
-    gives = f"storage gives {cold.images_per_second:,.0f} images/s in epoch order"
+    limit = f"storage limits: it delivers {cold.images_per_second:,.0f} images/s in epoch order"
     if fits:
-        return [f"In the first epoch {gives}, which limits; then {size} are in memory."]
-    return [f"{size} do not fit into memory, and {gives}: storage limits."]
+        return [f"In the first epoch, {limit}; then all {size} are in memory."]
+    return [f"The dataset ({size}) does not fit into memory, so {limit}."]
 
 
 def predictions(report: Report, dataset: DatasetReport) -> list[Prediction]:
-    """Return what was expected of the whole, for this machine's cores."""
+    """Return what to expect of the whole, with this machine's cores."""
     return predicted(dataset, cores=report.machine["cores_allowed"])

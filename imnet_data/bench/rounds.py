@@ -46,7 +46,7 @@ def measure(
     Args:
         roots: one folder of a dataset, or several; of each the train split, or the only one.
         options: what is measured.
-        command: how it was asked for, to be told.
+        command: the command line, for the report.
         progress: called before each repeat of each stage.
 
     Raises:
@@ -61,9 +61,9 @@ def measure(
         for root in arguments.paths("roots", roots):
             progress(Step(f"opening {root}", 0, 0))
             dataset = opened.enter_context(Dataset.open(root))
-            told, stages = _prepared(dataset, options)
-            datasets.append(told)
-            timed += list(zip(told.measurements, stages, strict=True))
+            report, stages = _prepared(dataset, options)
+            datasets.append(report)
+            timed += list(zip(report.measurements, stages, strict=True))
         watch = machine.Watch()
         _run(timed, options, progress)
         meanwhile, throttling = watch.others(), watch.throttling()
@@ -127,7 +127,7 @@ def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, l
     work = work_of(dataset, batch_size=options.batch_size, size=options.size)
     hashes = hashes_of(dataset, work)
     sample = Sample(dataset, work, hashes)
-    told = DatasetReport(
+    report = DatasetReport(
         root=str(dataset.root),
         format=dataset.about.format,
         split=dataset.split,
@@ -153,15 +153,15 @@ def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, l
         for in_epoch_order in (False, True)
     ]
     stages += in_memory(sample)
-    if not told.seekable:
-        told.skipped[names.CUT] = "the images have no restart markers"
-    stages += _device_stages(told, dataset, sample, options)
-    told.measurements = [measurement_of(stage) for stage in stages]
-    return told, stages
+    if not report.seekable:
+        report.skipped[names.CUT] = "the images have no restart markers"
+    stages += _device_stages(report, dataset, sample, options)
+    report.measurements = [measurement_of(stage) for stage in stages]
+    return report, stages
 
 
 def _device_stages(
-    told: DatasetReport, dataset: Dataset, sample: Sample, options: BenchOptions
+    report: DatasetReport, dataset: Dataset, sample: Sample, options: BenchOptions
 ) -> Iterator[Stage]:
     """Yield the loaders, and what follows them; torch is imported where something needs it."""
     work, kind = sample.work, options.loader
@@ -175,26 +175,26 @@ def _device_stages(
     if has_torch and (needs_torch or machine.gpus()):
         from imnet_data.bench import device
 
-        told.device = device.device_name()
-    if told.device == "cuda":
+        report.device = device.device_name()
+    if report.device == "cuda":
         yield device.Copying(work)
     else:
-        told.skipped[names.COPY] = _no_copy(has_torch=has_torch)
+        report.skipped[names.COPY] = _no_copy(has_torch=has_torch)
         if needs_torch:
             yield Normalizing(sample)
     for threads in options.threads:
-        yield _loading(dataset, work, options, kind=kind, threads=threads, device=told.device)
+        yield _loading(dataset, work, options, kind=kind, threads=threads, device=report.device)
     if options.model is None:
-        told.skipped[names.MODEL] = "no --model was given"
+        report.skipped[names.MODEL] = "no --model was given"
         return
     classes = len(dataset.classes)
     model = device.Model(options, class_count=classes)
     yield device.ModelStep(model, work, class_count=classes)
     # on a CPU, DALI's batches are as decoded, and a step takes tensors
-    tensors: Kind = "dali" if kind == "dali" and told.device == "cuda" else "torch"
+    tensors: Kind = "dali" if kind == "dali" and report.device == "cuda" else "torch"
     threads = options.threads[-1]
     yield device.TrainingStep(
-        model, _loading(dataset, work, options, kind=tensors, threads=threads, device=told.device)
+        model, _loading(dataset, work, options, kind=tensors, threads=threads, device=report.device)
     )
 
 

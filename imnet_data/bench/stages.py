@@ -35,7 +35,7 @@ class InMemory:
         takes: what goes in.
         nbytes: of what goes in, one number an image.
         work: does image number i of the sample.
-        is_right: tells whether `work(i)` gave what it has to.
+        is_right: returns whether the result of `work(i)` is right.
     """
 
     threads = 1
@@ -97,7 +97,7 @@ def in_memory(sample: Sample) -> list[InMemory]:
 
 
 def is_seekable(sample: Sample) -> list[bool]:
-    """Tell which images are JPEGs with restart markers."""
+    """Return which images are JPEGs with restart markers."""
     return [
         not is_pixels and jpeg.header(content).restart_interval > 0
         for content, is_pixels in zip(sample.stored, sample.is_pixels.tolist(), strict=True)
@@ -226,7 +226,7 @@ class Normalizing:
             yield Done(len(self._images), self._images.nbytes)
 
     def check(self) -> int:
-        """Hold some images against the arithmetic written out."""
+        """Compare some images with the arithmetic written out."""
         for position in some(len(self._images)):
             require_normalized(self._last[position], self._images[position], self._recipe)
         return len(some(len(self._images)))

@@ -24,7 +24,7 @@ HEAD = (
     "spread",
     "MB/s",
     "CPU us/image",
-    "images/s a core",
+    "images/s per core",
     "batch p50 ms",
     "batch p99 ms",
     "memory MB",
@@ -48,7 +48,7 @@ def text(report: Report) -> str:
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Return the machine and what was asked of it, a row a fact."""
+    """Return the machine and the options, one row per fact."""
     options, machine = report.options, report.machine
     cores = f"{machine['cores_allowed']} of {machine['cores']} cores"
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
@@ -61,10 +61,10 @@ def facts(report: Report) -> list[tuple[str, str]]:
         (
             "load",
             f"{report.load_before:.2f} before, {report.load_after:.2f} after; "
-            f"others used {others} meanwhile",
+            f"other processes used {others}",
         ),
         (
-            "asked for",
+            "options",
             f"{options.size} x {options.size} pixels, batches of {options.batch_size}, "
             f"{options.repeats} repeats of {options.seconds:g} s of each stage, in turn",
         ),
@@ -73,9 +73,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
 
 
 def dataset_headline(dataset: DatasetReport) -> str:
-    """Say which dataset it is."""
+    """Return a line that identifies the dataset."""
     where = f", {dataset.storage}" if dataset.storage else ""
-    kinds = f"{dataset.seekable} of {dataset.sampled} sampled with restart markers"
+    kinds = f"{dataset.seekable} of {dataset.sampled} sampled images with restart markers"
     if dataset.pixels:
         kinds += f", {dataset.pixels} stored as pixels"
     return (
@@ -114,18 +114,18 @@ def _has_opening(one: Measurement) -> bool:
 
 
 def skipped(dataset: DatasetReport) -> Iterator[str]:
-    """Say what was not measured, and why."""
+    """Return a line for each stage that was not measured, with the reason."""
     return (f"not measured: {name} ({why})" for name, why in dataset.skipped.items())
 
 
 def prediction_text(one: Prediction) -> str:
-    """Say what the stages let expect of the whole, and what it did."""
+    """Return the speed expected from the stages, and the one measured."""
     parts = " + ".join(
         f"{name.partition(' (')[0]} {cost * 1e6:,.0f}" for name, cost in one.parts.items()
     )
     threads = f"{one.threads} thread{'s' * (one.threads > 1)}"
     return (
-        f"{one.name}, {threads}: {one.predicted:,.0f} images/s expected of the stages, "
+        f"{one.name}, {threads}: {one.predicted:,.0f} images/s expected from the stages, "
         f"{one.measured:,.0f} measured ({one.ratio:.2f} times that)\n"
         f"    CPU us/image: {parts} = {sum(one.parts.values()) * 1e6:,.0f} expected, "
         f"{one.cpu_measured * 1e6:,.0f} measured ({one.cpu_ratio:.2f} times that)"
@@ -133,7 +133,7 @@ def prediction_text(one: Prediction) -> str:
 
 
 def side_by_side(report: Report) -> list[tuple[str, ...]]:
-    """Return images/s of each stage, a column a dataset."""
+    """Return images/s of each stage, one column per dataset."""
     stages = dict.fromkeys(
         (one.name, one.threads) for dataset in report.datasets for one in dataset.measurements
     )
@@ -148,7 +148,7 @@ def side_by_side(report: Report) -> list[tuple[str, ...]]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table: the first column to the left, numbers to the right, the rest as it comes."""
+    """Return a table: text columns aligned left, numbers right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     last = len(widths) - 1 if not rows[0][-1] else len(widths)
 

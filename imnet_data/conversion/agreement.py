@@ -53,10 +53,10 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
             f"since that began: {', '.join(changed)}; what is done would not fit what is to come: "
             "add --force to begin anew, or give the source as it was"
         )
-    told = [_difference(name, began.get(name), asked[name]) for name in differing]
+    texts = [_difference(name, began.get(name), asked[name]) for name in differing]
     raise ConvertError(
         f"{path.parent.parent}: holds an unfinished conversion with other "
-        f"{' and '.join(told)}; run the command that began it, or add --force to throw it away"
+        f"{' and '.join(texts)}; run the command that began it, or add --force to throw it away"
     )
 
 
@@ -108,9 +108,9 @@ def _difference(name: str, have: Any, want: Any) -> str:
     """Name what differs, with its values where they are short."""
     if isinstance(have, dict) and isinstance(want, dict) and name == "options":
         differing = [key for key in {**have, **want} if have.get(key) != want.get(key)]
-        told = (
+        texts = (
             key if key == "classes" else f"{key} {have.get(key)}, not {want.get(key)}"
             for key in differing
         )
-        return f"{name} ({'; '.join(told)})"
+        return f"{name} ({'; '.join(texts)})"
     return f"{name} ({have}, not {want})" if isinstance(have, str) else name

@@ -67,7 +67,7 @@ class Writer(Closing):
         return dict(self._builder.fixes)
 
     def add(self, entry: Entry) -> None:
-        """Take the next record, whose offset is not known yet."""
+        """Add the next record, whose offset is not known yet."""
         self._builder.add(entry)
         self._lines.write(f"{manifest.to_line(entry)}\n")
         self._identities.write(manifest.identity(entry))
@@ -92,7 +92,7 @@ class Writer(Closing):
 
 
 def write_head(path: Path, head: Head) -> None:
-    """Say that a shard is done."""
+    """Write the head that marks a shard as done."""
     write_whole(path, json.dumps(head._asdict()).encode(), sync=False)
 
 

@@ -82,7 +82,7 @@ class Writing(NamedTuple):
         return self.format.shard_name(job.split, job.number, self.plans[job.split].shard_count)
 
     def journal(self, job: ShardJob) -> Path:
-        """Say where the journal of `job` is, once the shard is done."""
+        """Return the path of the journal of `job`, which exists once the shard is done."""
         return self.journals / f"{job.split}-{job.number:06d}.json"
 
     def refused(self, job: ShardJob) -> Path:
@@ -137,7 +137,7 @@ class _WriteBack:
             return
         self._nbytes = 0
         descriptor = os.open(self._path, os.O_RDONLY)
-        # a hint: what it could not do is done, and what went wrong is told, by the sync at the end
+        # a hint: what it could not do is done, and errors are reported, by the sync at the end
         ctypes.CDLL(None).sync_file_range(
             descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE
         )

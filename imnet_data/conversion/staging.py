@@ -195,7 +195,7 @@ def is_trusted(stage: Path) -> bool:
 
 
 def trust(stage: Path) -> None:
-    """Have later runs go on from what is on the stage without hashing it."""
+    """Let later runs resume from the stage without hashing it."""
     (stage / _BOOT).write_text(Path(_BOOT_ID).read_text())
 
 

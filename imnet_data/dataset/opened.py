@@ -189,7 +189,7 @@ class Dataset(Closing):
         return self._open_shard(number)
 
     def close(self) -> None:
-        """Let the shards' files go; nothing can be read afterwards."""
+        """Close the files of the shards; nothing can be read afterwards."""
         self._is_closed = True
         self._open_shard.cache_clear()
 

@@ -1,8 +1,8 @@
 """What a model is worth on a dataset, so that the number can be put beside published ones.
 
     model = load_model("timm:resnet50", checkpoint="resnet50.pth")
-    told = evaluate(model, "/data/imagenet", protocol=Protocol(recipes=(EvalRecipe.timm(),)))
-    told.results.accuracy()     # Accuracy(correct=..., total=50000)
+    results = evaluate(model, "/data/imagenet", protocol=Protocol(recipes=(EvalRecipe.timm(),)))
+    results.results.accuracy()     # Accuracy(correct=..., total=50000)
 
 Every record is scored exactly once, or there is no number. What classes the dataset has is said by
 its dataset.json, what the outputs of the model are by the model; where they differ there is no

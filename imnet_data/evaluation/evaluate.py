@@ -1,4 +1,4 @@
-"""One model on one split, and all that is told of it."""
+"""One model on one split, and its results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Evaluation(NamedTuple):
     published_count: int | None  # records that the split has as published; None: not known
     protocol: Protocol
     classes: tuple[str, ...]
-    class_count: int  # of these, how many the dataset tells apart
+    class_count: int  # how many of these the dataset distinguishes
     results: Results
     real: Accuracy | None  # by ReaL labels, where they were asked for
 

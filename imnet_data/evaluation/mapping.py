@@ -72,7 +72,7 @@ def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = Tr
             if wnids
         ]
         raise EvaluationError(
-            f"the model tells {len(of_model)} classes apart, the dataset {len(of_dataset)}, and "
+            f"the model distinguishes {len(of_model)} classes, the dataset {len(of_dataset)}, and "
             f"they differ: {' and '.join(named)}; evaluate a model of the dataset's classes"
         )
     name = about.name if is_masked else variants.ILSVRC2012

@@ -25,50 +25,50 @@ if TYPE_CHECKING:
 _SHOWN = 60  # mistakes
 
 
-def page(told: Evaluation, root: StrPath) -> str:
+def page(scored: Evaluation, root: StrPath) -> str:
     """Return the page of an evaluation of the dataset at `root`.
 
     Raises:
         ManifestError: if the dataset is damaged.
     """
-    with Dataset.open(root, told.split) as opened:
-        mistakes = _mistakes(told, opened)
+    with Dataset.open(root, scored.split) as opened:
+        mistakes = _mistakes(scored, opened)
     return document(
-        text.headline(told),
+        text.headline(scored),
         {"mistakes": "surest mistakes", "confidence": "confidence", "classes": "classes"},
-        facts=table("What came out, and of what", (), text.facts(told)),
-        sections=(mistakes, _confidence(told), _classes(told)),
+        facts=table("What came out, and of what", (), text.facts(scored)),
+        sections=(mistakes, _confidence(scored), _classes(scored)),
     )
 
 
-def _mistakes(told: Evaluation, opened: Dataset) -> str:
-    rows = told.results.worst_mistakes(_SHOWN)
+def _mistakes(scored: Evaluation, opened: Dataset) -> str:
+    rows = scored.results.worst_mistakes(_SHOWN)
     figures = []
     for row in rows.tolist():
         key = opened.index.key[row].decode()
-        label, said = int(told.results.labels[row]), int(told.results.top[row, 0])
-        share = 100 * int(told.results.confidences[row]) / CONFIDENCE_UNIT
-        word, other = text.word(told, label), text.word(told, said)
+        label, said = int(scored.results.labels[row]), int(scored.results.top[row, 0])
+        share = 100 * int(scored.results.confidences[row]) / CONFIDENCE_UNIT
+        word, other = text.word(scored, label), text.word(scored, said)
         shown = picture(opened, row, alt=f"{word}, taken for {other}")
         lines = [
             ("fix", f"{share:.1f} % {other}"),
             ("words", f"is {word}"),
-            ("quiet", f"{told.classes[said]} \N{RIGHTWARDS ARROW} {told.classes[label]}"),
+            ("quiet", f"{scored.classes[said]} \N{RIGHTWARDS ARROW} {scored.classes[label]}"),
             ("key", key),
         ]
         figures.append(figure(shown, lines))
-    wrong = int((~told.results.is_correct).sum())
+    wrong = int((~scored.results.is_correct).sum())
     head = f"{len(figures):,} of {wrong:,} wrong predictions, the surest first"
     return _section(
         "mistakes", "Surest mistakes", head, f'<div class="sheet">{"".join(figures)}</div>'
     )
 
 
-def _confidence(told: Evaluation) -> str:
-    results = told.results
+def _confidence(scored: Evaluation) -> str:
+    results = scored.results
     percent = results.confidences * 100 // CONFIDENCE_UNIT
     charts = [
-        histogram(percent[chosen], title=f"confidence of {name}, %", counted="records", tell=str)
+        histogram(percent[chosen], title=f"confidence of {name}, %", counted="records", show=str)
         for name, chosen in (
             ("right predictions", results.is_correct),
             ("wrong predictions", ~results.is_correct),
@@ -79,14 +79,14 @@ def _confidence(told: Evaluation) -> str:
     bins = table(
         "By confidence; what is well calibrated is as often right as it is sure",
         ("confidence", "records", "mean confidence", "right"),
-        _bins(told),
+        _bins(scored),
     )
     head = f"Expected calibration error {results.calibration().error:.4f}"
     return _section("confidence", "Confidence", head, f'<div class="charts">{figures}</div>{bins}')
 
 
-def _bins(told: Evaluation) -> Iterator[tuple[str, ...]]:
-    calibration = told.results.calibration()
+def _bins(scored: Evaluation) -> Iterator[tuple[str, ...]]:
+    calibration = scored.results.calibration()
     edges = np.linspace(0, 100, len(calibration.counts) + 1)
     for low, high, count, correct, confidence in zip(
         edges, edges[1:], *(column.tolist() for column in calibration), strict=False
@@ -96,21 +96,21 @@ def _bins(told: Evaluation) -> Iterator[tuple[str, ...]]:
         yield f"{low:.1f} to {high:.1f} %", f"{count:,}", *values
 
 
-def _classes(told: Evaluation) -> str:
-    by_class = told.results.by_class()
+def _classes(scored: Evaluation) -> str:
+    by_class = scored.results.by_class()
     chart = histogram(
         np.array([int(accuracy.percent) for accuracy in by_class.values()]),
         title="accuracy of a class, %",
         counted="classes",
-        tell=str,
+        show=str,
     )
     worst = table(
         "Least accurate classes, and what they are taken for",
         ("class", "right", "taken for"),
-        text.worst_classes(told),
+        text.worst_classes(scored),
     )
     rows = [
-        (text.class_text(told, label), text.accuracy_text(accuracy))
+        (text.class_text(scored, label), text.accuracy_text(accuracy))
         for label, accuracy in by_class.items()
     ]
     every = table("In the order of labels", ("class", "right"), rows)

@@ -1,4 +1,4 @@
-"""An evaluation in words, as JSON, and as a row of timm's results."""
+"""An evaluation as text, as JSON, and as a row of timm's results."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ CSV_COLUMNS = (
     "interpolation",
 )
 _WORST_CLASSES = 10
-_TAKEN_FOR = 3  # classes that a class is mostly taken for
+_TAKEN_FOR = 3  # wrong classes that are shown per class
 
 
-def headline(told: Evaluation) -> str:
-    """Return what was evaluated, and the one number."""
-    share = told.results.accuracy().percent
-    return f"top-1 {share:.3f} %: {told.model_name} on {told.split} of {told.dataset_name}"
+def headline(scored: Evaluation) -> str:
+    """Return what was evaluated, and the top-1 accuracy."""
+    share = scored.results.accuracy().percent
+    return f"top-1 {share:.3f} %: {scored.model_name} on {scored.split} of {scored.dataset_name}"
 
 
-def facts(told: Evaluation) -> list[tuple[str, str]]:
-    """Return name and value of each fact."""
-    results, total = told.results, len(told.results.labels)
+def facts(scored: Evaluation) -> list[tuple[str, str]]:
+    """Return the name and the value of each fact."""
+    results, total = scored.results, len(scored.results.labels)
     rows = [
         ("top-1", accuracy_text(results.accuracy())),
         ("top-5", accuracy_text(results.accuracy(5))),
     ]
-    if told.real is not None:
-        none = total - told.real.total
-        rows.append(("ReaL", f"{accuracy_text(told.real)}; {none:,} have no ReaL label"))
+    if scored.real is not None:
+        none = total - scored.real.total
+        rows.append(("ReaL", f"{accuracy_text(scored.real)}; {none:,} have no ReaL label"))
     error = results.calibration().error
     rows += [
         ("calibration error", f"{error:.4f} (15 bins of confidence)"),
-        ("records", f"{total:,}, each scored once{_of_published(told)}"),
-        ("classes", f"{told.class_count:,} told apart, of {len(told.classes):,}"),
-        ("views", protocol_text(told.protocol)),
-        ("digest", told.digest[:16]),
+        ("records", f"{total:,}, each scored once{_of_published(scored)}"),
+        ("classes", f"{scored.class_count:,} scored, of {len(scored.classes):,}"),
+        ("views", protocol_text(scored.protocol)),
+        ("digest", scored.digest[:16]),
     ]
-    if told.parameter_count is not None:
-        rows.append(("parameters", f"{told.parameter_count:,}"))
+    if scored.parameter_count is not None:
+        rows.append(("parameters", f"{scored.parameter_count:,}"))
     return rows
 
 
-def _of_published(told: Evaluation) -> str:
-    if told.published_count is None:
+def _of_published(scored: Evaluation) -> str:
+    if scored.published_count is None:
         return ""
-    if told.published_count == len(told.results.labels):
+    if scored.published_count == len(scored.results.labels):
         return ", all that were published"
-    return f"; published are {told.published_count:,}: not to be compared with published numbers"
+    return f"; {scored.published_count:,} were published: do not compare with published numbers"
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
@@ -79,7 +79,7 @@ def accuracy_text(accuracy: Accuracy) -> str:
 
 
 def protocol_text(protocol: Protocol) -> str:
-    """Say what was done to a record."""
+    """Return what was done to each record, in words."""
     crops = "ten crops" if protocol.crops == "ten" else "centre crop"
     recipes = [_recipe_text(recipe) for recipe in protocol.recipes]
     words = f"{crops} of {' and '.join(recipes)}"
@@ -93,58 +93,60 @@ def _recipe_text(recipe: EvalRecipe) -> str:
     return f"{recipe.crop} pixels, {border}shorter side resized to {recipe.resize}, {recipe.filter}"
 
 
-def worst_classes(told: Evaluation) -> list[tuple[str, str, str]]:
-    """Return class, accuracy, and what it is taken for, of the classes with the least accuracy."""
-    ranked = sorted(told.results.by_class().items(), key=lambda item: (item[1].percent, item[0]))
+def worst_classes(scored: Evaluation) -> list[tuple[str, str, str]]:
+    """Return the least accurate classes: class, accuracy, and what it is mistaken for."""
+    ranked = sorted(scored.results.by_class().items(), key=lambda item: (item[1].percent, item[0]))
     rows = []
     for label, accuracy in ranked[:_WORST_CLASSES]:
-        taken_for = list(told.results.taken_for(label).items())[:_TAKEN_FOR]
-        named = [f"{class_text(told, other)} ({count:,})" for other, count in taken_for]
-        rows.append((class_text(told, label), accuracy_text(accuracy), ", ".join(named)))
+        taken_for = list(scored.results.taken_for(label).items())[:_TAKEN_FOR]
+        named = [f"{class_text(scored, other)} ({count:,})" for other, count in taken_for]
+        rows.append((class_text(scored, label), accuracy_text(accuracy), ", ".join(named)))
     return rows
 
 
-def class_text(told: Evaluation, label: int) -> str:
+def class_text(scored: Evaluation, label: int) -> str:
     """Name a class by its first word and wnid; there are two cranes and two maillots."""
-    wnid, first = told.classes[label], word(told, label)
+    wnid, first = scored.classes[label], word(scored, label)
     return wnid if first == wnid else f"{first} {wnid}"
 
 
-def word(told: Evaluation, label: int) -> str:
-    """Return the first word of a class, or its wnid where there is none."""
-    wnid = told.classes[label]
+def word(scored: Evaluation, label: int) -> str:
+    """Return the first word of a class, or its wnid if there is none."""
+    wnid = scored.classes[label]
     return labels.words_of().get(wnid, wnid).partition(",")[0]
 
 
-def text(told: Evaluation) -> str:
-    """Return all of it for a person."""
-    lines = [headline(told), *(f"  {name:18} {value}" for name, value in facts(told))]
-    lines.append("  least accurate classes, and what they are taken for")
-    lines += [f"    {name}: {share}: {other or '-'}" for name, share, other in worst_classes(told)]
+def text(scored: Evaluation) -> str:
+    """Return the evaluation as text."""
+    lines = [headline(scored), *(f"  {name:18} {value}" for name, value in facts(scored))]
+    lines.append("  least accurate classes, and what they are mistaken for")
+    lines += [
+        f"    {name}: {share}: {other or '-'}" for name, share, other in worst_classes(scored)
+    ]
     return "\n".join(lines)
 
 
-def to_json(told: Sequence[Evaluation]) -> str:
+def to_json(scored: Sequence[Evaluation]) -> str:
     """Return all evaluations as one JSON document."""
-    return json.dumps([_document(one) for one in told], indent=1)
+    return json.dumps([_document(one) for one in scored], indent=1)
 
 
-def _document(told: Evaluation) -> dict[str, Any]:
-    results, calibration = told.results, told.results.calibration()
+def _document(scored: Evaluation) -> dict[str, Any]:
+    results, calibration = scored.results, scored.results.calibration()
     counts = np.maximum(calibration.counts, 1)
     return {
-        "model": told.model_name,
-        "parameter_count": told.parameter_count,
-        "dataset": told.dataset_name,
-        "split": told.split,
-        "digest": told.digest,
+        "model": scored.model_name,
+        "parameter_count": scored.parameter_count,
+        "dataset": scored.dataset_name,
+        "split": scored.split,
+        "digest": scored.digest,
         "record_count": len(results.labels),
-        "published_count": told.published_count,
-        "class_count": told.class_count,
-        "views": protocol_text(told.protocol),
+        "published_count": scored.published_count,
+        "class_count": scored.class_count,
+        "views": protocol_text(scored.protocol),
         "top1": results.accuracy()._asdict(),
         "top5": results.accuracy(5)._asdict(),
-        "real": None if told.real is None else told.real._asdict(),
+        "real": None if scored.real is None else scored.real._asdict(),
         "calibration_error": calibration.error,
         "calibration_bins": [
             {"count": count, "accuracy": accuracy, "confidence": confidence}
@@ -156,10 +158,11 @@ def _document(told: Evaluation) -> dict[str, Any]:
             )
         ],
         "by_class": {
-            told.classes[label]: {
+            scored.classes[label]: {
                 **accuracy._asdict(),
                 "taken_for": {
-                    told.classes[other]: count for other, count in results.taken_for(label).items()
+                    scored.classes[other]: count
+                    for other, count in results.taken_for(label).items()
                 },
             }
             for label, accuracy in results.by_class().items()
@@ -167,13 +170,13 @@ def _document(told: Evaluation) -> dict[str, Any]:
     }
 
 
-def to_csv(told: Evaluation) -> str:
+def to_csv(scored: Evaluation) -> str:
     """Return timm's columns: one line of names, one of values."""
-    recipe = told.protocol.recipes[-1]
-    shares = [told.results.accuracy(depth).percent for depth in (1, 5)]
-    parameters = told.parameter_count
+    recipe = scored.protocol.recipes[-1]
+    shares = [scored.results.accuracy(depth).percent for depth in (1, 5)]
+    parameters = scored.parameter_count
     row = (
-        told.model_name,
+        scored.model_name,
         str(recipe.crop),
         *(f"{value:.3f}" for share in shares for value in (share, 100 - share)),
         "" if parameters is None else f"{parameters / 1e6:.2f}",

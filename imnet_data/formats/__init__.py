@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """One record as a shard tells it by itself; None for what the format does not hold."""
+    """One record as a shard describes it by itself; None for what the format does not store."""
 
     key: str | None
     wnid: str | None

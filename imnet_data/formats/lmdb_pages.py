@@ -1,7 +1,7 @@
 """The file of an LMDB environment (data version 1, 64 bit, little-endian), written and walked.
 
 It is written here rather than by liblmdb because that leaves bytes of its heap in page headers,
-takes its page size from the machine, and wants to be told the size of the map beforehand: its files
+takes its page size from the machine, and needs the size of the map beforehand: its files
 are neither a function of the records nor free of guesses. It is walked here because liblmdb trusts
 what it maps: a flipped bit or a file cut short ends the process, not the read.
 

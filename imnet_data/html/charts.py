@@ -24,7 +24,7 @@ _SHADES = 5
 
 
 def histogram(
-    values: NDArray[np.integer], *, title: str, counted: str, tell: Callable[[int], str]
+    values: NDArray[np.integer], *, title: str, counted: str, show: Callable[[int], str]
 ) -> str:
     """Return a histogram.
 
@@ -32,7 +32,7 @@ def histogram(
         values: integers, one at least.
         title: what they are.
         counted: what has them: "images".
-        tell: how a value is written.
+        show: how a value is written.
     """
     x = _axis(values, _bin_width(values), start=_LEFT, stop=_RIGHT)
     counts = np.bincount(x.bins(values), minlength=len(x.edges) - 1).tolist()
@@ -44,16 +44,16 @@ def histogram(
             (min(y.at(count), _BOTTOM - 1), _BOTTOM),
             f"{name}: {count:,}",
         )
-        for low, high, name, count in zip(x.edges, x.edges[1:], x.names(tell), counts, strict=False)
+        for low, high, name, count in zip(x.edges, x.edges[1:], x.names(show), counts, strict=False)
         if count
     ]
     middle = np.partition(values, len(values) // 2)[len(values) // 2]
     words = (
-        f"{title}: histogram of {len(values):,} {counted}, median {tell(int(middle))}, "
-        f"from {tell(int(values.min()))} to {tell(int(values.max()))}"
+        f"{title}: histogram of {len(values):,} {counted}, median {show(int(middle))}, "
+        f"from {show(int(values.min()))} to {show(int(values.max()))}"
     )
     return _svg(
-        words, [*_ticks(x, y, tell, _number), *bars, *_titles(x.title(title, tell), counted)]
+        words, [*_ticks(x, y, show, _number), *bars, *_titles(x.title(title, show), counted)]
     )
 
 
@@ -175,15 +175,15 @@ class _Axis(NamedTuple):
         bins = (values.astype(np.int64) - self.edges[0]) // (self.edges[1] - self.edges[0])
         return np.minimum(bins, len(self.edges) - 2)
 
-    def names(self, tell: Callable[[int], str]) -> list[str]:
+    def names(self, show: Callable[[int], str]) -> list[str]:
         names = [
-            tell(low) if high - low == 1 else f"{tell(low)} to {tell(high)}"
+            show(low) if high - low == 1 else f"{show(low)} to {show(high)}"
             for low, high in zip(self.edges, self.edges[1:], strict=False)
         ]
-        return [*names[:-1], f"{tell(self.edges[-2])} or more"] if self.is_open else names
+        return [*names[:-1], f"{show(self.edges[-2])} or more"] if self.is_open else names
 
-    def title(self, title: str, tell: Callable[[int], str]) -> str:
-        return f"{title} (last: {tell(self.edges[-2])} or more)" if self.is_open else title
+    def title(self, title: str, show: Callable[[int], str]) -> str:
+        return f"{title} (last: {show(self.edges[-2])} or more)" if self.is_open else title
 
     def ticks(self) -> range:
         step = _round_step((self.edges[-1] - self.edges[0]) / 4)

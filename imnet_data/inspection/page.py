@@ -1,7 +1,7 @@
 """A dataset as one HTML page, to be looked at: facts, contact sheets, charts, classes.
 
 The page is one file that loads nothing (its own policy forbids it to), and the same dataset gives
-the same page: nothing in it tells when or where it was made.
+the same page: nothing in it depends on when or where it was made.
 """
 
 from __future__ import annotations
@@ -44,44 +44,44 @@ def page(root: StrPath) -> str:
     Raises:
         ManifestError: if it is no dataset, or is damaged.
     """
-    told = summary(root)
-    opened = [Dataset.open(root, split) for split in told.splits]
+    about = summary(root)
+    opened = [Dataset.open(root, split) for split in about.splits]
     try:
-        sections = [_split(one, told.splits[one.split], _SHEET // len(opened)) for one in opened]
-        return _page(told, [*sections, _classes(opened)])
+        sections = [_split(one, about.splits[one.split], _SHEET // len(opened)) for one in opened]
+        return _page(about, [*sections, _classes(opened)])
     finally:
         for one in opened:
             one.close()
 
 
-def _page(told: Summary, sections: Iterable[str]) -> str:
-    parts = {f"split-{split}": split for split in told.splits} | {"classes": "classes"}
-    return document(text.headline(told), parts, facts=_facts(told), sections=sections)
+def _page(about: Summary, sections: Iterable[str]) -> str:
+    parts = {f"split-{split}": split for split in about.splits} | {"classes": "classes"}
+    return document(text.headline(about), parts, facts=_facts(about), sections=sections)
 
 
-def _facts(told: Summary) -> str:
-    rows = [(row.name, *row.values) for row in text.split_rows(told)]
+def _facts(about: Summary) -> str:
+    rows = [(row.name, *row.values) for row in text.split_rows(about)]
     made = [
-        *((f"digest of {split}", one.digest or "") for split, one in told.splits.items()),
+        *((f"digest of {split}", one.digest or "") for split, one in about.splits.items()),
         *(
             ("source", f"{name}, {text.nbytes_text(nbytes)}")
-            for name, nbytes in told.sources.items()
+            for name, nbytes in about.sources.items()
         ),
-        *text.options_rows(told),
+        *text.options_rows(about),
     ]
-    facts = table("What is in it: median (least to most)", ("", *told.splits), rows)
+    facts = table("What is in it: median (least to most)", ("", *about.splits), rows)
     return f'<div class="facts">{facts}{table("What made it", (), made)}</div>'
 
 
-def _split(opened: Dataset, told: SplitSummary, count: int) -> str:
+def _split(opened: Dataset, about: SplitSummary, count: int) -> str:
     name = escape(opened.split)
     sampled = _evenly(opened.labels, count)
     fixed = np.flatnonzero(opened.index.fix)
     shown = fixed[:_FIXED]
-    over = "the classes" if told.class_count else "the split"
+    over = "the classes" if about.class_count else "the split"
     parts = [
         f'<section aria-labelledby="split-{name}">\n<h2 id="split-{name}">{name}</h2>\n',
-        f'<div class="charts">{"".join(_charts(opened, told))}</div>\n',
+        f'<div class="charts">{"".join(_charts(opened, about))}</div>\n',
         f"<h3>{len(sampled):,} of {len(opened):,} images, evenly over {over}</h3>\n",
         _sheet(opened, sampled),
     ]
@@ -99,20 +99,20 @@ def _evenly(label: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     return by_class[(2 * np.arange(count) + 1) * len(label) // (2 * count)]
 
 
-def _charts(opened: Dataset, told: SplitSummary) -> Iterator[str]:
+def _charts(opened: Dataset, about: SplitSummary) -> Iterator[str]:
     index = opened.index
     charts = [
         density(index.width, index.height, titles=("width, pixels", "height, pixels")),
-        histogram(index.nbytes, title="bytes of an image", counted="images", tell=text.nbytes_text),
+        histogram(index.nbytes, title="bytes of an image", counted="images", show=text.nbytes_text),
     ]
-    if told.class_count:
+    if about.class_count:
         class_counts = np.bincount(index.label[index.label >= 0])
         charts.append(
             histogram(
                 class_counts[class_counts > 0],
                 title="images of a class",
                 counted="classes",
-                tell="{:,}".format,
+                show="{:,}".format,
             )
         )
     return (f"<figure>{chart}</figure>\n" for chart in charts)

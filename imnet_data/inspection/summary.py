@@ -1,4 +1,4 @@
-"""What is in a dataset, or in a source, told in numbers; and what is known of one record.
+"""What is in a dataset or a source, as numbers; and what is known of one record.
 
 All of a dataset's numbers come from dataset.json and the columns of index.npy, so that it takes
 no longer than reading these, whatever the size of the images. A hash comes from the manifest.
@@ -110,7 +110,7 @@ class RecordSummary:
 
 
 def summary(path: StrPath) -> Summary:
-    """Tell what is in the dataset or the source at `path`.
+    """Return what is in the dataset or the source at `path`.
 
     Raises:
         ImnetError: if it is neither, or is damaged.
@@ -138,20 +138,20 @@ def _label_spaces(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _of_split(opened: Dataset) -> SplitSummary:
-    told, index = opened.split_description, opened.index
+    described, index = opened.split_description, opened.index
     class_counts = np.bincount(index.label[index.label >= 0])
     return dataclasses.replace(
         _of_columns(class_counts, index.nbytes),
         width=_spread(index.width),
         height=_spread(index.height),
         box_count=len(index.boxes),
-        fixes=told.fixes,
-        skipped=told.skipped,
+        fixes=described.fixes,
+        skipped=described.skipped,
         verdicts=index.verdict_counts(),
-        order=told.order,
-        shard_count=len(told.shards),
-        shards_nbytes=sum(shard.nbytes for shard in told.shards),
-        digest=told.digest,
+        order=described.order,
+        shard_count=len(described.shards),
+        shards_nbytes=sum(shard.nbytes for shard in described.shards),
+        digest=described.digest,
     )
 
 
@@ -219,7 +219,7 @@ def keys_by_verdict(
 
 
 def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordSummary, bytes]:
-    """Tell what is known of one record; and give its JPEG, restored where that is sound.
+    """Return what is known of one record, and its JPEG, restored if it is sound.
 
     Args:
         root: the folder that holds dataset.json.
@@ -234,11 +234,11 @@ def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordS
     with opened:
         entry = opened.entry(position)
         content = opened.stored(position)
-        told = _of_entry(opened, position, entry, content)
-        if told.is_sound and entry.stored == "seekable":
+        shown = _of_entry(opened, position, entry, content)
+        if shown.is_sound and entry.stored == "seekable":
             content = jpeg.restore(content)
-            told = replace(told, is_sound=_sha256(content) == told.sha256)
-        return told, content
+            shown = replace(shown, is_sound=_sha256(content) == shown.sha256)
+        return shown, content
 
 
 def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
@@ -309,6 +309,6 @@ def _in_lists() -> dict[str, dict[str, int]]:
     return {name: labels.integers(labels.wnids_of(name), name) for name in labels.LISTS}
 
 
-def to_json(told: Summary | RecordSummary) -> str:
+def to_json(shown: Summary | RecordSummary) -> str:
     """Return one JSON document, with names as here."""
-    return json.dumps(dataclasses.asdict(told), indent=1)
+    return json.dumps(dataclasses.asdict(shown), indent=1)

@@ -1,4 +1,4 @@
-"""The words and tables in which a Summary is told to a person."""
+"""A Summary as text and tables."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Row(NamedTuple):
     """One fact of all splits."""
 
     name: str
-    values: tuple[str, ...]  # one a split
+    values: tuple[str, ...]  # one per split
 
 
 def nbytes_text(nbytes: int) -> str:
-    """Return a size for people: decimal units, as disks are sold and `ls --si` tells."""
+    """Return a size for people: decimal units, as disks are sold and `ls --si` prints."""
     size, units = float(nbytes), iter(("bytes", "KB", "MB", "GB", "TB"))
     unit = next(units)
     while round(size) >= 1000 and unit != "TB":
@@ -37,25 +37,25 @@ def nbytes_text(nbytes: int) -> str:
     return f"{size:.{decimals}f} {unit}"
 
 
-def headline(told: Summary) -> str:
-    """Return the whole in one line."""
-    count = sum(split.record_count for split in told.splits.values())
-    nbytes = sum(split.images_nbytes for split in told.splits.values())
-    classes = f"{told.class_count:,} classes" + (" (ILSVRC2012)" if told.is_ilsvrc2012 else "")
-    kind = f"dataset in {told.format}" if told.format else "source, not converted"
+def headline(about: Summary) -> str:
+    """Return a summary in one line."""
+    count = sum(split.record_count for split in about.splits.values())
+    nbytes = sum(split.images_nbytes for split in about.splits.values())
+    classes = f"{about.class_count:,} classes" + (" (ILSVRC2012)" if about.is_ilsvrc2012 else "")
+    kind = f"dataset in {about.format}" if about.format else "source, not converted"
     return f"{kind}: {count:,} images of {classes}, {nbytes_text(nbytes)}"
 
 
-def split_rows(told: Summary) -> list[Row]:
-    """Return the table of facts, a column a split; what is known of no split is left out."""
-    splits = list(told.splits.values())
+def split_rows(about: Summary) -> list[Row]:
+    """Return the table of facts, one column per split, without facts that no split has."""
+    splits = list(about.splits.values())
     rows = [
         _row("images", splits, lambda split: f"{split.record_count:,}"),
         _row("without a label", splits, lambda split: _count(split.unlabelled_count)),
         _row("classes with images", splits, lambda split: _count(split.class_count)),
-        _row("images a class", splits, lambda split: _spread(split.records_per_class, _number)),
-        _row("image bytes in all", splits, lambda split: nbytes_text(split.images_nbytes)),
-        _row("bytes an image", splits, lambda split: _spread(split.image_nbytes, nbytes_text)),
+        _row("images per class", splits, lambda split: _spread(split.records_per_class, _number)),
+        _row("image bytes in total", splits, lambda split: nbytes_text(split.images_nbytes)),
+        _row("bytes per image", splits, lambda split: _spread(split.image_nbytes, nbytes_text)),
         _row("width, pixels", splits, lambda split: _spread(split.width, _number)),
         _row("height, pixels", splits, lambda split: _spread(split.height, _number)),
         _row("boxes", splits, lambda split: _count(split.box_count)),
@@ -69,8 +69,8 @@ def split_rows(told: Summary) -> list[Row]:
     return [row for row in rows if set(row.values) != {_NONE}]
 
 
-def _row(name: str, splits: Sequence[SplitSummary], tell: Callable[[SplitSummary], str]) -> Row:
-    return Row(name, tuple(tell(split) for split in splits))
+def _row(name: str, splits: Sequence[SplitSummary], show: Callable[[SplitSummary], str]) -> Row:
+    return Row(name, tuple(show(split) for split in splits))
 
 
 def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list[Row]:
@@ -82,7 +82,7 @@ def _kinds(name: Callable[[str], str], counts: Sequence[dict[str, int]]) -> list
 
 
 def fix_text(fix: str) -> str:
-    """Return a fix, which may be that a bad image was kept, as words; "" for none."""
+    """Return a fix as words, also that a bad image was kept; "" for none."""
     return fix if fix.startswith("kept") or not fix else f"fixed: {fix}"
 
 
@@ -103,17 +103,17 @@ def _nbytes(nbytes: int | None) -> str:
     return _NONE if nbytes is None else nbytes_text(nbytes)
 
 
-def _spread(spread: Spread | None, tell: Callable[[int], str]) -> str:
+def _spread(spread: Spread | None, show: Callable[[int], str]) -> str:
     if spread is None:
         return _NONE
     if spread.minimum == spread.maximum:
-        return tell(spread.median)
-    return f"{tell(spread.median)} ({tell(spread.minimum)} to {tell(spread.maximum)})"
+        return show(spread.median)
+    return f"{show(spread.median)} ({show(spread.minimum)} to {show(spread.maximum)})"
 
 
-def options_rows(told: Summary) -> list[tuple[str, str]]:
+def options_rows(about: Summary) -> list[tuple[str, str]]:
     """Return the options that made a dataset."""
-    return [(name, _option(name, value)) for name, value in told.options.items()]
+    return [(name, _option(name, value)) for name, value in about.options.items()]
 
 
 def _option(name: str, value: Any) -> str:
@@ -126,29 +126,27 @@ def _option(name: str, value: Any) -> str:
     return str(value)
 
 
-def text(told: Summary) -> str:
+def text(about: Summary) -> str:
     """Return the Summary as a table in plain text."""
-    lines = [headline(told), "", *_table(told), ""]
+    lines = [headline(about), "", *_table(about), ""]
     lines += [
-        f"digest of {split}: {summary.digest}"
-        for split, summary in told.splits.items()
-        if summary.digest
+        f"digest of {split}: {one.digest}" for split, one in about.splits.items() if one.digest
     ]
-    spaces = ", ".join(f"{name} {count:,}" for name, count in told.label_spaces.items() if count)
+    spaces = ", ".join(f"{name} {count:,}" for name, count in about.label_spaces.items() if count)
     lines += [f"of these classes are in the label spaces: {spaces}"] if spaces else []
-    came = "made from" if told.format else "reads"
-    lines += [f"{came}: {name}, {nbytes_text(size)}" for name, size in told.sources.items()]
-    options = ", ".join(f"{name} {value}" for name, value in options_rows(told))
+    came = "made from" if about.format else "reads"
+    lines += [f"{came}: {name}, {nbytes_text(size)}" for name, size in about.sources.items()]
+    options = ", ".join(f"{name} {value}" for name, value in options_rows(about))
     lines += [f"options: {options}"] if options else []
-    if told.format:
-        lines += [f"left out: {count:,} {why}" for why, count in told.left_out.items()]
-    lines += told.report
+    if about.format:
+        lines += [f"left out: {count:,} {why}" for why, count in about.left_out.items()]
+    lines += about.report
     return "\n".join(lines)
 
 
-def _table(told: Summary) -> list[str]:
-    rows = [Row("median (least to most)", tuple(told.splits)), *split_rows(told)]
-    widths = [max(len(row.values[column]) for row in rows) for column in range(len(told.splits))]
+def _table(about: Summary) -> list[str]:
+    rows = [Row("median (least to most)", tuple(about.splits)), *split_rows(about)]
+    widths = [max(len(row.values[column]) for row in rows) for column in range(len(about.splits))]
     names = max(len(row.name) for row in rows)
     return [
         "  ".join(
@@ -161,26 +159,26 @@ def _table(told: Summary) -> list[str]:
     ]
 
 
-def record_text(told: RecordSummary) -> str:
-    """Return what is known of a record, a line a fact."""
-    integers = ", ".join(f"{name} {label}" for name, label in told.labels.items())
-    place = f"{told.shard}, offset {told.offset}" if told.offset else told.shard
+def record_text(record: RecordSummary) -> str:
+    """Return what is known of a record, one line per fact."""
+    integers = ", ".join(f"{name} {label}" for name, label in record.labels.items())
+    place = f"{record.shard}, offset {record.offset}" if record.offset else record.shard
     rows = [
-        ("record", f"{told.key} ({told.split}, index {told.index})"),
-        ("class", f"{told.wnid} {told.words}".rstrip() or "not published"),
+        ("record", f"{record.key} ({record.split}, index {record.index})"),
+        ("class", f"{record.wnid} {record.words}".rstrip() or "not published"),
         ("label", integers or "not published"),
-        ("size", f"{told.width} x {told.height} pixels, {told.nbytes:,} bytes"),
-        ("fix", told.fix and f"{told.fix} (as published: {told.published_nbytes:,} bytes)"),
-        ("verdict", told.verdict),
-        ("boxes", "; ".join(",".join(map(str, box)) for box in told.boxes)),
-        ("place", f"{place}, stored as {told.stored_as}"),
-        ("sha256", f"{told.sha256} (of the {_sha256_of(told)})"),
-        ("stored_sha256", f"{told.stored_sha256} (of the bytes in the shard)"),
-        ("bytes", "sound: as these hashes say" if told.is_sound else "DAMAGED: another hash"),
+        ("size", f"{record.width} x {record.height} pixels, {record.nbytes:,} bytes"),
+        ("fix", record.fix and f"{record.fix} (as published: {record.published_nbytes:,} bytes)"),
+        ("verdict", record.verdict),
+        ("boxes", "; ".join(",".join(map(str, box)) for box in record.boxes)),
+        ("place", f"{place}, stored as {record.stored_as}"),
+        ("sha256", f"{record.sha256} (of the {_sha256_of(record)})"),
+        ("stored_sha256", f"{record.stored_sha256} (of the bytes in the shard)"),
+        ("bytes", "sound: these hashes match" if record.is_sound else "DAMAGED: the hash differs"),
     ]
     return "\n".join(f"{name:<15}{value}" for name, value in rows if value)
 
 
-def _sha256_of(told: RecordSummary) -> str:
-    kinds = {"seekable": "JPEG that is restored", "pixels": "JPEG that was decoded to them"}
-    return kinds.get(told.stored_as, "image")
+def _sha256_of(record: RecordSummary) -> str:
+    kinds = {"seekable": "restored JPEG", "pixels": "JPEG that was decoded"}
+    return kinds.get(record.stored_as, "image")

@@ -56,7 +56,7 @@ class AccelerateLoader(DataLoaderShard):  # type: ignore[misc]
         self._at = (epoch + 1, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration give `epoch`: from its start, or from where it was loaded."""
+        """Set the epoch of the next iteration: from its start, or from where it was loaded."""
         if epoch != self.iteration:
             self._start = 0
         self._at, self._is_epoch_set = (epoch, self._start), True
@@ -67,7 +67,7 @@ class AccelerateLoader(DataLoaderShard):  # type: ignore[misc]
         return self._loader.position(*self._at)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Let the next iteration begin where the state was taken, as TorchLoader does.
+        """Start the next iteration where the state was taken, as TorchLoader does.
 
         Raises:
             ValueError: if the state does not belong to this loader.
@@ -111,7 +111,7 @@ class _Steps:
         self.sampler = self  # where `skip_first_batches` has wrapped it, set_epoch goes to this
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be of `epoch`."""
+        """Set the epoch of the next iteration."""
         self._epoch = epoch
 
     def __len__(self) -> int:

@@ -32,7 +32,7 @@ class DeviceBatch(NamedTuple):
 
 
 class Loader(Protocol):
-    """Gives the batches of any epoch, from any batch on; it holds no position."""
+    """A source of the batches of any epoch, from any batch on; it holds no position."""
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch, the same on every rank."""

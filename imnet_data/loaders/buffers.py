@@ -24,7 +24,7 @@ def _empty(nbytes: int) -> NDArray[np.uint8]:
 
 
 class Buffers:
-    """Gives arrays of bytes; `allocate` is asked for uint8[nbytes] where none is free."""
+    """A pool of arrays of bytes; `allocate` returns uint8[nbytes] if none is free."""
 
     def __init__(self, allocate: Callable[[int], NDArray[np.uint8]] | None = None) -> None:
         self._allocate = allocate or _empty

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.opened import Dataset
     from imnet_data.transforms import EvalRecipe
 
-READER = "reader"  # what DALI's iterators are to be told as reader_name
+READER = "reader"  # the reader_name for DALI's iterators
 _IMAGE, _LABEL = "image/encoded", "image/class/label"
 
 

@@ -61,7 +61,7 @@ class Files:
         return [self._file(number) for number in numbers.tolist()]
 
     def close(self) -> None:
-        """Let all files go."""
+        """Close all files."""
         self._recent.clear()
 
     def _file(self, number: int) -> OpenFile:

@@ -105,7 +105,7 @@ class JpegReader:
         return self._epoch(number, start)
 
     def name(self, index: int) -> str:
-        """Say for an error which record it is about, and where it is."""
+        """Return which record an error is about, and where it is."""
         return record_name(self._source, index)
 
     def close(self) -> None:

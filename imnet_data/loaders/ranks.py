@@ -165,7 +165,7 @@ class Ranked(Closing):
         return self._schedule
 
     def make_ranks_alike(self) -> None:
-        """Let all ranks have whole batches: with several of them, "ragged" becomes "wrap"."""
+        """Make batches equal on all ranks: with several ranks, "ragged" becomes "wrap"."""
         if self.schedule.world_size > 1 and self._schedule.last == "ragged":
             self._schedule = dataclasses.replace(self._schedule, last="wrap")
 

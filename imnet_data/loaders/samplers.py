@@ -19,7 +19,7 @@ class EpochSampler:
         self._loader = loader
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration of the loader give `epoch`."""
+        """Set the epoch of the next iteration of the loader."""
         self._loader.set_epoch(epoch)
 
     def __len__(self) -> int:

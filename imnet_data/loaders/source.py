@@ -178,7 +178,7 @@ def require_decodable(source: SupportsExtents | SupportsReading) -> None:
 
 
 def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:
-    """Say for an error which record it is about, and where it is."""
+    """Return which record an error is about, and where it is."""
     name = f"{source.key[index].decode()} (record {index})"
     if not isinstance(source, SupportsExtents):
         return name

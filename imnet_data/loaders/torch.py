@@ -184,7 +184,7 @@ class TorchLoader(Closing):
         return parts if self._names is None else dict(zip(self._names, parts, strict=True))
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration give `epoch`: from its start, or from where it was loaded."""
+        """Set the epoch of the next iteration: from its start, or from where it was loaded."""
         integer("epoch", epoch, least=0)
         if epoch != self._next[0]:
             self._next = (epoch, 0)
@@ -195,7 +195,7 @@ class TorchLoader(Closing):
         return self.position(*self._at)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Let the next iteration begin where the state was taken.
+        """Start the next iteration where the state was taken.
 
         After a whole epoch that is the next one, unless `set_epoch` names the epoch of the state,
         of which nothing is left. Batch size, world size and threads may be others than before.

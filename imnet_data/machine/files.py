@@ -41,7 +41,7 @@ def digests(contents: Iterable[bytes | memoryview]) -> list[bytes]:
 
 
 def identity(path: Path) -> str:
-    """Return what tells a file from another: size, time of change, hash of its two ends."""
+    """Return what distinguishes a file from another: size, time of change, hash of its two ends."""
     status = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as file:

@@ -94,7 +94,7 @@ def run(
         task: reaches the workers through the fork, so it may hold anything.
         jobs: what crosses to the workers one by one.
         workers: processes.
-        counter: told to stop the workers when anything fails.
+        counter: stops the workers when anything fails.
         poll: called several times a second.
 
     Raises:
@@ -166,7 +166,7 @@ _task: Callable[..., object]
 
 
 def _end(workers: Collection[BaseProcess]) -> None:
-    """Wait for workers that were told to stop; kill those that hang, or all at another Ctrl-C."""
+    """Wait for workers that were asked to stop; kill those that hang, or all at another Ctrl-C."""
     try:
         until = time.monotonic() + _STOP_SECONDS
         waiting = [worker.sentinel for worker in workers]
@@ -186,7 +186,7 @@ def _run_task(job: object) -> object:
 
 def _start_worker(parent: int) -> None:
     gc.freeze()  # what the parent has left unreachable may wait for threads that are not here
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -41,14 +41,14 @@ class Outcomes:
             index = int(foreign[0])
             raise EvaluationError(
                 f"record {index} has the label {self.labels[index]}, which is not one of the "
-                f"{len(space.labels)} that are told apart here ({len(foreign)} such records); "
+                f"{len(space.labels)} that are distinguished here ({len(foreign)} such records); "
                 "the test split has no labels, and a variant needs its own classes"
             )
         depth = min(_DEPTH, len(space.labels))
         self.table = np.zeros((len(self.labels), _TOP + depth), np.int64)
 
     def add(self, indices: ArrayLike, scores: NDArray[np.floating]) -> None:
-        """Take the scores of some records.
+        """Add the scores of some records.
 
         Of equal scores the one with the lowest label comes first.
 

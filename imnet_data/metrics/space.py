@@ -1,4 +1,4 @@
-"""The classes that a dataset tells apart, among those that a model has outputs for.
+"""The classes that a dataset distinguishes, among those that a model has outputs for.
 
 ImageNet-A and -R have 200 of the 1000 classes: what a model says of the other 800 is dropped before
 the largest logit is looked for, as the datasets' authors do. In ObjectNet one class of its own may

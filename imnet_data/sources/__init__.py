@@ -2,7 +2,7 @@
 
 What a person has, in any container and any of the usual layouts, becomes Records in one canonical
 order (sorted by key), read in place: the official archives, extracted folders, Kaggle's and Hugging
-Face's copies. `names` tells what a path means, `containers` how files are reached, `find` what a
+Face's copies. `names` interprets paths, `containers` how files are reached, `find` what a
 person may point at; everything after that is the same for all of them. Reaching the bytes inside an
 archive belongs to `archives`.
 """
@@ -53,7 +53,7 @@ class Source(NamedTuple):
     splits: dict[str, Records]  # of `SPLITS`, in this order, those found
     classes: tuple[str, ...] | None  # sorted wnids of the devkit; None where there is no devkit
     files: tuple[SourceFile, ...]  # sorted by name
-    notes: tuple[str, ...]  # what a person should be told
+    notes: tuple[str, ...]  # what a person should know
     containers: tuple[Container, ...] = ()  # what `splits` read from
     name: str = ILSVRC2012  # or a variant's
     found: tuple[FoundIn, ...] = ()  # what each file and folder holds
@@ -61,7 +61,7 @@ class Source(NamedTuple):
     dataset: Path | None = None  # where `splits` are those of a dataset
 
     def identities(self) -> dict[str, str]:
-        """Return what tells the files that are read from others, and the path of each."""
+        """Return what distinguishes the files that are read, and the path of each."""
         if self.dataset is not None:
             described = (self.dataset / name for name in (description.FILE_NAME, SUMS))
             return {files.identity(path): str(path) for path in described if path.is_file()}
@@ -99,14 +99,14 @@ def open_sources(
         SourceError: if nothing is recognised, an input is damaged, cut short or unsafe, or the
             inputs do not belong together.
     """
-    paths, told = arguments.paths("paths", paths), steps(progress)
+    paths, report = arguments.paths("paths", paths), steps(progress)
     if split is not None:
         split = require_split(", ".join(map(str, paths)), split, SPLITS)
     try:
         layout = variants.find_layout(paths)
         if layout is not None:
-            return _open_variant(layout, split=split, spool=spool, progress=told)
-        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=told)
+            return _open_variant(layout, split=split, spool=spool, progress=report)
+        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=report)
     except OSError as error:
         raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
 
@@ -174,8 +174,8 @@ def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
     where = ", ".join(map(str, paths)) or "no path"
     what = f"no split {split!r}" if split else "no images found"
     for item in items[:_LOOKED_AT]:
-        told = first_bytes.foreign(item) if item.is_file() else ""
-        if told:
-            return f"{where}: {what}; {item.name} {told}"
+        foreign = first_bytes.foreign(item) if item.is_file() else ""
+        if foreign:
+            return f"{where}: {what}; {item.name} {foreign}"
     some = ", ".join(item.name for item in items[:5]) + (" ..." if len(items) > 5 else "")
     return f"{where}: {what}; {find.LOOKED_FOR}; found {some or 'nothing'}"

@@ -37,7 +37,7 @@ class Annotation(NamedTuple):
     """The boxes of one image as published."""
 
     key: str
-    width: int  # of the image that was annotated; 0 where not told
+    width: int  # of the image that was annotated; 0 where it is not given
     height: int
     boxes: tuple[Box, ...]
 
@@ -100,7 +100,7 @@ class BoxesBuilder:
         return len(self._counts)
 
     def add(self, annotation: Annotation) -> None:
-        """Take the boxes of one image."""
+        """Add the boxes of one image."""
         try:
             self._sizes.extend((annotation.width, annotation.height))
             for box in annotation.boxes:

@@ -299,15 +299,15 @@ def peeked(path: Path) -> Container:
     Raises:
         SourceError: if it is no archive, or one of another tool.
     """
-    told = first_bytes.foreign(path)
-    if told:
-        raise SourceError(f"{path}: {told}")
+    foreign = first_bytes.foreign(path)
+    if foreign:
+        raise SourceError(f"{path}: {foreign}")
     with path.open("rb") as file:
         magic = file.read(2)
     with closing(_unlooked(path, magic)) as container:
-        told = first_bytes.foreign_members(_first_members(container))
-    if told:
-        raise SourceError(f"{path}: {told}")
+        foreign = first_bytes.foreign_members(_first_members(container))
+    if foreign:
+        raise SourceError(f"{path}: {foreign}")
     return _unlooked(path, magic)
 
 
@@ -325,7 +325,7 @@ def _first_members(container: Container) -> list[Entry]:
 
 
 def _holds_images(path: Path) -> bool:
-    """Return whether a .tar.gz is of images, by the first file in it that tells."""
+    """Return whether a .tar.gz contains images, by the first file in it that shows it."""
     with closing(GzippedTar(path)) as container:
         for entry in container.entries():
             file = entry.path.rpartition("/")[2]

@@ -51,7 +51,7 @@ class ColumnsBuilder:
         self._rows: list[tuple[str, str, int, int]] = []
 
     def add(self, image: Named, *, place: int, nbytes: int) -> None:
-        """Take one image."""
+        """Add one image."""
         self._rows.append((image.key, image.wnid, nbytes, place))
         if len(self._rows) == _CHUNK_ROWS:
             self._flush()

@@ -45,16 +45,16 @@ _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%./
 
 
 class Named(NamedTuple):
-    """An image as its path tells it."""
+    """An image as its path describes it."""
 
     split: str
     key: str
-    wnid: str  # "" where the path does not tell
+    wnid: str  # "" where the path does not show it
     root: str = ""  # the folders that say nothing, then "SPLIT" if one names the split
 
 
 class _Folder(NamedTuple):
-    split: str  # "" where it does not tell
+    split: str  # "" where it does not show it
     wnid: str  # likewise
     root: str
 

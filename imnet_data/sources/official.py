@@ -99,8 +99,8 @@ def _check_train(split: str, columns: Columns) -> Iterator[str]:
     least, most = published.class_counts[0], published.class_counts[-1]
     odd = (counts < least) | (counts > most)
     if odd.any():
-        told = [b"%s %d" % pair for pair in zip(wnids[odd], counts[odd], strict=True)]
-        yield f"{len(told)} classes do not have {least} to {most} images: {_some(told)}"
+        texts = [b"%s %d" % pair for pair in zip(wnids[odd], counts[odd], strict=True)]
+        yield f"{len(texts)} classes do not have {least} to {most} images: {_some(texts)}"
 
 
 def _check_numbered(split: str, columns: Columns) -> Iterator[str]:

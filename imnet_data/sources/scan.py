@@ -138,7 +138,7 @@ class _Walk:
         builder.add(boxes.from_xml(content, key=key, archive=name))
 
     def take_other(self, entry: Entry, file: str) -> None:
-        """Take a file whose name says nothing: an image by its first bytes, or none."""
+        """Add a file whose name does not show what it is, if it begins as an image does."""
         if file.startswith("LOC_") or entry.path.startswith("ILSVRC/ImageSets/"):  # Kaggle's lists
             return
         if file.endswith(".tar") and is_wnid(file.removesuffix(".tar")):

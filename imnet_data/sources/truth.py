@@ -26,13 +26,13 @@ class Truth(NamedTuple):
 
 
 def val_wnids(
-    keys: NDArray[np.bytes_], told: NDArray[np.bytes_], truth: Truth
+    keys: NDArray[np.bytes_], of_paths: NDArray[np.bytes_], truth: Truth
 ) -> tuple[NDArray[np.bytes_], list[str]]:
     """Return the wnid of each val image, and notes.
 
     Args:
         keys: sorted.
-        told: wnids that the paths told, b"" where they did not.
+        of_paths: wnids from the paths, b"" where they have none.
         truth: what else is known.
 
     Raises:
@@ -40,7 +40,7 @@ def val_wnids(
             of these images.
     """
     notes: list[str] = []
-    wnids = told.copy()
+    wnids = of_paths.copy()
     if truth.by_key is not None:
         of_key = np.array([truth.by_key.get(key.decode(), "") for key in keys], "S9")
         _fill(wnids, of_key, keys=keys, origin="LOC_val_solution.csv")

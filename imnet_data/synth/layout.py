@@ -45,7 +45,7 @@ class Slot(NamedTuple):
     split: Split
     image_index: int  # in its split: train by class, val and test by number
     key: str
-    label: int  # position in the classes; of a test image too, though it is told to nobody
+    label: int  # position in the classes; of a test image too, though it is never written
     oddity: Oddity
 
 

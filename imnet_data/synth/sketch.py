@@ -47,7 +47,7 @@ _GREY_QUALITIES = (85, 90, 95)
 
 
 class Draws:
-    """Numbers of one image, taken one after the other; `part` tells apart what they are for."""
+    """Numbers of one image, taken one after the other; `part` separates their purposes."""
 
     def __init__(self, seed: int, slot: Slot, *, part: int) -> None:
         indices = np.arange(slot.image_index * 64, slot.image_index * 64 + 64)
@@ -55,7 +55,7 @@ class Draws:
         self._numbers = iter(numbers.tolist())
 
     def between(self, low: int, high: int) -> int:
-        """Take a whole number, low and high included."""
+        """Return a random integer from low to high, both included."""
         return low + int(next(self._numbers) * (high - low + 1))
 
 

@@ -28,7 +28,7 @@ JSON_NAME, MARKDOWN_NAME = "card.json", "card.md"
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:
-    """Describe a dataset so that another copy of it can be told from a different one."""
+    """Describe a dataset so that a copy of it can be distinguished from another dataset."""
     about = dataset.about
     return {
         "name": about.name,

@@ -63,14 +63,14 @@ def require_same(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]
     differing = dict(_differing("", stored, asked))
     if not differing:
         return
-    told = "; ".join(f"{name} is {was}, not {value}" for name, (was, value) in differing.items())
+    texts = "; ".join(f"{name} is {was}, not {value}" for name, (was, value) in differing.items())
     remedy = "give the options of that run to go on with it, or choose another --out"
     if "recipe.epochs" in differing:
         remedy += (
             ". The curves of a run end with its last epoch, so it cannot be made longer; to train "
             f"on from its weights with a new head: --finetune {path.with_name(WEIGHTS)} --out OTHER"
         )
-    raise TrainError(f"{path}: was written by another run: {told}; {remedy}")
+    raise TrainError(f"{path}: was written by another run: {texts}; {remedy}")
 
 
 def _differing(

@@ -161,7 +161,7 @@ class Learner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+        """Restore what `state` returned."""
         self.model.load_state_dict(state["model"])
         if self._ema is not None:
             self._ema.model.load_state_dict(state["ema"])

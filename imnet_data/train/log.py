@@ -1,4 +1,4 @@
-"""What a run tells while it goes: JSON lines, TensorBoard where it is installed, lines to read."""
+"""What a run reports: JSON lines, TensorBoard where it is installed, lines to read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE_NAME = "log.jsonl"
 
 
 class Meter:
-    """Gives batches on, and counts images and the seconds that were spent waiting for them.
+    """Passes batches on, and counts images and the seconds that were spent waiting for them.
 
     On a GPU the loop runs ahead of the device, so a wait may be hidden behind its work: the share
     of time is then the most that the loader can have cost.

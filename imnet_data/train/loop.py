@@ -1,4 +1,4 @@
-"""The training loop, from top to bottom: open, go on where a run stopped, train, validate, tell.
+"""The training loop, from top to bottom: open, resume a stopped run, train, validate, report.
 
 A run is a folder: log.jsonl, checkpoint.pt (the last one), weights.pt (of the last validation), and
 card.json with card.md. All that is drawn follows from (seed, epoch, step), so two runs of one seed
@@ -282,7 +282,7 @@ class _Run:
         checkpoint.write(out / CHECKPOINT, content)
 
     def go_on(self, out: Path) -> None:
-        """Take up the run where its checkpoint is, if there is one."""
+        """Resume the run from its checkpoint, if there is one."""
         path = out / CHECKPOINT
         if not path.exists():
             return

@@ -67,7 +67,7 @@ def _unlisted(checking: Checking) -> list[str]:
 def without_records(
     about: Description, split: str, expected: Expectation, sums: dict[str, str]
 ) -> Iterator[Difference]:
-    """Take the files of single records out of the sums: they are hashed as records."""
+    """Remove the files of single records from the sums: they are hashed as records."""
     if get(about.format).record_file is None:
         return
     names = _of_records(about, split, expected)

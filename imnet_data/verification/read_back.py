@@ -188,7 +188,7 @@ def _run_together(
 
 
 def _read(datasets: Sequence[_Dataset], counter: Counter, job: _Job) -> _Answer:
-    """Let one library read one split; what it prints and warns of meanwhile is not shown."""
+    """Read one split with one library; hide what it prints and warns of."""
     quiet = redirect_stdout(StringIO()), redirect_stderr(StringIO())
     with warnings.catch_warnings(), quiet[0], quiet[1]:
         warnings.simplefilter("ignore")

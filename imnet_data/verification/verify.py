@@ -127,7 +127,7 @@ def _check_labels(root: Path, about: Description) -> list[Difference]:
 def _check_split(
     root: Path, about: Description, split: str, expected: Expectation
 ) -> Iterator[Difference]:
-    """Hold manifest, index, description and side files of a split against each other."""
+    """Compare manifest, index, description and side files of a split with each other."""
     said, columns = about.splits[split], expected.columns
     file = f"{split}/{manifest.FILE_NAME}"
     if columns.digest != said.digest:
@@ -170,7 +170,7 @@ def _check_index(root: Path, split: str, expected: Expectation) -> Iterator[Diff
 def _check_known_counts(
     split: str, expected: Expectation, about: Description
 ) -> Iterator[Difference]:
-    """Hold a complete split of ILSVRC2012 against the published counts and labels."""
+    """Compare a complete split of ILSVRC2012 with the published counts and labels."""
     columns = expected.columns
     published = facts.SPLITS.get(split)
     if published is None or published.class_counts is None:

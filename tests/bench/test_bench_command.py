@@ -50,9 +50,9 @@ def test_the_table_has_a_row_for_each_stage_and_says_what_limits(measured, root)
     for name in ("read, cold", "read, warm", "hash", "cut", "decode", "resize", "batches (cpu)"):
         assert any(line.startswith(name) for line in lines), name
     assert re.search(
-        r"images/s expected of the stages, [\d,]+ measured \([\d.]+ times", result.stdout
+        r"images/s expected from the stages, [\d,]+ measured \([\d.]+ times", result.stdout
     )
-    assert "keeps the target (5 images/s) busy" in result.stdout
+    assert "is fast enough for the target (5 images/s)" in result.stdout
     assert "2 repeats are fewer than 5" in result.stdout
 
 

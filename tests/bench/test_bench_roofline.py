@@ -77,47 +77,49 @@ def said(told, *others, **options):
 def test_without_a_target_the_largest_stage_is_named():
     text = said(dataset())
     assert text.startswith(
-        "Decode (of the crop) limits, with 67% of the CPU time of an image: 1,600 images/s with "
-        "2 threads."
+        "The loader delivers 1,600 images/s with 2 threads, and its slowest stage, decode (of the "
+        "crop), takes 67% of the CPU time."
     )
 
 
 def test_a_target_that_is_met_says_how_many_cores_would_do():
     text = said(dataset(), target=800)
-    assert "keeps the target (800 images/s) busy" in text
-    assert "2.0 times what is wanted, and 1 core would do." in text
+    assert "is fast enough for the target (800 images/s)" in text
+    assert "2.0 times what is needed. 1 core would suffice." in text
 
 
 def test_a_target_that_is_not_met_says_how_many_cores_and_which_format_would_do():
     slow = dataset(format="folder", seekable=0, batches=800, decode=1e-3)
     text = said(slow, dataset(), target=2500)
-    assert text.startswith("The target (2,500 images/s) would wait. Decode (of the crop) limits")
-    assert "it takes 7 cores like these (webdataset 4 cores)" in text
+    assert text.startswith(
+        "The loader is too slow for the target (2,500 images/s): it delivers 800 "
+    )
+    assert "7 cores like these would suffice (webdataset: 4 cores)" in text
     assert "`imnet-data convert --jpeg seekable`" in text
 
 
 def test_a_loader_that_waited_for_others_is_not_blamed_on_the_cores():
     told = dataset()
     told.measurements[-1] = measurement("batches (cpu)", 500, cpu=1e-3, threads=2, is_cold=False)
-    assert "an idle machine would do; see the warnings" in said(told, target=1500)
+    assert "an idle machine would suffice; see the warnings" in said(told, target=1500)
 
 
 def test_a_model_is_a_demand():
     text = said(with_model(device="cuda", speed=300), model="resnet50")
-    assert "keeps a step of resnet50 on the GPU (300 images/s) busy" in text
+    assert "fast enough for the training step of resnet50 on the GPU (300 images/s)" in text
 
 
 def test_slow_storage_limits_for_ever_or_for_an_epoch():
     assert "storage" not in said(dataset())
-    assert "In the first epoch storage gives 700 images/s" in said(dataset(cold=700))
+    assert "In the first epoch, storage limits: it delivers 700 images/s" in said(dataset(cold=700))
     large = dataset(cold=700, nbytes=150_000_000_000)
-    assert "150.0 GB do not fit into memory" in said(large)
+    assert "The dataset (150.0 GB) does not fit into memory" in said(large)
     assert "storage limits" in said(large)
 
 
 def test_what_was_not_cold_says_nothing_of_storage():
     text = said(dataset(cold=9000, from_storage=0.5))
-    assert "What storage gives is not known: warm (cache could not be dropped)." in text
+    assert "The speed of the storage is not known: warm (cache could not be dropped)." in text
 
 
 def test_options_are_checked():

@@ -204,7 +204,7 @@ def test_a_model_that_has_learned_nothing_is_not_taken_for_a_wrong_order(v2):
     [
         (
             WNIDS[:998],
-            r"the model tells 998 classes apart, the dataset 1000, and they differ: 2 of "
+            r"the model distinguishes 998 classes, the dataset 1000, and they differ: 2 of "
             r"the dataset alone \(n13133613, n15075141\)",
         ),
         (("n00000001", *WNIDS[1:]), r"1 of the dataset alone \(n01440764\) and 1 of the model"),
@@ -286,7 +286,7 @@ def test_real_labels_are_those_of_the_number_in_the_key(val):
     assert told.real == Accuracy(1, sum(map(bool, accepted)))
     assert told.real.total == 21
     assert "4.762 % (1 of 21); 2 have no ReaL label" in text.text(told)
-    assert "published are 50,000: not to be compared" in text.text(told)
+    assert "50,000 were published: do not compare" in text.text(told)
 
 
 def test_real_labels_are_of_val_images_alone(v2, val):
@@ -447,7 +447,9 @@ def test_a_checkpoint_may_say_its_classes(torch, tmp_path, val):
     torch.save(content, tmp_path / "c.pt")
     model = load_model("resnet18", checkpoint=tmp_path / "c.pt")
     assert model.classes == WNIDS[:3]
-    with pytest.raises(EvaluationError, match="the model tells 3 classes apart, the dataset 1000"):
+    with pytest.raises(
+        EvaluationError, match="the model distinguishes 3 classes, the dataset 1000"
+    ):
         evaluate(model, val, protocol=Protocol(recipes=(EvalRecipe(resize=36, crop=32),)))
 
 
@@ -486,7 +488,7 @@ def test_the_command_prints_writes_and_refuses(weights, imagenet_a, v2, tmp_path
     result = run(main, ["evaluate", str(imagenet_a), *options, *files])
     assert result.exit_code == 0, result.output
     assert " %: resnet18 on val of imagenet-a\n" in result.output
-    assert "200 told apart, of 1,000" in result.output
+    assert "200 scored, of 1,000" in result.output
     assert (tmp_path / "r.csv").read_text().startswith("model,img_size,top1,top1_err,top5,top5_err")
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     result = run(main, ["evaluate", str(imagenet_a), *options, "--json", "--crop", "ten"])

@@ -368,7 +368,7 @@ def test_sizes_are_written_in_decimal_units(nbytes, written):
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=50))
 def test_bars_of_a_histogram_hold_every_value(values):
-    svg = charts.histogram(np.array(values), title="t", counted="images", tell=str)
+    svg = charts.histogram(np.array(values), title="t", counted="images", show=str)
     bars = re.findall(r"<title>[^<]*: ([\d,]+)</title>", svg)
     assert sum(int(bar.replace(",", "")) for bar in bars) == len(values)
     heights = [float(height) for height in re.findall(r'class="bar"[^>]* height="([^"]*)"', svg)]
