@@ -28,13 +28,22 @@ def cpu_seconds():
     return total
 
 
+def probe(epoch):
+    """Refuse an epoch without images: of some libraries that is how a missing one shows."""
+    images = sum(len(labels) for _, labels in epoch(0))
+    if not images:
+        raise SystemExit("an epoch has no images")
+    return {"images": images}
+
+
 def measure(epoch):
     """Return images a second and a CPU second, and how many images an epoch had."""
-    for _ in epoch(0):
-        pass
+    probe(epoch)
     counts, start, cpu_start = [], time.perf_counter(), cpu_seconds()
     while time.perf_counter() - start < SECONDS:
         counts.append(sum(len(labels) for _, labels in epoch(len(counts) + 1)))
+        if not counts[-1]:
+            raise SystemExit("an epoch has no images")
     return {
         "images_per_second": sum(counts) / (time.perf_counter() - start),
         "images_per_cpu_second": sum(counts) / (cpu_seconds() - cpu_start),
@@ -60,19 +69,21 @@ def check(batches):
     """Return what can be said about the result of an epoch; whole images have labels only."""
     import numpy as np
 
-    labels, shapes, sums, digest = Counter(), set(), [], hashlib.sha256()
+    labels, shapes, sums, means, digest = Counter(), set(), [], [], hashlib.sha256()
     for images, batch_labels in batches:
         labels.update(np.asarray(batch_labels).reshape(-1).tolist())
         if not isinstance(images, list):
             pixels = uint8_pixels(images)
             shapes.add((str(pixels.dtype), *pixels.shape[1:]))
             sums.append(pixels.sum(axis=(0, 1, 2), dtype=np.int64))
+            means += pixels.mean(axis=(1, 2)).tolist()
             digest.update(np.ascontiguousarray(pixels))
     pixel_count = labels.total() * 224 * 224
     return {
         "labels": sorted(labels.items()),
         "shapes": sorted(shapes),
         "mean": (np.sum(sums, axis=0) / pixel_count).tolist() if sums else None,
+        "deviation": np.std(means, axis=0).tolist() if means else None,  # of an image's mean
         "sha256": digest.hexdigest(),
     }
 
@@ -85,6 +96,7 @@ def main():
     parser.add_argument(
         "--prepare", action="store_true", help="write the input, if it is not there"
     )
+    parser.add_argument("--probe", action="store_true", help="make one epoch, and time nothing")
     options = parser.parse_args()
     rival = importlib.import_module(f"rivals.{options.rival}")
     root = options.inputs / rival.reads
@@ -96,6 +108,9 @@ def main():
         return
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.cores :])
     epoch = rival.batches(root, options.cores)
+    if options.probe:
+        print(json.dumps(probe(epoch)))
+        return
     result = measure(epoch)
     print(json.dumps({**result, **check(epoch(0))}))
 

@@ -1,8 +1,11 @@
 """The inputs that `imnet_data.convert` makes: 768 records in each format that a rival reads."""
 
 import hashlib
+import sys
 import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 from imnet_data import Options, convert
 from imnet_data.synth import synth_from_folder
@@ -17,9 +20,32 @@ OUR_FORMATS = {  # folder of the input: format, how JPEGs are stored
 }
 
 
+def photographs(folder):
+    """Return the files below a folder that every rival can decode: JPEGs of three colours.
+
+    How many others are left out is printed.
+    """
+    found, left_out = [], 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            with Image.open(path) as image:
+                image.load()
+                is_one = image.format == "JPEG" and image.mode == "RGB"
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            is_one = False
+        found += [path] * is_one
+        left_out += not is_one
+    if left_out:
+        print(f"{left_out} of {left_out + len(found)} files are no JPEGs in RGB", file=sys.stderr)
+    if not found:
+        raise SystemExit(f"{folder}: has no JPEG in RGB; name a folder of photographs")
+    return found
+
+
 def make_inputs(images, work):
     """Return the folder of the inputs that the converter makes, and expected images a label."""
-    listing = [f"{path.name} {path.stat().st_size}" for path in sorted(images.iterdir())]
+    taken = photographs(images)
+    listing = [f"{path.name} {path.stat().st_size}" for path in taken]
     listing.append(f"{CLASSES} {IMAGES_PER_CLASS} {SHARD_NBYTES}")
     name = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
     inputs = work.absolute() / "inputs" / name
@@ -27,10 +53,13 @@ def make_inputs(images, work):
     if missing:
         inputs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=inputs) as folder:
-            tarballs = Path(folder)
+            tarballs, shelf = Path(folder) / "tarballs", Path(folder) / "photographs"
+            shelf.mkdir()
+            for number, path in enumerate(taken):  # of several folders; no name says a class
+                (shelf / f"{number:06}.jpg").symlink_to(path.absolute())
             synth_from_folder(
                 tarballs,
-                images,
+                shelf,
                 seed=0,
                 class_count=CLASSES,
                 images_per_class=IMAGES_PER_CLASS,

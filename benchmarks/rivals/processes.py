@@ -43,9 +43,7 @@ def install(name, rival, work):
     except subprocess.TimeoutExpired as error:
         raise Unusable(f"could not be installed within {INSTALL_TIMEOUT} seconds") from error
     except subprocess.CalledProcessError as error:
-        needs = getattr(rival, "needs", "")
-        hint = f" (it needs Debian's {needs})" if needs else ""
-        raise Unusable(f"could not be installed: {last_line(error)}{hint}") from error
+        raise Unusable(f"could not be installed: {last_line(error)}{remedy(rival)}") from error
     stamp(name, rival, work).write_text(rival.install)
 
 
@@ -60,6 +58,7 @@ def run(name, rival, work, inputs, *arguments):
     if rival.environment:
         python = str(work.absolute() / "venvs" / rival.environment / "bin" / "python")
     paths = [str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
+    # named so that PYTHONSAFEPATH, which takes the current folder away, does not hide `rivals`
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     environ = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [python, "-m", "rivals", name, str(inputs), *arguments]
@@ -80,7 +79,19 @@ def make_ready(name, rival, work, inputs, *, may_install):
         done = stamp(name, rival, work)
         if not done.exists() or done.read_text() != rival.install:
             if not may_install:
-                raise Unusable("not installed; run with --install")
+                raise Unusable(f"not installed; run with --install{remedy(rival)}")
             install(name, rival, work)
-    if not (inputs / rival.reads).exists():
-        run(name, rival, work, inputs, "--prepare")
+    try:
+        if not (inputs / rival.reads).exists():
+            run(name, rival, work, inputs, "--prepare")
+        run(name, rival, work, inputs, "--probe")
+    except Unusable as error:
+        raise Unusable(f"{error}{remedy(rival)}") from error
+
+
+def remedy(rival):
+    """Return what to install where a rival does not work."""
+    needs = getattr(rival, "needs", "")
+    parts = [f"`{rival.install}`" if rival.install else "", f"Debian's {needs}" if needs else ""]
+    wanted = " and ".join(filter(None, parts))
+    return f"; it needs {wanted}" if wanted else ""
