@@ -160,7 +160,7 @@ WRONG: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     *((TrainRecipe, {"size": size}, "size") for size in (70_000, 0, (224, 224), 224.0, "224")),
     *((EvalRecipe, {"crop": size}, "crop") for size in (70_000, (224, 224), True)),
     (EvalRecipe, {"resize": 256.0}, "resize"),
-    (EvalRecipe.timm, {"size": 224.0}, "size"),
+    (EvalRecipe.timm, {"input_size": 224.0}, "input_size"),
     *((EvalRecipe, {"std": std}, r"std(\[0\])?") for std in ((0, 1, 1), 0.5, (1, 1), ("a", 1, 1))),
     (TrainRecipe, {"std": (0, 1, 1)}, r"std\[0\]"),
     (TrainRecipe, {"mean": (float("nan"), 0, 0)}, r"mean\[0\]"),

@@ -147,9 +147,9 @@ def timm_recipe(module: nn.Module) -> EvalRecipe:
             f"the model's own crop is {config['crop_mode']}, not center; say --size"
         )
     return EvalRecipe.timm(
-        size=(config.get("test_input_size") or config["input_size"])[-1],
+        input_size=(config.get("test_input_size") or config["input_size"])[-1],
         crop_pct=config.get("test_crop_pct") or config["crop_pct"],
-        filter=_filter(config["interpolation"]),
+        interpolation=_filter(config["interpolation"]),
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
     )

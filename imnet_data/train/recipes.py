@@ -219,7 +219,7 @@ RECIPES = {
             weight_decay=0.02,
             decays_norm_and_bias=False,
             pixels=TrainRecipe(size=160, filter="bicubic"),
-            val_pixels=EvalRecipe.timm(size=224, crop_pct=0.95),
+            val_pixels=EvalRecipe.timm(input_size=224, crop_pct=0.95),
             schedule="cosine",
             warmup_epochs=5,
             # this (start_factor) and the threshold are mmpretrain's, not from the table

@@ -108,17 +108,43 @@ class EvalRecipe:
     def timm(
         cls,
         *,
-        size: int = 224,
+        input_size: int | tuple[int, int, int] = 224,
         crop_pct: float = 0.875,
-        filter: Filter = "bicubic",
+        interpolation: Filter = "bicubic",
         mean: tuple[float, float, float] = MEAN,
         std: tuple[float, float, float] = STD,
+        crop_mode: str = "center",
     ) -> "EvalRecipe":
         """Return timm's form: the square is `crop_pct` of the resized shorter side.
 
-        Source: timm.data.transforms_factory.transforms_imagenet_eval, crop_mode "center".
+        Takes what timm's `resolve_data_config` returns. Source:
+        timm.data.transforms_factory.transforms_imagenet_eval.
+
+        Args:
+            input_size: of the square, or channels, height and width of it.
+            crop_pct: its side as a share of the resized shorter side.
+            interpolation: as `filter`.
+            mean: subtracted where 255 is 1.
+            std: divided by then.
+            crop_mode: "center" is the only one there is.
         """
-        integer("size", size, least=1, most=MAX_SIDE)
+        size = square_of(input_size)
         number("crop_pct", crop_pct, above=0, most=1)
+        one_of("interpolation", interpolation, FILTERS)
+        one_of("crop_mode", crop_mode, ("center",))
         resize = math.floor(size / crop_pct)
-        return cls(resize=resize, crop=size, filter=filter, mean=mean, std=std)
+        return cls(resize=resize, crop=size, filter=interpolation, mean=mean, std=std)
+
+
+def square_of(input_size: object) -> int:
+    """Return the side of timm's `input_size`: a side, or 3 channels, height and width.
+
+    Raises:
+        ValueError: if it is no square of three channels.
+    """
+    if isinstance(input_size, int):
+        return integer("input_size", input_size, least=1, most=MAX_SIDE)
+    match input_size:
+        case (3, int(height), width) if height == width:
+            return integer("input_size[1]", height, least=1, most=MAX_SIDE)
+    raise ValueError(f"input_size is {input_size!r}; allowed are SIDE and (3, SIDE, SIDE)")

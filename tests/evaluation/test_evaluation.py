@@ -477,7 +477,7 @@ def test_recipes_are_those_that_weights_were_published_with(torchvision, timm):
     preset = torchvision.models.ResNet50_Weights.IMAGENET1K_V2.transforms()
     assert torch_models.torchvision_recipe(preset) == EvalRecipe(resize=232, crop=224)
     module = timm.create_model("resnet50.tv2_in1k")
-    expected = EvalRecipe.timm(size=224, crop_pct=0.965, filter="bilinear")
+    expected = EvalRecipe.timm(input_size=224, crop_pct=0.965, interpolation="bilinear")
     assert torch_models.timm_recipe(module) == expected
 
 

@@ -18,7 +18,7 @@ RECIPES = [
     EvalRecipe(resize=40, crop=64),  # black is added
     EvalRecipe(resize=41, crop=64, filter="bicubic"),
     EvalRecipe(resize=64, crop=64),
-    EvalRecipe.timm(size=96, crop_pct=0.9),
+    EvalRecipe.timm(input_size=96, crop_pct=0.9),
 ]
 
 

@@ -18,8 +18,18 @@ def test_recipes_are_values():
     [(224, 0.875, 256), (224, 0.965, 232), (224, 0.9, 248), (288, 1.0, 288), (384, 0.95, 404)],
 )
 def test_timm_form_rounds_down(size, crop_pct, resize):
-    recipe = EvalRecipe.timm(size=size, crop_pct=crop_pct)
+    recipe = EvalRecipe.timm(input_size=size, crop_pct=crop_pct)
     assert recipe == EvalRecipe(resize=resize, crop=size, filter="bicubic")
+    assert recipe == EvalRecipe.timm(input_size=(3, size, size), crop_pct=crop_pct)
+
+
+def test_timm_form_takes_what_timm_resolves(timm):
+    model = timm.create_model("resnet50", pretrained=False)
+    config = timm.data.resolve_data_config({}, model=model)
+    assert EvalRecipe.timm(**config) == EvalRecipe(
+        resize=235, crop=224, filter="bicubic", mean=config["mean"], std=config["std"]
+    )
+    assert EvalRecipe.timm(**{**config, "interpolation": "bilinear"}).filter == "bilinear"
 
 
 def test_progressive_size_follows_ffcv():
@@ -46,6 +56,10 @@ def test_progressive_size_may_jump():
         (lambda: TrainRecipe(flip=1.5), r"flip is 1.5; allowed are numbers from 0 to 1"),
         (lambda: TrainRecipe(filter="box"), r"filter is 'box'; allowed are bilinear, bicubic"),
         (lambda: EvalRecipe(crop=0), r"crop is 0; allowed are integers from 1 to 65,535"),
+        (lambda: EvalRecipe.timm(input_size=(1, 8, 8)), r"input_size is \(1, 8, 8\); allowed"),
+        (lambda: EvalRecipe.timm(input_size=(3, 8, 9)), r"input_size is \(3, 8, 9\); allowed"),
+        (lambda: EvalRecipe.timm(crop_mode="squash"), r"crop_mode is 'squash'; allowed are center"),
+        (lambda: EvalRecipe.timm(interpolation="random"), r"interpolation is 'random'; allowed"),
         (lambda: EvalRecipe.timm(crop_pct=1.5), r"crop_pct is 1.5; allowed are numbers above 0"),
         (
             lambda: Progressive(min_size=9, max_size=8, start_epoch=0, end_epoch=1),
