@@ -1,6 +1,7 @@
 import hashlib
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from imnet_data.errors import ImageError
 from imnet_data.images import fixups
 from imnet_data.images.fixups import apply, problem_of
 from imnet_data.images.reencode import to_pixels
-from imnet_data.jpeg import Examination, Verdict, examine
+from imnet_data.jpeg import Examination, Verdict, decode, examine
 from imnet_data.record import Box, Record
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "imagenet_sample"
@@ -264,3 +265,47 @@ def test_real_images_are_sound():
         data = path.read_bytes()
         size = Image.open(io.BytesIO(data)).size
         assert examine(data)[:4] == (Verdict.PLAIN, "", *size), path.name
+
+
+def test_fix_has_tensorflows_rule_for_cmyk_and_decoding_has_pillows():
+    inks = np.random.default_rng(4).integers(0, 256, (6, 8, 4), np.uint8)
+    large = Image.fromarray(inks, "CMYK").resize((64, 48), Image.Resampling.BILINEAR)
+    adobe = encoded(large, quality=95)
+    at = adobe.index(b"\xff\xee")
+    plain = adobe[:at] + adobe[at + 2 + int.from_bytes(adobe[at + 2 : at + 4]) :]
+
+    def differences(image):
+        by_pillow = np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int)
+        assert np.array_equal(decode(image, other="pillow"), by_pillow)
+        return np.abs(to_pixels(image).astype(int) - by_pillow)
+
+    assert differences(adobe).max() == 1
+    assert differences(plain).mean() > 50
+
+
+def png_of_16_bits(colour, channels):
+    values = np.random.default_rng(5).integers(0, 65_536, (4, 4, channels)).astype(">u2")
+    header = struct.pack(">IIBBBBB", 4, 4, 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, content in chunks:
+        crc = zlib.crc32(name + content)
+        png += struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
+    return values, png
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_a_png_of_16_bits_with_colour_or_transparency_keeps_the_upper_8(colour, channels):
+    values, png = png_of_16_bits(colour, channels)
+    visible = channels - (colour >= 4)  # the last one is transparency
+    upper = np.broadcast_to(values[..., :visible] >> 8, (4, 4, 3))
+    assert np.array_equal(to_pixels(png), upper)
+    assert apply(record(png), "fix").fix == "png-to-jpeg"
+
+
+def test_a_grey_png_of_16_bits_cannot_be_fixed_and_can_be_kept():
+    _, png = png_of_16_bits(0, 1)
+    with pytest.raises(ImageError, match="is a PNG, not a JPEG; it has pixels of mode I;16"):
+        apply(record(png), "fix")
+    assert apply(record(png), "keep").record.jpeg == png

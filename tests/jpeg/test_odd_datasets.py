@@ -1,5 +1,7 @@
 """A dataset of damaged and odd images, kept as they are: all parts agree on every record of it."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from jpeg_images import pillow_or_none
@@ -46,10 +48,15 @@ def pixels(root):
 
 
 def test_the_manifest_has_the_verdict_on_what_is_stored(root, tree):
+    counts = Counter()
     with Dataset.open(root, "train") as dataset:
         for entry in dataset.entries():
             image = (tree / "train" / "n01440764" / f"{entry.key}.JPEG").read_bytes()
             assert (entry.verdict or "plain") == jpeg.examine(image).verdict
+            counts[entry.verdict] += 1
+        counts.pop("")
+        assert dataset.split_description.verdicts == counts
+        assert sum(counts.values()) > 300
 
 
 def test_verify_with_decode_reports_what_nobody_decodes_and_nothing_else(root, pixels):
