@@ -34,12 +34,13 @@ def run_until(
 ) -> subprocess.Popen[str]:
     """Start a command and return it as soon as `ready`, given its process id, says so.
 
-    It yields to whoever waits for it, and must be under way still: else nothing is interrupted.
+    It yields to whoever waits for it, and must not end before: else nothing is interrupted.
     """
     process = subprocess.Popen(["nice", "-n", "19", *words], text=True, **options)
     deadline = time.monotonic() + 60
     while not ready(process.pid):
-        assert process.poll() is None, "the command ended before it could be interrupted"
+        ended = process.poll() is not None
+        assert not ended or ready(process.pid), "the command ended before it could be interrupted"
         assert time.monotonic() < deadline, "what is waited for does not come"
         time.sleep(0.001)
     return process
@@ -90,9 +91,10 @@ def test_killed_at_twenty_moments_and_gone_on_ends_in_the_same_bytes(
     assert not (out / staging.NAME).exists()
 
 
-def is_written_anew(path: Path, before: int, pid: int) -> bool:
+def is_written_anew(boot: Path, before: int, pid: int) -> bool:
+    """Return whether a run has begun since, or has even ended, as one that little is left for."""
     del pid
-    return written_at(path) != before
+    return written_at(boot) != before or (boot.parents[1] / "dataset.json").exists()
 
 
 def written_at(path: Path) -> int:
