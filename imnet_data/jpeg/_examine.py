@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from imnet_data.errors import ImageError
-from imnet_data.jpeg._pillow import MAX_PIXELS, kind_of, open_by_pillow
+from imnet_data.jpeg._pillow import MAX_PIXELS, is_asked, kind_of, open_by_pillow
 from imnet_data.native import _native
 
 
@@ -95,6 +95,8 @@ def _examine_other(image: bytes | memoryview, kind: str) -> Examination:
     if not len(image):
         return Examination(Verdict.UNDECODABLE, "", 0, 0, 0, "it is empty")
     reason = f"it is a {kind}, not a JPEG" if kind else "it is not an image of a known kind"
+    if not is_asked(image):
+        return Examination(Verdict.UNDECODABLE, kind, 0, 0, 0, reason)
     try:
         width, height = open_by_pillow(image).size
     except ImageError as error:

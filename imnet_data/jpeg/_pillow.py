@@ -51,6 +51,12 @@ def kind_of(image: bytes | memoryview) -> str:
     return found.name if found else ""
 
 
+def is_asked(image: bytes | memoryview) -> bool:
+    """Return whether Pillow is asked about files of this kind."""
+    found = _kind(image)
+    return found is not None and bool(found.pillow)
+
+
 def open_by_pillow(
     image: bytes | memoryview, *, fill: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:

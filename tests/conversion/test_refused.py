@@ -52,9 +52,9 @@ def test_all_that_is_refused_is_in_one_error_with_reasons_and_counts(tmp_path):
         "is a CMYK JPEG",
         "is a PNG, not a JPEG",
     )
-    assert len(lines) == 9
-    for number, line in enumerate(lines):
-        assert line.startswith(f"  train: {WNID}_{2 * number:02} {reasons[number % 3]}")
+    assert lines == [
+        f"  train: {WNID}_{2 * number:02} {reasons[number % 3]}" for number in range(9)
+    ]
     assert last == f"  all are in {tmp_path / 'out' / '.part' / 'refused.txt'}"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {".part"}
 
