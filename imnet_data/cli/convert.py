@@ -10,7 +10,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import classes, nbytes, out_path, source_path, workers
+from imnet_data.cli.values import classes, label_space, nbytes, out_path, source_path, workers
 from imnet_data.conversion import convert as conversion
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
@@ -123,6 +123,13 @@ def _formats(which: Callable[[Format], bool]) -> str:
     type=click.FloatRange(0, 1),
     metavar="SHARE",
     help=f"Share of the images to store as pixels ({_formats(lambda format: format.PIXELS)} only).",
+)
+@click.option(
+    "--labels",
+    type=label_space,
+    metavar="NAME|FILE",
+    help="What the integer labels of another tool's files mean: sorted, ilsvrc, tf, 22k, 21k-goog, "
+    "12k, 21k-p, 21k-p-w21, or a file of wnids, one per line.",
 )
 @click.option(
     "--lmdb-layout",

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
-from imnet_data.cli.values import source_path
+from imnet_data.cli.values import label_space, source_path
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     help="Split of the record.  [default: the split that has the key; train for an index; "
     "all with --verdict]",
 )
+@click.option(
+    "--labels",
+    type=label_space,
+    metavar="NAME|FILE",
+    help="What the integer labels of another tool's files mean; see `convert --help`.",
+)
 @click.option("--save", type=output.path, help="Write the record's JPEG to this file.")
 @click.option(
     "--html", type=output.path, help="Write a page with pictures and charts to this file."
@@ -51,6 +57,7 @@ def command(
     record: str | None,
     verdict: str | None,
     split: str | None,
+    labels: str | None,
     save: Path | None,
     html: Path | None,
     overwrite: bool,
@@ -76,7 +83,7 @@ def command(
         for listed in summary.keys_by_verdict(path, verdict, split):
             click.echo("\t".join(listed))
         return
-    found = summary.summary(path)
+    found = summary.summary(path, label_space=labels)
     if html:
         output.write(html, page.page(path), overwrite=overwrite)
     click.echo(summary.to_json(found) if as_json else text.text(found))

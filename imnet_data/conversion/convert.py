@@ -88,9 +88,7 @@ def convert(
     _refuse_own_source(roots, out)
     with staging.held(out) as stage:
         spool = stage / "spool"
-        source = open_any(
-            roots, split=split, boxes=bool(options.boxes), spool=spool, progress=progress
-        )
+        source = _opened(roots, options, split=split, spool=spool, progress=progress)
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
             _tell(conversion)
@@ -101,6 +99,24 @@ def convert(
             return _run(conversion, out, worker_count, progress)
         finally:
             source.close()
+
+
+def _opened(
+    paths: Sequence[Path],
+    options: Options,
+    *,
+    split: str | None,
+    spool: Path | None,
+    progress: Progress,
+) -> Source:
+    return open_any(
+        paths,
+        split=split,
+        boxes=bool(options.boxes),
+        labels=options.labels,
+        spool=spool,
+        progress=progress,
+    )
 
 
 def _tell(conversion: Conversion) -> None:
@@ -127,7 +143,7 @@ def dry_run(
     formats.get(format)
     roots = arguments.paths("paths", paths)
     _refuse_own_source(roots, arguments.path("out", out))
-    source = open_any(roots, split=split, boxes=bool(options.boxes), progress=progress)
+    source = _opened(roots, options, split=split, spool=None, progress=progress)
     try:
         return summary(plan_conversion(source, format_name=format, options=options))
     finally:

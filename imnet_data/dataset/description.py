@@ -10,20 +10,20 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imnet_data.arguments import integer, number, one_of
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.formats import FORMATS
-from imnet_data.imagenet.labels import is_wnid
+from imnet_data.imagenet.labels import CONVENTIONS, LISTS, is_wnid
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.machine.open_file import OpenFile, explained
 from imnet_data.rng import require_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FILE_NAME = "dataset.json"
 VERSION = 2  # of what is written; docs/dataset.md says what each version has
@@ -52,6 +52,7 @@ class Options:
     limit: int | None = None  # records a split, drawn by the seed
     raw: float | None = None  # share of the images stored as pixels, by a format that holds them
     jpeg: Jpeg | None = None  # as what JPEGs are stored; default: as the format prefers
+    labels: str | None = None  # label space of the integers that a source has as labels
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, list):
@@ -80,6 +81,14 @@ def _require_classes(name: str, value: object) -> None:
         raise ValueError(f"{name} names a wnid twice; name each once")
 
 
+def _require_label_space(name: str, value: object) -> None:
+    spaces = (*CONVENTIONS, *LISTS)
+    if not isinstance(value, str) or not (value in spaces or Path(value).is_file()):
+        raise ValueError(
+            f"{name} is {value!r}; allowed are {', '.join(spaces)}, and lists in files"
+        )
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     "order": partial(one_of, allowed=get_args(Order)),
     "seed": require_seed,
@@ -93,6 +102,7 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "limit": partial(integer, least=1),
     "raw": partial(number, least=0, most=1),
     "jpeg": partial(one_of, allowed=get_args(Jpeg)),
+    "labels": _require_label_space,
 }
 
 

@@ -80,6 +80,7 @@ def open_sources(
     *,
     split: str | None = None,
     boxes: bool = False,
+    labels: str | None = None,
     spool: Path | None = None,
     progress: Progress = no_progress,
 ) -> Source:
@@ -87,9 +88,12 @@ def open_sources(
 
     Args:
         paths: official archives, the devkit, boxes; a folder of those; a folder of images; Kaggle's
-            archive or folder; Hugging Face's archives; or one variant, see `sources.variants`.
+            archive or folder; Hugging Face's archives or Parquet files; or one variant, see
+            `sources.variants`.
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
+        labels: the label space of the integers that files of other tools have as labels; see
+            `imagenet.labels`.
         spool: folder to unpack compressed archives of images to, which cannot be read in place;
             without it, they are listed.
         progress: called now and then.
@@ -98,6 +102,9 @@ def open_sources(
         SplitError: if there is no such split.
         SourceError: if nothing is recognised, an input is damaged, cut short or unsafe, or the
             inputs do not belong together.
+        LabelError: if `labels` is a file that is no list of wnids.
+        MissingExtra: if a package that reads them is not installed.
+        ValueError: if there is no such label space.
     """
     paths, report = arguments.paths("paths", paths), steps(progress)
     if split is not None:
@@ -106,20 +113,20 @@ def open_sources(
         layout = variants.find_layout(paths)
         if layout is not None:
             return _open_variant(layout, split=split, spool=spool, progress=report)
-        return _open_ilsvrc(paths, split=split, boxes=boxes, spool=spool, progress=report)
+        gathered = Gathered(split=split, boxes=boxes, labels=labels)
+        return _open_ilsvrc(gathered, paths, split=split, spool=spool, progress=report)
     except OSError as error:
         raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
 
 
 def _open_ilsvrc(
+    gathered: Gathered,
     paths: Sequence[Path],
     *,
     split: str | None,
-    boxes: bool,
     spool: Path | None,
     progress: Callable[[str, int, int], None] | None,
 ) -> Source:
-    gathered = Gathered(split=split, boxes=boxes)
     whole = False
     try:
         gathered.open(paths, spool_folder=spool, progress=progress)

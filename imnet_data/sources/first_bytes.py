@@ -29,7 +29,7 @@ _UNPACK = "unpack it, and give what was in it"
 
 # first bytes -> what it is, and what can be done
 _MAGIC = (
-    (b"PAR1", "a Parquet file", _TO_FOLDERS),
+    (b"PAR1", "a Parquet file of another name", "call it SPLIT-<number>.parquet"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", _TO_FOLDERS),
     (b"ARROW1", "an Arrow file", _TO_FOLDERS),
     (b"\x93NUMPY", "a NumPy array", _TO_FOLDERS),

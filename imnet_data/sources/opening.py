@@ -23,14 +23,19 @@ def open_any(
     *,
     split: str | None = None,
     boxes: bool = False,
+    labels: str | None = None,
     spool: Path | None = None,
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
     if not any(opened.is_dataset(path) for path in paths):
-        return sources.open_sources(paths, split=split, boxes=boxes, spool=spool, progress=progress)
+        return sources.open_sources(
+            paths, split=split, boxes=boxes, labels=labels, spool=spool, progress=progress
+        )
     if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
+    if labels is not None:
+        raise ConvertError(f"{paths[0]}: is a dataset, which has wnids; leave out --labels")
     about = description.read(paths[0])
     names = about.splits if split is None else (split,)
     datasets = [opened.Dataset.open(paths[0], name) for name in names]

@@ -19,6 +19,7 @@ from imnet_data.conversion import convert, finish, staging
 from imnet_data.conversion.shard import ShardJob
 from imnet_data.dataset import description, index_file, layout, manifest
 from imnet_data.dataset.layout import LABELS, SUMS
+from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import ConvertError, ImnetError, ManifestError
 from imnet_data.formats import get
 from imnet_data.machine import pool
@@ -188,6 +189,7 @@ class _Repair:
         source = open_any(
             self._paths,
             boxes=bool(about.options.boxes),
+            labels=None if any(map(is_dataset, self._paths)) else about.options.labels,
             spool=self._stage / "spool",
             progress=self._progress,
         )

@@ -31,6 +31,7 @@ WNID = "n01440764"
         *(("limit", value) for value in (0, -1, 2.5)),
         *(("raw", value) for value in (7.0, -0.1, float("nan"), "half")),
         *(("jpeg", value) for value in ("seekble", True)),
+        *(("labels", value) for value in ("caffe", 12, "")),
     ],
 )
 def test_options_refuse_what_they_do_not_mean(name: str, value: Any) -> None:
@@ -52,6 +53,7 @@ def test_options_that_mean_something_are_taken() -> None:
         limit=1,
         raw=0,
         jpeg="original",
+        labels="12k",
     )
     assert options.classes == (WNID,)
     assert Options(classes=("found",)).to_json() == {"classes": ("found",)}

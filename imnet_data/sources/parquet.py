@@ -1,0 +1,183 @@
+"""Hugging Face's Parquet files: which there are, and what their rows mean.
+
+    data/train-00000-of-00294.parquet   data/validation-*   data/test-*
+    default/train/0000.parquet          as the Hub converts other data sets
+
+All files together are one container; a place is the number of a row, counted over the files in the
+order of their paths. A row becomes the path `SPLIT/<wnid>/<name>`, as which it is treated like any
+other image. The split is that of the file's name, else of its folder; the wnid is that of the
+image's path, else what the label means. A label of -1, as the test split has it, is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.archives.containers import FIRST_NBYTES, Entry
+from imnet_data.archives.parquet import KEPT_NBYTES, MAGIC, Kept, Row, Rows
+from imnet_data.archives.tree import regular_nbytes
+from imnet_data.errors import SourceError
+from imnet_data.imagenet.split_names import known_names, split_of
+from imnet_data.machine import files
+from imnet_data.sources import numbering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SUFFIX = ".parquet"
+_FOLDERS = ("data", "default")  # beside those that are called as a split
+_MAX_DEPTH = 3
+# train-00000-of-00294, and the hash that earlier versions of `datasets` put behind it
+_PART = re.compile(r"(?P<name>.+?)[-_.]?(?P<number>\d+)(?:-of-(?P<count>\d+))?(?:-[0-9a-f]{16})?")
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is called, or begins, as a Parquet file."""
+    if path.is_dir() or not path.exists():
+        return False
+    regular_nbytes(path)
+    if path.name.endswith(SUFFIX):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def files_below(folder: Path, depth: int = 0) -> list[Path]:
+    """Return the Parquet files in a folder, its `data`, `default`, and folders of splits."""
+    found: list[Path] = []
+    with os.scandir(folder) as items:
+        names = [(item.name, item.is_dir()) for item in items if item.name[0] != "."]
+    for name, is_folder in sorted(names):
+        if is_folder and depth < _MAX_DEPTH and (name in _FOLDERS or split_of(name)):
+            found += files_below(folder / name, depth + 1)
+        elif name.endswith(SUFFIX) and not is_folder:
+            found.append(folder / name)
+    return found
+
+
+def split_of_file(path: Path) -> str:
+    """Return the split that the name of a file, or of its folder, says; or ""."""
+    matched = _PART.fullmatch(path.stem)
+    return split_of(matched["name"] if matched else path.stem) or split_of(path.parent.name)
+
+
+def missing(paths: Sequence[Path]) -> list[str]:
+    """Return a note for each group of parts (`-00000-of-00294`) of which some are not here."""
+    parts: dict[tuple[str, int], set[int]] = {}
+    for path in paths:
+        matched = _PART.fullmatch(path.stem)
+        if matched and matched["count"]:
+            group = str(path.parent / matched["name"]), int(matched["count"])
+            parts.setdefault(group, set()).add(int(matched["number"]))
+    return [
+        f"{name}: {len(numbers)} of its {count} files were found"
+        for (name, count), numbers in sorted(parts.items())
+        if len(numbers) < count
+    ]
+
+
+class Parquet:
+    """The rows of Parquet files, as files of a container."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        split: str | None = None,
+        labels: str | None = None,
+        kept_nbytes: int = KEPT_NBYTES,
+    ) -> None:
+        """Read the schemas of Parquet files.
+
+        Args:
+            paths: of files.
+            split: that of files whose names say none.
+            labels: the label space of their labels.
+            kept_nbytes: how many bytes of row groups are kept in memory.
+
+        Raises:
+            MissingExtra: if pyarrow is not installed.
+            SourceError: if one is damaged, has other columns, or says no split.
+        """
+        paths = sorted(paths)
+        self.path = paths[0] if len(paths) == 1 else paths[0].parent
+        self.name = self.path.name
+        kept = Kept(kept_nbytes)
+        self._files = [Rows(path, kept) for path in paths]
+        self._splits = [_require_split(path, split) for path in paths]
+        self._numberings = [
+            numbering.agreed(labels, rows.class_names, where=str(rows.path)) for rows in self._files
+        ]
+        self._starts = np.cumsum([0, *(rows.count for rows in self._files)])
+        self.extent = int(self._starts[-1])
+
+    def entries(self) -> Iterator[Entry]:
+        """Walk all rows once."""
+        place = 0
+        for number, rows in enumerate(self._files):
+            for at, row in enumerate(rows):
+                where = f"{rows.path}, row {at}"
+                if row.image is None:
+                    raise SourceError(
+                        f"{where}: has no bytes of an image, at most a path; write the file again "
+                        "with its images embedded"
+                    )
+                name = row.path or f"{rows.path.stem}_{at}"
+                yield Entry(self._path(number, row, name, where), place, int(row.image.size))
+                place += 1
+
+    def _path(self, number: int, row: Row, name: str, where: str) -> str:
+        image = numbering.Image(name, row.label, self._splits[number])
+        return numbering.path_of(image, self._numberings[number], where=where)
+
+    def _row(self, place: int) -> tuple[Rows, int]:
+        number = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return self._files[number], place - int(self._starts[number])
+
+    def read(self, place: int, nbytes: int) -> bytes:
+        """Return the image of a row, if it has the size it was listed with."""
+        rows, at = self._row(place)
+        content = rows.image(at)
+        if len(content) != nbytes:
+            raise SourceError(
+                f"{rows.path}, row {at}: had {nbytes} bytes when it was listed, has "
+                f"{len(content)} now; start again"
+            )
+        return content
+
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of an image."""
+        return self.read(place, nbytes)[:FIRST_NBYTES]
+
+    def path_of(self, place: int) -> str:
+        """Return file and row."""
+        rows, at = self._row(place)
+        return f"{rows.path}, row {at}"
+
+    def sizes(self) -> list[tuple[str, int]]:
+        """Return name and size in bytes of each file."""
+        return [(rows.path.name, rows.path.stat().st_size) for rows in self._files]
+
+    def identity(self) -> str:
+        """Return what tells the files from others."""
+        told = "\n".join(f"{rows.path} {files.identity(rows.path)}" for rows in self._files)
+        return hashlib.sha256(os.fsencode(told)).hexdigest()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _require_split(path: Path, otherwise: str | None) -> str:
+    split = split_of_file(path) or otherwise
+    if not split:
+        raise SourceError(
+            f"{path}: its name says no split (known are {known_names()}); rename it, or say with "
+            "--split what it is"
+        )
+    return split
