@@ -7,7 +7,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
-from imnet_data.bench import roofline
+from imnet_data.bench import roofline, shares, verdict
 from imnet_data.bench.measurement import Measurement, Repeat
 from imnet_data.bench.options import BenchOptions
 from imnet_data.bench.report import DatasetReport, Report
@@ -25,7 +25,10 @@ def to_json(report: Report) -> str:
     document = {"version": VERSION, **dataclasses.asdict(report)}
     for entry, dataset in zip(document["datasets"], report.datasets, strict=True):
         entry["predictions"] = [one._asdict() for one in roofline.predictions(report, dataset)]
-        entry["verdict"] = roofline.verdict(report, dataset)
+        deciding = verdict.deciding(report, dataset)
+        entry["shares"] = shares.shares(dataset, deciding)
+        entry["needs"] = verdict.needs(report, dataset)
+        entry["verdict"] = verdict.verdict(report, dataset)
         for row, one in zip(entry["measurements"], dataset.measurements, strict=True):
             row["repeats"] = [each._asdict() for each in one.repeats]
             row["figures"] = figures(one)
@@ -38,6 +41,7 @@ def figures(one: Measurement) -> dict[str, Any]:
         "cache": one.cache,
         "images_per_second": one.images_per_second,
         "images_per_second_range": [min(one.speeds), max(one.speeds)],
+        "images_per_second_interval": one.interval,
         "nbytes_per_second": one.nbytes_per_second,
         "cpu_seconds_per_image": one.cpu_seconds_per_image,
         "images_per_core_second": one.images_per_core_second,

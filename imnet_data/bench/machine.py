@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import features
 
+from imnet_data.bench.topology import storage_device, topology, usable_cores
 from imnet_data.machine import limits, provenance
 from imnet_data.native import _native
 
@@ -52,6 +53,7 @@ class Watch:
         self._read = _storage_nbytes()
         self._times = cpu_times()
         self._throttling = limits.throttling()
+        self._queued = _queued_seconds()
         self._began = time.perf_counter()
 
     def others(self) -> Others | None:
@@ -65,6 +67,13 @@ class Watch:
         """Return how often the quota of CPU time was used up so far; None where there is none."""
         now = limits.throttling()
         return None if now is None or self._throttling is None else now.since(self._throttling)
+
+    def core_wait_seconds(self) -> float | None:
+        """Return how long threads that are there now were ready to run and had no core, summed."""
+        now = _queued_seconds()
+        if now is None or self._queued is None:
+            return None
+        return sum(seconds - self._queued.get(thread, 0.0) for thread, seconds in now.items())
 
     def peak_nbytes(self) -> int | None:
         """Return how far memory rose above what the process held at the beginning."""
@@ -147,11 +156,14 @@ def facts() -> dict[str, Any]:
         "cpu": provenance.processor(),
         "cores": os.cpu_count(),
         "cores_allowed": limits.cores(),
+        "cores_to_predict_with": usable_cores(),
+        **topology(),
         "cpu_quota": limits.limits().cores,
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "memory_nbytes": limits.memory_nbytes(),
         "memory_limit_nbytes": limits.limits().memory_nbytes,
         "gpu": gpus(),
+        "gpus_visible": gpus_visible(),
         "simd": _native.simd(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
@@ -173,6 +185,15 @@ def gpus() -> list[str]:
     return done.stdout.splitlines() if done.returncode == 0 else []
 
 
+def gpus_visible() -> int:
+    """Return how many NVIDIA GPUs a process here would train on."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return len(gpus())
+    names = [name for name in chosen.split(",") if name.strip()]
+    return names.index("-1") if "-1" in names else len(names)  # CUDA stops at the first wrong one
+
+
 def storage(path: Path) -> str | None:
     """Name the file system that `path` is on, and its device."""
     device = path.stat().st_dev
@@ -181,7 +202,8 @@ def storage(path: Path) -> str | None:
         words = line.split()
         if words[2] == number:
             kind, source = words[words.index("-") + 1 :][:2]
-            return f"{kind} on {source}"
+            device_kind = storage_device(path)
+            return f"{kind} on {source}" + (f" ({device_kind})" if device_kind else "")
     return None
 
 
@@ -190,6 +212,16 @@ def _text(path: Path) -> str | None:
         return path.read_text().strip()
     except OSError:
         return None
+
+
+def _queued_seconds() -> dict[str, float] | None:
+    """Return by thread how long it waited for a core; see the kernel's sched-stats.rst."""
+    found = {}
+    for path in (_PROC / "self" / "task").iterdir():
+        words = (_text(path / "schedstat") or "").split()
+        if len(words) == 3:  # a thread may be gone
+            found[path.name] = int(words[1]) / 1e9
+    return found or None
 
 
 def _status(name: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 COLD_SHARE = 0.9  # of the bytes that have to come from storage for "cold"
+_TAIL = 0.025  # of either end of an interval
 _WARM_SHARE = 0.1  # of the bytes that may come from storage for "warm"
 
 
@@ -67,6 +69,8 @@ class Repeat(NamedTuple):
     peak_nbytes: int | None  # of memory, above what was held before
     storage_nbytes: int | None  # fetched from storage
     others_cores: float | None  # that other processes used
+    core_wait_seconds: float | None = None  # of threads that were ready to run and had no core
+    throttled_seconds: float | None = None  # in which a quota of CPU time stopped everything
 
 
 @dataclass(kw_only=True)
@@ -89,6 +93,23 @@ class Measurement:
     def images_per_second(self) -> float:
         """Of the middle repeat."""
         return statistics.median(self.speeds)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The bounds of the median speed: at least 95 % sure from 6 repeats on, else the range."""
+        ordered = sorted(self.speeds)
+        return ordered[_cut(len(ordered))], ordered[-1 - _cut(len(ordered))]
+
+    @property
+    def width(self) -> float:
+        """How wide the interval is, as a share of the median."""
+        low, high = self.interval
+        return (high - low) / self.images_per_second
+
+    @property
+    def fewest_batches(self) -> int:
+        """Timed batches of the repeat that has the fewest."""
+        return min(len(one.batch_seconds) for one in self.repeats)
 
     @property
     def takes_one_core(self) -> bool:
@@ -158,6 +179,14 @@ class Measurement:
         return "warm" if most <= _WARM_SHARE else f"{most:.0%} from storage"
 
 
+def _cut(repeats: int) -> int:
+    """Return how many repeats at each end are outside of the interval, by the sign test."""
+    cut, tail = 0, math.comb(repeats, 0) / 2**repeats
+    while (tail := tail + math.comb(repeats, cut + 1) / 2**repeats) <= _TAIL:
+        cut += 1
+    return cut
+
+
 def measurement_of(stage: Stage) -> Measurement:
     """Begin the measurement of a stage."""
     return Measurement(
@@ -192,6 +221,8 @@ def repeat(stage: Stage, *, seconds: float) -> Repeat:
         cpu_seconds = time.process_time() - cpu_began
         meanwhile = watch.others()
         storage_nbytes = watch.storage_nbytes()
+        core_wait = watch.core_wait_seconds()
+        throttling = watch.throttling()
     return Repeat(
         images=sum(batch.images for batch in done),
         nbytes=sum(batch.nbytes for batch in done),
@@ -202,4 +233,6 @@ def repeat(stage: Stage, *, seconds: float) -> Repeat:
         peak_nbytes=watch.peak_nbytes(),
         storage_nbytes=storage_nbytes,
         others_cores=None if meanwhile is None else meanwhile.used,
+        core_wait_seconds=core_wait,
+        throttled_seconds=None if throttling is None else throttling.seconds,
     )

@@ -9,6 +9,8 @@ RESIZE = "resize and flip"
 NORMALIZE = "normalize"
 COPY = "copy to the GPU, normalize"
 BATCHES = "batches"  # and the loader
+WARM_BATCHES = "batches ("  # as all warm loaders' names begin
+COLD_BATCHES = "batches, cold"
 MODEL = "model step"
 TRAINING = "training step"
 

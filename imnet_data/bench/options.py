@@ -30,6 +30,7 @@ class BenchOptions:
     model: str | None = None  # as `train.models.build_model` takes it; None: no model step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model step
     target: float | None = None  # images a second that are wanted
+    gpus: int | None = None  # that train at once; None: all that are visible
 
     def __post_init__(self) -> None:
         one_of("loader", self.loader, ("cpu", "dali", "torch"))
@@ -37,6 +38,8 @@ class BenchOptions:
         integer("batch_size", self.batch_size, least=1)
         integer("size", self.size, least=1, most=MAX_SIDE)
         integer("repeats", self.repeats, least=1)
+        if self.gpus is not None:
+            integer("gpus", self.gpus, least=1)
         if not isinstance(self.threads, tuple) or not self.threads:
             raise ValueError(f"threads is {self.threads!r}; allowed are tuples of rising numbers")
         for position, threads in enumerate(self.threads):

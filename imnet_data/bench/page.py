@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.bench import roofline, text
-from imnet_data.bench.names import BATCHES, MODEL, TRAINING
+from imnet_data.bench import text, verdict
+from imnet_data.bench.names import MODEL, TRAINING, WARM_BATCHES
 from imnet_data.bench.roofline import predictions
 from imnet_data.html import charts
 from imnet_data.html.charts import Point
@@ -40,16 +40,16 @@ def page(report: Report) -> str:
 
 def _section(report: Report, dataset: DatasetReport, name: str) -> str:
     about = f'<p class="quiet">{escape(text.dataset_headline(dataset))}</p>'
-    verdict = f"<p><strong>{escape(roofline.verdict(report, dataset))}</strong></p>"
+    judged = f"<p><strong>{escape(verdict.verdict(report, dataset))}</strong></p>"
     charts = "".join(f"<figure>{chart}</figure>" for chart in _charts(report, dataset))
     medians = table(
-        "Medians of the repeats; spread: fastest less slowest, of the median",
+        "Medians of the repeats, with their intervals",
         text.HEAD,
         text.stage_rows(dataset),
     )
     lines = [*text.skipped(dataset), *map(text.prediction_text, predictions(report, dataset))]
     notes = "".join(f"<li>{escape(line)}</li>" for line in lines).replace("\n", "<br>")
-    content = f'{about}{verdict}<div class="charts">{charts}</div>{medians}<ul>{notes}</ul>'
+    content = f'{about}{judged}<div class="charts">{charts}</div>{medians}<ul>{notes}</ul>'
     return _titled(name, dataset.format, content)
 
 
@@ -63,7 +63,7 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
         if one.name not in (MODEL, TRAINING)  # a thousand times as long on a CPU
     }
     yield charts.bars(times, title=f"Time of an image by the clock, {threads} cores, microseconds")
-    loaders = [one for one in dataset.measurements if one.name.startswith(BATCHES)]
+    loaders = [one for one in dataset.measurements if one.name.startswith(WARM_BATCHES)]
     expected = {
         (one.name, one.threads): round(one.predicted) for one in predictions(report, dataset)
     }
@@ -95,7 +95,7 @@ def _top(report: Report) -> int:
         speed
         for dataset in report.datasets
         for one in dataset.measurements
-        if one.name.startswith(BATCHES)
+        if one.name.startswith(WARM_BATCHES)
         for speed in one.speeds
     ]
     speeds += [one.predicted for dataset in report.datasets for one in predictions(report, dataset)]

@@ -53,3 +53,8 @@ class Report:
     stolen_cores: float | None  # that the host of a virtual machine took meanwhile
     warnings: list[str]
     datasets: list[DatasetReport]
+
+    @property
+    def gpus(self) -> int:
+        """GPUs whose demand counts: those asked for, or all that are visible."""
+        return self.options.gpus or self.machine.get("gpus_visible") or 1

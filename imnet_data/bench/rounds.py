@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from imnet_data.machine.progress import Progress
 
 
+_FEWEST_BATCHES = 20  # in a repeat
+_WIDE_SPREAD = 0.15  # fastest less slowest repeat, of the median
+
+
 def measure(
     roots: StrPath | Iterable[StrPath],
     options: BenchOptions,
@@ -98,6 +102,16 @@ def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterat
             f"{options.repeats} repeats are fewer than {FEWEST_REPEATS}: "
             "their spread says little about the noise"
         )
+    measured = [one for dataset in datasets for one in dataset.measurements]
+    few = sorted({one.name for one in measured if one.fewest_batches < _FEWEST_BATCHES})
+    if few:
+        yield (
+            f"fewer than {_FEWEST_BATCHES} batches in a repeat of {'; '.join(few)}: "
+            "measure longer with --seconds"
+        )
+    wide = [f"{one.name} {one.spread:.0%}" for one in measured if one.spread > _WIDE_SPREAD]
+    if wide:
+        yield f"the repeats are far apart: {'; '.join(wide)}; measure longer, or on an idle machine"
     if len({one.digest for one in datasets}) > 1:
         yield "the datasets have other records, so that side by side they say little"
     places = dict.fromkeys(one.storage or "storage that is not known" for one in datasets)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from imnet_data.bench import roofline
+from imnet_data.bench import verdict
 from imnet_data.bench.names import BATCHES
 from imnet_data.bench.roofline import predictions
 from imnet_data.inspection.text import nbytes_text
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from imnet_data.bench.report import DatasetReport, Report
     from imnet_data.bench.roofline import Prediction
 
+_FEWEST_BEYOND = 2  # batches, for a percentile that is more than the slowest of them
 HEAD = (
     "stage",
     "threads",
     "images/s",
-    "spread",
+    "interval",
     "MB/s",
     "CPU us/image",
     "images/s per core",
@@ -38,9 +39,15 @@ def text(report: Report) -> str:
     for dataset in report.datasets:
         parts += [dataset_headline(dataset), aligned([HEAD, *stage_rows(dataset)])]
         parts.append(
-            "\n".join([*skipped(dataset), *map(prediction_text, predictions(report, dataset))])
+            "\n".join(
+                [
+                    *skipped(dataset),
+                    *map(prediction_text, predictions(report, dataset)),
+                    *verdict.needs(report, dataset),
+                ]
+            )
         )
-        parts.append(roofline.verdict(report, dataset))
+        parts.append(verdict.verdict(report, dataset))
     if len(report.datasets) > 1:
         parts.append(aligned(side_by_side(report)))
     parts += [f"Warning: {warning}." for warning in report.warnings]
@@ -50,7 +57,7 @@ def text(report: Report) -> str:
 def facts(report: Report) -> list[tuple[str, str]]:
     """Return the machine and the options, one row per fact."""
     options, machine = report.options, report.machine
-    cores = f"{machine['cores_allowed']} of {machine['cores']} cores"
+    cores = f"{machine['cores_allowed']} of {machine['cores']} cores{_kinds_of_cores(machine)}"
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
     others = "not known" if report.others_cores is None else f"{report.others_cores:.2f} cores"
     return [
@@ -70,6 +77,20 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ),
         ("versions", ", ".join(f"{name} {one}" for name, one in report.versions.items())),
     ]
+
+
+def _kinds_of_cores(machine: dict[str, Any]) -> str:
+    """Return what is known of the cores; reports of older versions do not have it."""
+    kinds = {
+        "physical": machine.get("physical_cores"),
+        "sockets": machine.get("sockets"),
+        "NUMA nodes": machine.get("numa_nodes"),
+        "MHz": machine.get("megahertz") and round(machine["megahertz"]),
+        "of quota": machine.get("cpu_quota"),
+    }
+    known = [f"{value:g} {name}" for name, value in kinds.items() if value]
+    place = machine.get("container")
+    return f" ({', '.join([*known, *([f'in {place}'] if place else [])])})" if known else ""
 
 
 def dataset_headline(dataset: DatasetReport) -> str:
@@ -98,15 +119,26 @@ def _stage_row(one: Measurement) -> tuple[str, ...]:
         one.name,
         str(one.threads),
         f"{one.images_per_second:,.0f}",
-        f"{one.spread:.0%}",
+        _interval(one),
         f"{one.nbytes_per_second / 1e6:,.0f}",
         f"{one.cpu_seconds_per_image * 1e6:,.0f}",
         "-" if a_core is None else f"{a_core:,.0f}",
-        f"{one.batch_percentile(50) * 1e3:,.1f}",
-        f"{one.batch_percentile(99) * 1e3:,.1f}",
+        _percentile(one, 50),
+        _percentile(one, 99),
         "-" if peak is None else f"{peak / 1e6:,.0f}",
         ", ".join(filter(None, notes)),
     )
+
+
+def _interval(one: Measurement) -> str:
+    return " to ".join(f"{bound:,.0f}" for bound in one.interval)
+
+
+def _percentile(one: Measurement, percent: int) -> str:
+    """Return milliseconds; nothing where too few batches are beyond it."""
+    if len(one.batch_seconds) * (100 - percent) / 100 < _FEWEST_BEYOND:
+        return "-"
+    return f"{one.batch_percentile(percent) * 1e3:,.1f}"
 
 
 def _has_opening(one: Measurement) -> bool:

@@ -122,6 +122,12 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     help="Images per second that you need; the report shows what would reach it.",
 )
 @click.option(
+    "--gpus",
+    type=click.IntRange(1),
+    metavar="N",
+    help="GPUs that train at once, for the speed that --model needs.  [default: all visible]",
+)
+@click.option(
     "--json", "json_out", type=_OUT, help="Write all figures to this file; - prints them."
 )
 @click.option("--html", type=_OUT, help="Write a page with charts to this file; - prints it.")
@@ -153,6 +159,7 @@ def command(
     model: str | None,
     precision: Literal["fp32", "bf16", "fp16"],
     target: float | None,
+    gpus: int | None,
     json_out: Path | None,
     html: Path | None,
     overwrite: bool,
@@ -194,6 +201,7 @@ def command(
             model=model,
             precision=precision,
             target=target,
+            gpus=gpus,
         )
         with _ended_by_sigterm():
             if against:

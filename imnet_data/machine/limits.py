@@ -31,10 +31,15 @@ class Throttling(NamedTuple):
 
     periods: int  # in which it had work
     throttled: int  # of them, those whose quota was used up
+    seconds: float  # that all cores together stood still in them
 
     def since(self, before: Throttling) -> Throttling:
         """Return what came after another reading."""
-        return Throttling(self.periods - before.periods, self.throttled - before.throttled)
+        return Throttling(
+            self.periods - before.periods,
+            self.throttled - before.throttled,
+            self.seconds - before.seconds,
+        )
 
 
 def cores() -> int:
@@ -78,7 +83,12 @@ def limits(root: Path = _ROOT) -> Limits:
 def throttling(root: Path = _ROOT) -> Throttling | None:
     """Return how often the quota with the most stops was used up; None where there is none."""
     found = [
-        Throttling(int(fields["nr_periods"]), int(fields["nr_throttled"]))
+        Throttling(
+            int(fields["nr_periods"]),
+            int(fields["nr_throttled"]),
+            # microseconds, of version 1 nanoseconds
+            int(fields.get("throttled_usec", 0)) / 1e6 + int(fields.get("throttled_time", 0)) / 1e9,
+        )
         for group in _groups(root, "cpu")
         if _quota(group) is not None
         and {"nr_periods", "nr_throttled"} <= (fields := _fields(group / "cpu.stat")).keys()

@@ -36,13 +36,12 @@ def test_a_busy_machine_is_told(used, stolen, load, words):
 
 
 def test_a_quota_that_was_used_up_is_told_and_others_are_held_against_it():
-    told = machine.complaints(
-        Others(0.1, 0), load=None, cores=1.5, throttling=Throttling(periods=400, throttled=310)
-    )
+    used_up, unused = Throttling(periods=400, throttled=310, seconds=9.0), Throttling(9, 0, 0.0)
+    told = machine.complaints(Others(0.1, 0), load=None, cores=1.5, throttling=used_up)
     assert len(told) == 2
     assert "the quota of 1.5 cores was used up in 310 of 400 periods" in told[0]
     assert "other processes used 0.1 of 1.5 cores" in told[1]
-    assert machine.complaints(Others(0, 0), load=None, cores=1.5, throttling=Throttling(9, 0)) == []
+    assert machine.complaints(Others(0, 0), load=None, cores=1.5, throttling=unused) == []
 
 
 def test_a_machine_that_does_not_tell_is_not_called_idle():

@@ -33,11 +33,11 @@ def test_a_container_with_a_namespace_of_its_own_sees_its_limits_at_the_top(tree
     files = {
         "sys/fs/cgroup/cpu.max": "150000 100000\n",
         "sys/fs/cgroup/memory.max": "2147483648\n",
-        "sys/fs/cgroup/cpu.stat": "usage_usec 5\nnr_periods 40\nnr_throttled 7\nthrottled_usec 9\n",
+        "sys/fs/cgroup/cpu.stat": "nr_periods 40\nnr_throttled 7\nthrottled_usec 2500000\n",
     }
     root = tree(mounts=V2, groups="0::/\n", files=files)
     assert limits.limits(root) == Limits(1.5, 2 << 30)
-    assert limits.throttling(root) == Throttling(40, 7)
+    assert limits.throttling(root) == Throttling(40, 7, 2.5)
 
 
 def test_the_tightest_limit_of_all_groups_above_counts(tree):
@@ -59,13 +59,14 @@ def test_version_1_is_read_where_its_controllers_are_mounted(tree, of):
     files = {
         f"sys/fs/cgroup/cpu,cpuacct/{below}cpu.cfs_quota_us": "50000\n",
         f"sys/fs/cgroup/cpu,cpuacct/{below}cpu.cfs_period_us": "100000\n",
-        f"sys/fs/cgroup/cpu,cpuacct/{below}cpu.stat": "nr_periods 4\nnr_throttled 2\n",
+        f"sys/fs/cgroup/cpu,cpuacct/{below}cpu.stat": "nr_periods 4\nnr_throttled 2\n"
+        "throttled_time 500000000\n",
         f"sys/fs/cgroup/memory/{below}memory.limit_in_bytes": "4294967296\n",
     }
     groups = "4:memory:/docker/1f\n2:cpu,cpuacct:/docker/1f\n1:name=systemd:/docker/1f\n"
     root = tree(mounts=V1.format(of=of), groups=groups, files=files)
     assert limits.limits(root) == Limits(0.5, 4 << 30)
-    assert limits.throttling(root) == Throttling(4, 2)
+    assert limits.throttling(root) == Throttling(4, 2, 0.5)
 
 
 def test_no_limit_is_none_in_both_versions(tree):
@@ -105,7 +106,7 @@ def test_cores_and_memory_are_the_least_of_what_is_there_and_what_is_allowed(tre
 
 
 def test_throttling_is_counted_between_two_readings():
-    assert Throttling(50, 9).since(Throttling(40, 7)) == Throttling(10, 2)
+    assert Throttling(50, 9, 2.0).since(Throttling(40, 7, 1.5)) == Throttling(10, 2, 0.5)
 
 
 def test_cpu_time_is_that_of_everyone_under_the_same_quota(tree):
