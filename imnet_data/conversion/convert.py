@@ -10,12 +10,21 @@ import collections
 import dataclasses
 import logging
 import os
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments, formats
-from imnet_data.conversion import agreement, finish, journal, plan, refused, shard, staging
+from imnet_data.conversion import (
+    agreement,
+    finish,
+    journal,
+    pixels,
+    plan,
+    refused,
+    shard,
+    space,
+    staging,
+)
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
@@ -93,8 +102,8 @@ def convert(
             conversion = plan_conversion(source, format_name=format, options=options)
             _tell(conversion)
             if force:
-                jobs = planned_writing(conversion, stage).jobs()
-                _check_space(conversion, jobs, out, freed_nbytes=staging.nbytes(out))
+                writing = planned_writing(conversion, stage)
+                space.check(writing, writing.jobs(), out, freed_nbytes=staging.nbytes(out))
                 staging.clear(out)
             return _run(conversion, out, worker_count, progress)
         finally:
@@ -184,6 +193,8 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
         name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
         for name, records in source.splits.items()
     }
+    pixels.check(plans, resolved, format_name)
+    notes += pixels.notes(options)
     if one_shard:
         notes += _one_file(format_name, plans)
     return Conversion(source, format_name, resolved, classes, plans, tuple(notes))
@@ -240,7 +251,7 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
         _forget_what_is_lost(writing)
         staging.trust(stage)
     waiting = [job for job in writing.jobs() if not journal.is_whole(writing.journal(job))]
-    _check_space(conversion, waiting, out)
+    space.check(writing, waiting, out)
     files.write_whole(stage / _PLAN, plan_json)
     make_folders(writing)
     write_shards(writing, waiting, workers, progress, remedy=refused.REMEDY)
@@ -306,7 +317,7 @@ def write_shards(
     Raises:
         ImageError: if images are refused; the other shards are written first.
     """
-    total, total_nbytes = _size(writing.plans, waiting)
+    total, total_nbytes = space.size(writing.plans, waiting)
 
     def report() -> None:
         done, nbytes = writing.counter.done
@@ -319,31 +330,6 @@ def write_shards(
     report()
     if counts:
         raise refused.error(writing.stage, map(writing.refused, waiting), counts, remedy)
-
-
-def _size(plans: Mapping[str, SplitPlan], jobs: Sequence[ShardJob]) -> tuple[int, int]:
-    """Count the records and published bytes of jobs."""
-    count = nbytes = 0
-    for job in jobs:
-        planned = plans[job.split]
-        rows = planned.rows[planned.starts[job.number] : planned.starts[job.number + 1]]
-        count += len(rows)
-        nbytes += int(planned.records.listing.nbytes[rows].sum())
-    return count, nbytes
-
-
-def _check_space(
-    conversion: Conversion, waiting: Sequence[ShardJob], out: Path, *, freed_nbytes: int = 0
-) -> None:
-    count, nbytes = _size(conversion.plans, waiting)
-    # pixels take about ten times the bytes of ImageNet's JPEGs, at 4.3 bits a pixel less
-    needed = int(nbytes * (1 + 9 * (conversion.options.raw or 0))) + count * plan.OVERHEAD_NBYTES
-    free = shutil.disk_usage(out).free + freed_nbytes
-    if needed > free:
-        raise ConvertError(
-            f"{out}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-            "make room, or choose another place"
-        )
 
 
 def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:

@@ -11,12 +11,12 @@ import hashlib
 import os
 import shutil
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from imnet_data import jpeg, rng
-from imnet_data.conversion import journal
+from imnet_data.conversion import journal, pixels
 from imnet_data.conversion.journal import Head
 from imnet_data.conversion.refused import Refusals
 from imnet_data.dataset.description import VERSION
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
     from imnet_data.conversion.plan import SplitPlan
     from imnet_data.dataset.description import Options
+    from imnet_data.dataset.opened import Dataset
     from imnet_data.formats import Format
     from imnet_data.machine.pool import Counter
-    from imnet_data.record import Record
+    from imnet_data.record import Record, Records
 
 _WRITE_BACK_NBYTES = 16 << 20
 _SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
@@ -182,8 +183,11 @@ class _Samples(Closing):
         self.notes = self._opened.enter_context(notes)
         records = writing.plans[self._job.split].records
         refusals = Refusals(writing.refused(self._job))
-        for index in self._indices:
-            record = records[int(index)]
+        for index in map(int, self._indices):
+            if pixels.are_kept(records, index):
+                yield from self._keep_pixels(cast("Dataset", records), index)
+                continue
+            record = records[index]
             writing.counter.add(1, len(record.jpeg))
             try:
                 outcome = _prepare(record, writing.options)
@@ -207,6 +211,21 @@ class _Samples(Closing):
         if refusals.counts:
             raise _HasRefused(refusals.counts)
 
+    def _keep_pixels(self, dataset: Dataset, index: int) -> Iterator[Sample]:
+        """Yield a record that has no JPEG any more, and note it with the hash of that."""
+        record = dataset.without_jpeg(index)
+        sample = pixels.sample(dataset, index, self._label(record))
+        self._writing.counter.add(1, len(_content(sample)))
+        yield sample
+        digests = [dataset.sha256[index].tobytes(), *self._out.digests_beside(_content(sample))]
+        outcome = fixups.Outcome(record, sample.width, sample.height, record.fix)
+        published_nbytes = int(dataset.listing.nbytes[index])
+        hexadecimal = [digest.hex() for digest in digests]
+        self.notes.add(self._entry(outcome, sample, "pixels", hexadecimal, published_nbytes))
+
+    def _label(self, record: Record) -> int:
+        return self._writing.labels[record.wnid] if record.wnid else -1
+
     def close(self) -> None:
         """Close the files."""
         self._opened.close()
@@ -220,13 +239,13 @@ class _Samples(Closing):
         published_nbytes: int,
     ) -> Entry:
         record = sample.record
-        nbytes = len(record.jpeg)
+        nbytes = len(_content(sample))
         return Entry(
             key=record.key,
             wnid=record.wnid,
             width=outcome.width,
             height=outcome.height,
-            nbytes=nbytes if sample.pixels is None else sample.pixels.nbytes,
+            nbytes=nbytes,
             sha256=digests[0],
             shard=self._job.number,
             offset=0,
@@ -242,19 +261,19 @@ class _Samples(Closing):
         """Return as what a record is stored, and its sample."""
         record = outcome.record
         assert record is not None
-        label = self._writing.labels[record.wnid] if record.wnid else -1
-        stored, image, pixels = self._stored(record, outcome)
+        stored, image, array = self._stored(record, outcome)
         if stored:
             record = record._replace(jpeg=image)
-        return stored, Sample(record, label, outcome.width, outcome.height, pixels)
+        label = self._label(record)
+        return stored, Sample(record, label, outcome.width, outcome.height, array)
 
     def _stored(
         self, record: Record, outcome: fixups.Outcome
     ) -> tuple[str, bytes, NDArray[np.uint8] | None]:
         """Return as what an image is stored, its JPEG, and its pixels where those are."""
-        if outcome.is_decodable and self._is_stored_as_pixels(record):
-            pixels = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
-            return "pixels", record.jpeg, pixels
+        if _is_stored_as_pixels(self._writing, outcome):
+            array = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
+            return "pixels", record.jpeg, array
         if self._writing.seekable:
             try:
                 return "seekable", jpeg.seekable(record.jpeg), None
@@ -265,19 +284,32 @@ class _Samples(Closing):
             self.not_seekable[reason] = self.not_seekable.get(reason, 0) + 1
         return "", record.jpeg, None
 
-    def _is_stored_as_pixels(self, record: Record) -> bool:
-        """Choose a share of the images by their keys, so that no other record has a say."""
-        share = self._writing.options.raw
-        if not share:
-            return False
-        number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
-        seed = self._writing.options.seed or 0
-        return bool(rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share)
+
+def _is_stored_as_pixels(writing: Writing, outcome: fixups.Outcome) -> bool:
+    """Choose a share of the images by their keys, so that no other record has a say."""
+    share, record = writing.options.raw, outcome.record
+    if not share or record is None or not outcome.is_decodable:
+        return False
+    number = int.from_bytes(hashlib.sha256(record.key.encode()).digest()[:7], "big")
+    seed = writing.options.seed or 0
+    return bool(rng.uniform(seed, rng.Stream.FORMAT, 0, np.array([number]))[0] < share)
+
+
+def stored_nbytes(writing: Writing, records: Records, index: int) -> int:
+    """Return how many bytes are stored of a record, seekable JPEGs as those they are made of."""
+    if pixels.are_kept(records, index):
+        return int(cast("Dataset", records).index.nbytes[index])
+    outcome = _prepare(records[index], writing.options)
+    if outcome.record is None:
+        return 0
+    if _is_stored_as_pixels(writing, outcome):
+        return outcome.width * outcome.height * 3
+    return len(outcome.record.jpeg)
 
 
 def _content(sample: Sample) -> bytes | memoryview:
     """Return what is stored of a sample."""
-    return sample.record.jpeg if sample.pixels is None else sample.pixels.data
+    return sample.record.jpeg if sample.pixels is None else sample.pixels.reshape(-1).data
 
 
 def _prepare(record: Record, options: Options) -> fixups.Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,9 +114,9 @@ class Dataset(Closing):
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
         index %= len(self)
-        key, wnid, *_ = self.index.place(index, self.classes)
         stored = manifest.STORED[self.index.stored[index]]
         if stored == "pixels":
+            key = self.index.key[index].decode()
             raise FormatError(
                 f"{key} (record {index}) in {self.directory}: is stored as pixels, so there is no "
                 "JPEG; `Dataset.stored` returns the pixels, and the source has the JPEG"
@@ -123,8 +124,23 @@ class Dataset(Closing):
         image = self.stored(index)
         if stored == "seekable":
             image = jpeg.restore(image)
+        return self.without_jpeg(index)._replace(jpeg=image)
+
+    def without_jpeg(self, index: int) -> Record:
+        """Return record `index` but for its JPEG, which is empty."""
+        key, wnid, *_ = self.index.place(index, self.classes)
         fix = self._fixes[self.index.fix[index]]
-        return Record(key, wnid, image, self.index.boxes_of(index), fix)
+        return Record(key, wnid, b"", self.index.boxes_of(index), fix)
+
+    def holds_pixels(self, index: int) -> bool:
+        """Return whether record `index` is stored as pixels, not as a JPEG."""
+        return manifest.STORED[self.index.stored[index]] == "pixels"
+
+    @functools.cached_property
+    def sha256(self) -> NDArray[np.uint8]:
+        """The sha256 of each JPEG, uint8[len, 32]; all of the manifest is read for it."""
+        digests = b"".join(bytes.fromhex(entry.sha256) for entry in self.entries())
+        return np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size)
 
     def stored(self, index: int) -> bytes:
         """Return what is stored of record `index`: a JPEG, or height x width x 3 bytes R G B."""

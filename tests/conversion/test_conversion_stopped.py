@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -183,19 +184,42 @@ def test_a_disk_that_fills_is_one_line_and_the_command_goes_on(
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KiB."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(tmp_path)]
+def tiny_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of 128 KiB, or as large as is asked for."""
+    nbytes = getattr(request, "param", "128k")
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={nbytes}", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a tmpfs cannot be mounted here")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+@pytest.mark.parametrize("tiny_disk", ["880k"], indirect=True)
+def test_images_that_are_shrunk_need_not_fit_as_published(
+    tarballs: Path, tiny_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ConvertError, match=r"0\.9 MB are needed and 0\.9 MB are free"):
+        convert([tarballs], tiny_disk / "out")
+    convert([tarballs], tiny_disk / "out", options=Options(max_side=8))
+    assert "by a sample of" not in caplog.text
+
+
+def test_where_the_need_is_a_guess_too_little_space_is_a_warning(
+    tarballs: Path, tiny_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ConvertError, match="No space left on device"):
+        convert([tarballs], tiny_disk / "out", options=Options(max_side=8))
+    told = re.search(
+        r"by a sample of 32 images, (.*) MB are needed and 0.1 MB are free", caplog.text
+    )
+    assert told
+    assert 0.3 < float(told[1]) < 0.6
+
+
 def test_too_little_space_is_seen_before_anything_is_written(
     tarballs: Path, tiny_disk: Path
 ) -> None:
-    with pytest.raises(ConvertError, match=r"GB are needed and .* GB are free"):
+    with pytest.raises(ConvertError, match=r"[GM]B are needed and .* [GM]B are free"):
         convert([tarballs], tiny_disk / "out")
     assert not (tiny_disk / "out").exists()
 

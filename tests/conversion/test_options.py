@@ -10,6 +10,7 @@ from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import BadPolicy, Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, FormatError, ImageError, LabelError
+from imnet_data.verification.compare import compare
 from imnet_data.verification.verify import verify
 
 
@@ -149,6 +150,45 @@ def test_a_share_of_beton_can_be_stored_as_pixels(tarballs: Path, tmp_path: Path
         assert dataset.is_pixels.sum() == len(stored)
         with pytest.raises(FormatError, match=r"is stored as pixels, so there is no JPEG"):
             assert dataset[index]
+
+
+def test_pixels_go_from_beton_to_beton_and_nowhere_else(tarballs: Path, tmp_path: Path) -> None:
+    root, again = tmp_path / "raw", tmp_path / "again"
+    options = Options(raw=0.4, shard_nbytes=64_000)
+    about = convert([tarballs], root, format="beton", options=options)
+    assert convert([tarballs], root, format="beton", options=options) == about
+    assert convert([root], again, format="beton") == about
+    assert (again / "SHA256SUMS").read_bytes() == (root / "SHA256SUMS").read_bytes()
+    other = convert([root], tmp_path / "sorted", format="beton", options=Options(order="sorted"))
+    assert verify(tmp_path / "sorted") == []
+    with Dataset.open(root) as mine, Dataset.open(tmp_path / "sorted") as yours:
+        assert mine.is_pixels.sum() == yours.is_pixels.sum() > 0
+        for index in range(len(mine)):
+            assert mine.stored(index) == yours.stored(yours.find(mine.index.key[index].decode()))
+    (difference,) = compare(root, tmp_path / "sorted")
+    assert difference.what.startswith("from here on the order differs")
+    assert other.options.raw == 0.4
+    for format, changed, told in (
+        ("webdataset", Options(), "webdataset holds none but JPEGs"),
+        ("beton", Options(raw=0.1), "--raw is what it was made with, 0.4"),
+        ("beton", Options(max_side=16), "--max-side is what it was made with, None"),
+    ):
+        with pytest.raises(ConvertError, match=told) as refused:
+            convert([root], tmp_path / "no", format=format, options=changed)
+        assert "the source that it was made from" in str(refused.value)
+    assert not (tmp_path / "no").exists()
+
+
+def test_what_cannot_be_undone_is_noted(
+    tarballs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = Options(raw=0.4, max_side=40, limit=5)
+    convert([tarballs], tmp_path / "out", format="beton", options=options)
+    assert "the JPEGs cannot be had back from them, so keep the source" in caplog.text
+    assert "larger images are shrunk, which cannot be undone" in caplog.text
+    caplog.clear()
+    convert([tarballs], tmp_path / "plain", format="beton", options=Options(limit=5))
+    assert "keep the source" not in caplog.text
 
 
 def test_pixels_are_stored_by_formats_that_hold_them(tarballs: Path, tmp_path: Path) -> None:
