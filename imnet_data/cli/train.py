@@ -169,6 +169,18 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     metavar="STEPS",
     help="Steps between two checkpoints.",
 )
+@click.option(
+    "--max-steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop after N steps of the run; the same command without this resumes it.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train on only N images in each epoch, to try a run out.",
+)
 def command(
     dataset: Path,
     out: Path | None,
@@ -193,6 +205,8 @@ def command(
     loader_threads: int | None,
     log_every: int,
     checkpoint_every: int,
+    max_steps: int | None,
+    limit: int | None,
 ) -> None:
     """Train a model on DATASET by a recipe, and validate it after each epoch.
 
@@ -236,8 +250,10 @@ def command(
                 loader_threads=loader_threads,
                 log_every=log_every,
                 checkpoint_every=checkpoint_every,
+                max_steps=max_steps,
             ),
             start=Transfer(weights, freezes_backbone=bool(features)) if weights else None,
+            limit=limit,
             progress=Progress(),
         )
     except ValueError as error:
@@ -272,7 +288,7 @@ def _augmented(
 
 def _text(outcome: Outcome) -> str:
     if outcome.top1 is None or outcome.top5 is None:
-        return f"trained for {outcome.seconds:.0f} s; there is no val split to validate on"
+        return f"trained for {outcome.seconds:.0f} s; nothing was validated"
     return (
         f"top-1 {outcome.top1.percent:.3f} %  top-5 {outcome.top5.percent:.3f} %  "
         f"of {outcome.top1.total:,} records, after {outcome.seconds:.0f} s"

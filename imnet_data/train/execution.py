@@ -26,6 +26,7 @@ class Execution(NamedTuple):
     loader_threads: int | None = None  # default: one for each core that the process may use
     log_every: int = 50  # steps
     checkpoint_every: int = 1000  # steps; there is one at the end of each epoch too
+    max_steps: int | None = None  # of the whole run, which stops there and may go on later
 
 
 def require_execution(execution: Execution) -> None:
@@ -35,3 +36,5 @@ def require_execution(execution: Execution) -> None:
     one_of("loader", execution.loader, ("cpu", "dali"))
     for name in ("accumulate", "log_every", "checkpoint_every"):
         integer(name, getattr(execution, name), least=1)
+    if execution.max_steps is not None:
+        integer("max_steps", execution.max_steps, least=1)

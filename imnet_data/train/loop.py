@@ -66,6 +66,7 @@ def train(
     seed: int = 0,
     execution: Execution = _DEFAULT_EXECUTION,
     start: Transfer | None = None,
+    limit: int | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Train a model on the train split of a dataset, and validate it after each epoch.
@@ -79,12 +80,14 @@ def train(
         seed: of weights, order, crops and everything else that is drawn.
         execution: how it is done: device, precision and so on.
         start: weights to start from, by default random ones.
+        limit: records of an epoch, other ones in each; by default all of the split.
         progress: called on rank 0, with a message, for each line of the log.
 
     Raises:
         TrainError: if `out` has another run or files of somebody else, a file is damaged, or the
             loss is not finite any more.
         ImnetError: if the dataset is damaged.
+        ValueError: if an argument is not allowed, such as a limit of less than one batch.
     """
     dataset, out = arguments.path("dataset", dataset), arguments.path("out", out)
     require_seed("seed", seed)
@@ -98,6 +101,8 @@ def train(
         opened = stack.enter_context(Dataset.open(dataset, "train"))
         run = _Run(opened, recipe, seed=seed, execution=execution, start=start, ranks=ranks)
         stack.callback(run.close)
+        if limit is not None:
+            run.limit_epochs(limit)
         run.progress = progress if ranks.is_first else no_progress
         if ranks.is_first:
             _require_own(out)
@@ -157,6 +162,7 @@ class _Run:
                 dataset.root, recipe, execution=execution, ranks=ranks
             )
         self.steps_per_epoch = len(self.loader) // execution.accumulate
+        self.limit: int | None = None
         self.position = Position(0, 0)
         self.outcome = Outcome(None, None, 0.0)
         self.began = time.perf_counter()  # less what earlier parts of the run took
@@ -169,19 +175,40 @@ class _Run:
         if self.validation is not None:
             self.validation.close()
 
+    def limit_epochs(self, limit: int) -> None:
+        """Let an epoch be of at most `limit` records.
+
+        Raises:
+            ValueError: if they do not fill one batch.
+        """
+        arguments.integer("limit", limit, least=self.recipe.batch_size)
+        self.limit = limit
+        self.steps_per_epoch = min(self.steps_per_epoch, limit // self.recipe.batch_size)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the steps that were asked for are done."""
+        epoch, step = self.position
+        most = self.execution.max_steps
+        return most is not None and epoch * self.steps_per_epoch + step >= most
+
     def train(self, out: Path) -> Outcome:
-        """Train from the position on to the end."""
+        """Train from the position on to the end, or for as many steps as were asked for."""
         with contextlib.ExitStack() as stack:
             if self.ranks.is_first:
                 self._write_card(out)
                 self.log = RunLog(out, position=self.position, steps_per_epoch=self.steps_per_epoch)
                 stack.callback(self.log.close)
             for epoch in range(self.position.epoch, self.recipe.epochs):
+                if self.is_stopped:
+                    break
                 self._epoch(epoch, out)
         return self.outcome
 
     def _epoch(self, epoch: int, out: Path) -> None:
         self._steps(epoch, out)
+        if self.position.step < self.steps_per_epoch:
+            return  # stopped
         self._validate()
         self.position = Position(epoch + 1, 0)
         if self.ranks.is_first:
@@ -200,13 +227,16 @@ class _Run:
             losses.append(self.learner.step(Position(epoch, step), meter, rate=rate))
             self.position = Position(epoch, step + 1)
             is_last = step + 1 == self.steps_per_epoch
-            saves = not is_last and (step + 1) % self.execution.checkpoint_every == 0
+            is_due = (step + 1) % self.execution.checkpoint_every == 0
+            saves = not is_last and (is_due or self.is_stopped)
             # a line at each checkpoint: so none is put together from two parts of a run
             if is_last or saves or (step + 1) % self.execution.log_every == 0:
                 self._tell(torch.stack(losses), meter, rate=rate)
                 losses = []
             if saves:
                 self._save(out)
+                if self.is_stopped:
+                    return
                 meter.restart()
 
     def _tell(self, losses: Tensor, meter: Meter, *, rate: float) -> None:
@@ -261,6 +291,7 @@ class _Run:
         return {
             "seed": self.seed,
             "data": self.dataset.split_description.digest,
+            "limit": self.limit,
             "start": start,
             # as JSON has it, where a tuple is a list
             "recipe": json.loads(json.dumps(dataclasses.asdict(self.recipe))),
@@ -321,6 +352,7 @@ class _Run:
             "recipe": self.recipe,
             "changed_from_the_published_recipe": card.changes(self.recipe),
             "seed": self.seed,
+            "limit": self.limit,
             "execution": self.execution._asdict(),
             "versions": card.versions(),
             "hardware": card.hardware(self.ranks.world_size, self.ranks.device),
