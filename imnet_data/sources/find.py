@@ -73,6 +73,11 @@ def split_of_name(name: str) -> str | None:
     return (match[1] or match[3].partition("_")[0]) if match else None
 
 
+def is_known(path: Path) -> bool:
+    """Return whether an archive has an official name, or one that is left out by its name."""
+    return _matches(path, _OTHER_TASKS + _IMAGES + _DEVKIT + _BBOX + _WHOLE)
+
+
 def is_class_archive(name: str) -> bool:
     """Return whether a file is called as the archive of one class."""
     return name.endswith(".tar") and is_wnid(name.removesuffix(".tar"))

@@ -101,14 +101,18 @@ def foreign_members(entries: Sequence[Entry]) -> str:
         return f"holds NumPy arrays (npz), which are not read; {_TO_FOLDERS}"
     if "data.pkl" in files:
         return f"holds a pickle of PyTorch, which is not read; {_TO_FOLDERS}"
-    stems: dict[str, set[str]] = {}
-    for file in files:
-        stem, _, suffix = file.partition(".")
-        stems.setdefault(stem, set()).add(suffix.lower())
-    if any(len(found) > 1 and found & _LABEL_SUFFIXES for found in stems.values()):
+    if is_shard(files):
         return (
-            "is a WebDataset shard (images with their labels beside them), which is not read; "
-            "a dataset of this program is given by its folder, which has dataset.json; of another "
-            f"tool's, {_TO_FOLDERS}"
+            "is a WebDataset shard (images with their labels beside them); shards are read where "
+            "they are plain files called SPLIT-<number>.tar: unpack or rename it"
         )
     return ""
+
+
+def is_shard(names: Sequence[str]) -> bool:
+    """Return whether an archive that begins with these members is a WebDataset shard."""
+    stems: dict[str, set[str]] = {}
+    for name in names:
+        stem, _, suffix = name.rpartition("/")[2].partition(".")
+        stems.setdefault(stem, set()).add(suffix.lower())
+    return any(len(found) > 1 and found & _LABEL_SUFFIXES for found in stems.values())

@@ -8,11 +8,11 @@ from imnet_data.archives.tree import Tree
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.sources import boxes as _boxes
-from imnet_data.sources import devkit, find, merge, parquet
+from imnet_data.sources import devkit, find, merge
 from imnet_data.sources.images import ImageRecords
 from imnet_data.sources.left_out import HIDDEN_FOLDERS, LeftOut
-from imnet_data.sources.parquet import Parquet
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
+from imnet_data.sources.tools import ToolFiles
 from imnet_data.sources.truth import Truth, val_wnids
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Gathered:
         self.found: list[FoundIn] = []
         self.devkit: devkit.Devkit | None = None
         self._split = split
-        self._labels = labels
+        self._tools = ToolFiles(split=split, labels=labels)
         self._boxes = _boxes.BoxesBuilder() if boxes else None
         self._columns: dict[str, list[Columns]] = {}
         self._spooled: set[str] = set()  # names of archives that may have been unpacked
@@ -57,10 +57,8 @@ class Gathered:
     ) -> None:
         """Open and walk all that the paths stand for."""
         classes = []
-        tables = []
         for path in paths:
-            if found := self._parquet_files(path):
-                tables += found
+            if self._tools.take(path):
                 continue
             if find.is_class_archive(path.name) and path.exists() and not path.is_dir():
                 classes.append(path)  # there may be thousands, so they are one container
@@ -81,24 +79,9 @@ class Gathered:
         if classes:
             tree = Tree(classes[0].parent, [], classes)
             self._walk(tree, progress, promised=self._split or "")
-        if tables:
-            self.notes += parquet.missing(tables)
-            self._walk(Parquet(tables, split=self._split, labels=self._labels), progress)
-        elif self._labels:
-            raise SourceError(
-                "--labels says what integers mean, and nothing here has such labels; leave it out"
-            )
-
-    def _parquet_files(self, path: Path) -> list[Path]:
-        """Return the Parquet files that a path stands for, of the split that is wanted."""
-        if path.is_dir():
-            files = parquet.files_below(path)
-            if files:
-                self.notes.append(f"{path}: only its {len(files)} Parquet files were read")
-        else:
-            files = [path] if parquet.is_parquet(path) else []
-        wanted = (None, "", self._split)
-        return [file for file in files if not self._split or parquet.split_of_file(file) in wanted]
+        for container in self._tools.containers():
+            self._walk(container, progress)
+        self.notes += self._tools.notes
 
     def _spool_for(self, archive: Path, folder: Path) -> Path:
         """Return a folder in which no other archive of this name is unpacked."""

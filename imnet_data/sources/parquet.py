@@ -1,8 +1,5 @@
 """Hugging Face's Parquet files: which there are, and what their rows mean.
 
-    data/train-00000-of-00294.parquet   data/validation-*   data/test-*
-    default/train/0000.parquet          as the Hub converts other data sets
-
 All files together are one container; a place is the number of a row, counted over the files in the
 order of their paths. A row becomes the path `SPLIT/<wnid>/<name>`, as which it is treated like any
 other image. The split is that of the file's name, else of its folder; the wnid is that of the
@@ -13,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,19 +18,14 @@ from imnet_data.archives.containers import FIRST_NBYTES, Entry
 from imnet_data.archives.parquet import KEPT_NBYTES, MAGIC, Kept, Row, Rows
 from imnet_data.archives.tree import regular_nbytes
 from imnet_data.errors import SourceError
-from imnet_data.imagenet.split_names import known_names, split_of
 from imnet_data.machine import files
-from imnet_data.sources import numbering
+from imnet_data.sources import numbering, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SUFFIX = ".parquet"
-_FOLDERS = ("data", "default")  # beside those that are called as a split
-_MAX_DEPTH = 3
-# train-00000-of-00294, and the hash that earlier versions of `datasets` put behind it
-_PART = re.compile(r"(?P<name>.+?)[-_.]?(?P<number>\d+)(?:-of-(?P<count>\d+))?(?:-[0-9a-f]{16})?")
 
 
 def is_parquet(path: Path) -> bool:
@@ -46,40 +37,6 @@ def is_parquet(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
-
-
-def files_below(folder: Path, depth: int = 0) -> list[Path]:
-    """Return the Parquet files in a folder, its `data`, `default`, and folders of splits."""
-    found: list[Path] = []
-    with os.scandir(folder) as items:
-        names = [(item.name, item.is_dir()) for item in items if item.name[0] != "."]
-    for name, is_folder in sorted(names):
-        if is_folder and depth < _MAX_DEPTH and (name in _FOLDERS or split_of(name)):
-            found += files_below(folder / name, depth + 1)
-        elif name.endswith(SUFFIX) and not is_folder:
-            found.append(folder / name)
-    return found
-
-
-def split_of_file(path: Path) -> str:
-    """Return the split that the name of a file, or of its folder, says; or ""."""
-    matched = _PART.fullmatch(path.stem)
-    return split_of(matched["name"] if matched else path.stem) or split_of(path.parent.name)
-
-
-def missing(paths: Sequence[Path]) -> list[str]:
-    """Return a note for each group of parts (`-00000-of-00294`) of which some are not here."""
-    parts: dict[tuple[str, int], set[int]] = {}
-    for path in paths:
-        matched = _PART.fullmatch(path.stem)
-        if matched and matched["count"]:
-            group = str(path.parent / matched["name"]), int(matched["count"])
-            parts.setdefault(group, set()).add(int(matched["number"]))
-    return [
-        f"{name}: {len(numbers)} of its {count} files were found"
-        for (name, count), numbers in sorted(parts.items())
-        if len(numbers) < count
-    ]
 
 
 class Parquet:
@@ -110,7 +67,9 @@ class Parquet:
         self.name = self.path.name
         kept = Kept(kept_nbytes)
         self._files = [Rows(path, kept) for path in paths]
-        self._splits = [_require_split(path, split) for path in paths]
+        self._splits = [
+            parts.require_split(path, parts.split_of_file(path) or split) for path in paths
+        ]
         self._numberings = [
             numbering.agreed(labels, rows.class_names, where=str(rows.path)) for rows in self._files
         ]
@@ -171,13 +130,3 @@ class Parquet:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _require_split(path: Path, otherwise: str | None) -> str:
-    split = split_of_file(path) or otherwise
-    if not split:
-        raise SourceError(
-            f"{path}: its name says no split (known are {known_names()}); rename it, or say with "
-            "--split what it is"
-        )
-    return split

@@ -28,6 +28,7 @@ from imnet_data.sources import find
 from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, LeftOut
 from imnet_data.sources.names import IMAGE_SUFFIXES, Named
+from imnet_data.sources.shards import is_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,7 +95,7 @@ def _layout_of(path: Path) -> Layout | None:
         folders = find.listed(path).folders
         name = _name_of(folders[0]) if len(folders) == 1 else None
         return Layout(name, path / folders[0]) if name else None
-    if not (path.name.endswith(_ARCHIVES) and path.is_file()):
+    if not (path.name.endswith(_ARCHIVES) and path.is_file()) or is_shard(path):
         return None
     with closing(find.peeked(path)) as container:
         outermost = (entry.path.partition("/")[0] for entry in container.entries())

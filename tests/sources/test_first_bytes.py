@@ -39,8 +39,8 @@ FOREIGN = {
     "train_data.npz": (_npz(), "holds NumPy arrays"),
     "train.rec": (b"\x0a\x23\xd7\xce" + bytes(99), "a RecordIO file"),
     "train_data_batch_1": (pickle.dumps({"data": b"x"}), "a pickle"),
-    "train.tar": (_shard("cls"), "a WebDataset shard"),
-    "imagenet1k-train-0000.tar": (_shard("json"), "a WebDataset shard"),
+    "train.wds": (_shard("cls"), "a WebDataset shard"),
+    "imagenet1k-train-0000.wds": (_shard("json"), "a WebDataset shard"),
     "a.tar.xz": (b"\xfd7zXZ\0" + bytes(99), "compressed by xz; unpack it|compressed by xz"),
     "ILSVRC2012_img_train.tar": (b"\n<!DOCTYPE html><html>", "a web page, as a download without a"),
     "ILSVRC2012_img_val.tar.aa": (

@@ -1,0 +1,243 @@
+"""WebDataset shards of other tools, read in place: timm's on the Hub, and any of the same kind.
+
+    imagenet1k-train-0000.tar     n01440764_10026.{cls,jpg,json}
+    info.json, _info.json         timm's: the files of each split, and their numbers of images
+
+A record is a run of members with one name up to the first dot: an image (jpg, jpeg, png, webp ...)
+and, beside it, `cls` (an integer or a wnid) or `json` (`label`, and `class_name` where it is a
+wnid); other members are not looked at. All shards together are one container; a place is a position
+in them, one after another.
+
+Source: huggingface/pytorch-image-models, timm/data/readers/reader_wds.py (`info.json`, and
+`alt_label` in it); webdataset/webdataset, src/webdataset/tariterators.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import partial
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from imnet_data.archives import tar
+from imnet_data.archives.containers import FIRST_NBYTES, Entry, pread_all
+from imnet_data.errors import SourceError
+from imnet_data.imagenet.labels import is_wnid
+from imnet_data.imagenet.split_names import split_of
+from imnet_data.machine import files
+from imnet_data.sources import first_bytes, numbering, parts
+from imnet_data.sources.names import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+SUFFIX = ".tar"
+_INFO = ("info.json", "_info.json")
+_MAX_ABOUT_NBYTES = 1 << 20
+_OURS = {"key", "wnid", "width", "height"}  # in the json of a dataset of this program
+
+
+def is_shard(path: Path) -> bool:
+    """Return whether a file is a tar of images with their labels beside them."""
+    if not path.name.endswith(SUFFIX) or not path.is_file():
+        return False
+    with path.open("rb", buffering=0) as file:
+        pread = partial(pread_all, file.fileno())
+        found = tar.members(pread, end=path.stat().st_size, archive=path.name)
+        try:
+            names = [member.name for member in islice(found, first_bytes.PEEKED)]
+        except SourceError:
+            return False  # the walk over all of it says what is wrong
+    return first_bytes.is_shard(names)
+
+
+def splits_of(paths: Sequence[Path]) -> list[str]:
+    """Return the split of each shard, by `info.json`, its name or its folder; or ""."""
+    listed = _listed({path.parent for path in paths})
+    return [listed[path].split if path in listed else parts.split_of_file(path) for path in paths]
+
+
+class Shards:
+    """The images of shards, as files of a container."""
+
+    def __init__(
+        self, paths: Sequence[Path], *, split: str | None = None, labels: str | None = None
+    ) -> None:
+        """Read what lies beside shards; they are not opened.
+
+        Args:
+            paths: of shards.
+            split: that of shards whose names, and `info.json`, say none.
+            labels: the label space of their labels.
+
+        Raises:
+            SourceError: if `info.json` is damaged, or nothing says a shard's split.
+        """
+        self._paths = sorted(paths)
+        self.path = self._paths[0] if len(paths) == 1 else self._paths[0].parent
+        self.name = self.path.name
+        self._splits = [
+            parts.require_split(path, found or split)
+            for path, found in zip(self._paths, splits_of(self._paths), strict=True)
+        ]
+        listed = _listed({path.parent for path in self._paths})
+        unknown = _Listed("", None)
+        self._counts = [listed.get(path, unknown).image_count for path in self._paths]
+        self._numbering = numbering.agreed(labels, None, where=self.name)
+        nbytes = [path.stat().st_size for path in self._paths]
+        self._starts = np.cumsum([0, *nbytes])
+        self.extent = int(self._starts[-1])
+
+    def entries(self) -> Iterator[Entry]:
+        """Walk all shards once."""
+        for number, path in enumerate(self._paths):
+            start, count = int(self._starts[number]), 0
+            with path.open("rb", buffering=0) as file:
+                pread = partial(pread_all, file.fileno())
+                end = int(self._starts[number + 1]) - start
+                members = tar.members(pread, end=end, archive=str(path))
+                for key, group in groupby(members, key=_key):
+                    where = f"{path}, {key}"
+                    record = _record(group, pread, where)
+                    image = numbering.Image(record.name, record.label, self._splits[number])
+                    yield Entry(
+                        numbering.path_of(image, self._numbering, where=where),
+                        start + record.image.offset,
+                        record.image.nbytes,
+                    )
+                    count += 1
+            if self._counts[number] not in (None, count):
+                raise SourceError(
+                    f"{path}: has {count} images, and {' or '.join(_INFO)} beside it says "
+                    f"{self._counts[number]}; {tar.REMEDY}"
+                )
+
+    def _at(self, place: int) -> tuple[Path, int]:
+        number = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return self._paths[number], place - int(self._starts[number])
+
+    def read(self, place: int, nbytes: int) -> bytes:
+        """Return an image."""
+        path, offset = self._at(place)
+        with path.open("rb", buffering=0) as file:  # there may be thousands of shards
+            content = pread_all(file.fileno(), nbytes, offset)
+        if len(content) < nbytes:
+            raise SourceError(f"{path}: became shorter while it was read; {tar.REMEDY}")
+        return content
+
+    def first_bytes(self, place: int, nbytes: int) -> bytes:
+        """Return the first bytes of an image."""
+        return self.read(place, min(nbytes, FIRST_NBYTES))
+
+    def path_of(self, place: int) -> str:
+        """Return shard and position."""
+        path, offset = self._at(place)
+        return f"{path}, byte {offset}"
+
+    def sizes(self) -> list[tuple[str, int]]:
+        """Return name and size in bytes of each shard."""
+        return [(path.name, path.stat().st_size) for path in self._paths]
+
+    def identity(self) -> str:
+        """Return what tells the shards from others."""
+        told = "\n".join(f"{path} {files.identity(path)}" for path in self._paths)
+        return hashlib.sha256(os.fsencode(told)).hexdigest()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _Record(NamedTuple):
+    name: str
+    label: int | None
+    image: tar.Member
+
+
+def _key(member: tar.Member) -> str:
+    folder, slash, file = member.name.rpartition("/")
+    return f"{folder}{slash}{file.partition('.')[0]}"
+
+
+def _suffix(member: tar.Member) -> str:
+    return member.name.rpartition("/")[2].partition(".")[2].lower()
+
+
+def _record(members: Iterable[tar.Member], pread: tar.Pread, where: str) -> _Record:
+    by_suffix = {_suffix(member): member for member in members}
+    images = [member for suffix, member in by_suffix.items() if suffix in IMAGE_SUFFIXES]
+    if len(images) != 1:
+        raise SourceError(
+            f"{where}: has {len(images)} images (members: {', '.join(sorted(by_suffix))[:100]}), "
+            "and a record of a shard has one"
+        )
+    about = _about(by_suffix.get("json"), pread, where)
+    label, class_name = about.get("label"), about.get("class_name")
+    if "cls" in by_suffix:
+        text = _content(by_suffix["cls"], pread, where).decode("utf-8", "replace").strip()
+        if is_wnid(text):
+            class_name = text
+        elif not text.removeprefix("-").isdecimal() or label not in (None, int(text)):
+            raise SourceError(
+                f"{where}: its cls is {text[:40]!r}, and its json says {label}; a label is one "
+                "integer, or a wnid"
+            )
+        else:
+            label = int(text)
+    if type(label) is not int and label is not None:
+        raise SourceError(f"{where}: its label is {label!r}, and an integer is read")
+    image = images[0]
+    folder = f"{class_name}/" if isinstance(class_name, str) and is_wnid(class_name) else ""
+    return _Record(f"{folder}{image.name.rpartition('/')[2]}", label, image)
+
+
+def _about(member: tar.Member | None, pread: tar.Pread, where: str) -> dict[str, Any]:
+    if member is None:
+        return {}
+    try:
+        about = json.loads(_content(member, pread, where))
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: its json is damaged ({error}); {tar.REMEDY}") from error
+    if not isinstance(about, dict):
+        raise SourceError(f"{where}: its json is no object; {tar.REMEDY}")
+    if about.keys() >= _OURS:  # its JPEG may be seekable: not the published bytes
+        raise SourceError(
+            f"{where}: is a WebDataset shard of a dataset of this program, which is given by its "
+            "folder, the one that has dataset.json"
+        )
+    return about
+
+
+def _content(member: tar.Member, pread: tar.Pread, where: str) -> bytes:
+    if member.nbytes > _MAX_ABOUT_NBYTES:
+        raise SourceError(f"{where}: {member.name} has {member.nbytes} bytes, too many for a label")
+    return pread(member.nbytes, member.offset)
+
+
+class _Listed(NamedTuple):
+    split: str
+    image_count: int | None  # where that is said
+
+
+def _listed(folders: Iterable[Path]) -> dict[Path, _Listed]:
+    """Return what `info.json` says of the shards beside it."""
+    found: dict[Path, _Listed] = {}
+    for path in (folder / name for folder in sorted(folders) for name in _INFO):
+        if not path.is_file():
+            continue
+        try:
+            for name, about in json.loads(path.read_bytes())["splits"].items():
+                if split_of(name) and not about.get("alt_label"):  # those with one count some only
+                    names, counts = about["filenames"], about.get("shard_lengths") or []
+                    counts = counts if len(counts) == len(names) else [None] * len(names)
+                    listed = (_Listed(split_of(name), count) for count in counts)
+                    found |= zip((path.parent / name for name in names), listed, strict=True)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise SourceError(
+                f"{path}: is damaged ({error!r}); download it again, or take it away"
+            ) from error
+    return found
