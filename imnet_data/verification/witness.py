@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DIGITS = 64
 _ENOUGH = 48  # digits; by chance one hash in 10^42 agrees with another in so many
 _BLOCK_NBYTES = 64
-_MOST_SEARCHED_NBYTES = 128 << 10  # in which one bit is found in a minute
+_MOST_SEARCHED_NBYTES = 128 << 10  # the search takes the square of the size: minutes at most
 
 
 class Sums:
