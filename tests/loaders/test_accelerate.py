@@ -171,6 +171,7 @@ for _ in range(2):
 accelerator.save_state(sys.argv[2])
 rest = [batch["x"].clone() for batch in batches]
 assert len(rest) == per_epoch - 2
+accelerator.wait_for_everyone()  # rank 0 has written the weights
 accelerator.load_state(sys.argv[2])
 for images, batch in zip(rest, train, strict=True):
     assert torch.equal(images, batch["x"])
