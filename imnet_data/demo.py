@@ -121,5 +121,5 @@ def _read_back(path: Path, split: str, source: Source) -> int:
         for record in dataset:
             published = records[positions[record.key]]
             if not record.fix and (record.wnid, record.jpeg) != (published.wnid, published.jpeg):
-                raise FormatError(f"{path}: {record.key} is not what the tarballs have")
+                raise FormatError(f"{path}: {record.key} does not match the tarballs")
         return len(dataset)

@@ -35,7 +35,7 @@ def test_synth_replaces_no_tarball(tmp_path: Path, name: str) -> None:
     result = run("synth", tmp_path)
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {tmp_path / name}: is there already, and is not replaced; choose another folder\n"
+        f"Error: {tmp_path / name}: exists already, and is not replaced; choose another folder\n"
     )
     assert files(tmp_path) == {name: THESIS}
 
@@ -83,7 +83,7 @@ def test_an_output_file_that_exists_is_refused_before_any_work(
     result = run(*(word.format(root=made["lmdb"], file=file) for word in words))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"Error: {file}: is there already, and is not replaced; "
+        f"Error: {file}: exists already, and is not replaced; "
         "choose another name, or add --overwrite\n"
     )
     assert files(tmp_path) == {"thesis": THESIS}
@@ -102,7 +102,7 @@ def test_an_output_file_is_replaced_when_asked_or_empty(
 
 def test_the_file_that_an_output_is_written_to_first_is_not_somebody_elses(tmp_path: Path) -> None:
     (tmp_path / "a.part").write_bytes(THESIS)
-    with pytest.raises(OutputError, match=r"a\.part: is there already"):
+    with pytest.raises(OutputError, match=r"a\.part: exists already"):
         write_new(tmp_path / "a", b"report")
     assert files(tmp_path) == {"a.part": THESIS}
 

@@ -85,8 +85,8 @@ def unfolded(
             continue
         if not is_wnid(file.removesuffix(".tar")):
             raise SourceError(
-                f"{archive}, {name}: an archive in an archive is read if it is called <wnid>.tar; "
-                "unpack the outer one, and give what is in it"
+                f"{archive}, {name}: only <wnid>.tar is read inside another archive; unpack the "
+                "outer one, and give its contents"
             )
         inner = f"{archive}, {name}"
         yield from class_members(
@@ -111,7 +111,7 @@ def class_members(
         yield Entry(prefix + name, offset, nbytes)
         empty = False
     if empty:
-        raise SourceError(f"{archive}: holds no images; {tar.REMEDY}")
+        raise SourceError(f"{archive}: contains no images; {tar.REMEDY}")
 
 
 def pread_all(descriptor: int, nbytes: int, offset: int) -> bytes:
@@ -197,8 +197,8 @@ class GzippedTar:
     def _pread(self, nbytes: int, offset: int) -> bytes:
         if offset < self._buffer_start:
             raise SourceError(
-                f"{self.name}: is compressed, so what was passed cannot be read again: unpack it "
-                f"first (gunzip -k {self.name})"
+                f"{self.name}: is compressed, so it can only be read forwards: unpack it first "
+                f"(gunzip -k {self.name})"
             )
         # a little of what lies before may be asked for again; the start is not
         while self._buffer_start + len(self._buffer) < offset and self._read_on(keep=_STREAM_CHUNK):

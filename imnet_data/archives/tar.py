@@ -119,7 +119,10 @@ def members(pread: Pread, *, end: int, start: int = 0, archive: str) -> Iterator
         window_nbytes = _WINDOW if nbytes < _SMALL else _BLOCK
 
 
-_UNOFFICIAL = "official archives hold regular files alone, so this is another file; download it"
+_UNOFFICIAL = (
+    "official archives contain only regular files, so this is another file; "
+    "download the official one"
+)
 
 
 def check_name(name: str, *, archive: str) -> str:
@@ -131,7 +134,7 @@ def check_name(name: str, *, archive: str) -> str:
     if len(name) > _MAX_NAME or "\0" in name:
         what = "a NUL" if "\0" in name else f"{len(name)} characters"
         raise SourceError(
-            f"{archive}: the name of member {name[:60]!r} has {what}, so it can be no file's; "
+            f"{archive}: the name of member {name[:60]!r} has {what}, so it cannot be a file name; "
             f"{_UNOFFICIAL}"
         )
     if name.startswith("./") or "/./" in name:
@@ -237,8 +240,8 @@ def _check_tail(pread: Pread, *, position: int, end: int, archive: str) -> None:
             )
         if at - position > _MAX_TAIL:
             raise SourceError(
-                f"{archive}: only zeros from byte {position} on, as of a download that was "
-                "not finished; download the rest"
+                f"{archive}: only zeros from byte {position} on, as in an unfinished download; "
+                "download the rest"
             )
         if not tail:
             return

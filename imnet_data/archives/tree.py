@@ -78,10 +78,10 @@ class Tree:
         status = os.stat(folder)  # noqa: PTH116 (a Path is slow)
         here = status.st_dev, status.st_ino
         if here in above:
-            raise SourceError(f"{folder}: leads into itself by a link; take the link out")
+            raise SourceError(f"{folder}: a link leads back into it; remove the link")
         if len(above) > _MAX_DEPTH:
             raise SourceError(
-                f"{folder}: lies {_MAX_DEPTH} folders deep; give a folder nearer to it"
+                f"{folder}: lies {_MAX_DEPTH} folders deep; give a folder closer to it"
             )
         with os.scandir(folder) as found:
             items = sorted(found, key=lambda item: item.name)
@@ -195,7 +195,7 @@ def regular_nbytes(path: Path) -> int:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a folder")
-        raise SourceError(f"{path}: is {kind}, and only regular files are read; take it out")
+        raise SourceError(f"{path}: is {kind}, and only regular files are read; remove it")
     return status.st_size
 
 

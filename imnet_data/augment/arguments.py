@@ -18,12 +18,12 @@ def require_batch(images: Tensor, indices: NDArray[np.integer], *, is_uint8: boo
     right_dtype = images.dtype == torch.uint8 or (images.is_floating_point() and not is_uint8)
     if not right_dtype or images.ndim != 4 or images.shape[1] != 3 or not images.numel():
         raise ValueError(
-            f"images are {images.dtype}{list(images.shape)}; "
-            f"needed is {allowed} [n, 3, height, width], not empty"
+            f"images are {images.dtype}{list(images.shape)}; expected {allowed} [n, 3, height, "
+            "width], not empty"
         )
     if indices.shape != (len(images),):
         raise ValueError(
-            f"indices have shape {list(indices.shape)}; needed is one for each of "
+            f"indices have shape {list(indices.shape)}; expected one for each of "
             f"{len(images)} images"
         )
 

@@ -45,7 +45,7 @@ class Erasing:
         require_probability("probability", self.probability)
         for name, (low, high) in (("scale", self.scale), ("ratio", self.ratio)):
             if not 0 < low <= high:
-                raise ValueError(f"{name} is {low}, {high}; needed is 0 < least <= greatest")
+                raise ValueError(f"{name} is {low}, {high}; expected 0 < least <= greatest")
         if self.mode not in ("const", "pixel"):
             raise ValueError(f"mode is {self.mode!r}; allowed are const, pixel")
 

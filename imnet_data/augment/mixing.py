@@ -168,7 +168,7 @@ def apply_mix(images: Tensor, targets: Tensor, draw: MixDraw) -> tuple[Tensor, T
     """Return images and targets mixed as drawn, computed in float32; uint8 is rounded to even."""
     if targets.ndim != 2 or len(targets) != len(images) or not targets.is_floating_point():
         raise ValueError(
-            f"targets are {targets.dtype}{list(targets.shape)}; needed is "
+            f"targets are {targets.dtype}{list(targets.shape)}; expected "
             f"float[{len(images)}, classes]: see soft_targets"
         )
     if (draw.shares == 1).all():

@@ -46,7 +46,7 @@ class RandAugment:
         if self.operation_count < 0 or not 0 <= self.magnitude < self.bins or self.bins < 2:
             raise ValueError(
                 f"operation_count is {self.operation_count}, magnitude {self.magnitude}, bins "
-                f"{self.bins}; needed are 0 or more, 0 to bins - 1, 2 or more"
+                f"{self.bins}; expected 0 or more, 0 to bins - 1, 2 or more"
             )
 
 
@@ -90,7 +90,7 @@ class TimmRandAugment:
         if not 0 <= self.magnitude <= 10 or self.magnitude_std < 0 or self.operation_count < 0:
             raise ValueError(
                 f"magnitude is {self.magnitude}, magnitude_std {self.magnitude_std}, "
-                f"operation_count {self.operation_count}; needed are 0 to 10, 0 or more, 0 or more"
+                f"operation_count {self.operation_count}; expected 0 to 10, 0 or more, 0 or more"
             )
 
 

@@ -177,8 +177,8 @@ def text(comparison: Comparison) -> str:
             aligned(rows),
             "",
             said if count else f"none of {len(changes)} stages changed beyond the noise",
-            f"Ratios have intervals: all of them hold the true ratio in {1 - CHANCE:.0%} of "
-            "comparisons. A change smaller than under 'seen from' may have been missed.",
+            f"Ratios have intervals: all of them contain the true ratio in {1 - CHANCE:.0%} of "
+            "comparisons. A change smaller than 'seen from' may have been missed.",
             *_blind(changes),
             *(f"Note: {note}." for note in comparison.notes),
         ]
@@ -222,7 +222,7 @@ def _cells(one: Ratio | None) -> tuple[str, str, str]:
 def _blind(changes: Sequence[Change]) -> Iterator[str]:
     if any(math.isinf(one.speed_ratio.visible) for one in changes):
         yield (
-            "Warning: so few repeats show no change at all among so many figures; "
+            "Warning: so few repeats cannot show any change among so many figures; "
             "measure with --repeats 10."
         )
 

@@ -106,7 +106,7 @@ class Model:
         if not torch.isfinite(self.loss):
             raise EvaluationError(f"{name}: the loss is {self.loss.item()}; try --precision fp32")
         if torch.equal(self._weight, self._before):
-            raise EvaluationError(f"{name}: the weights did not move, so its time means nothing")
+            raise EvaluationError(f"{name}: the weights did not change, so its time means nothing")
         self._before = self._weight.detach().clone()
 
 

@@ -71,7 +71,7 @@ def read(path: Path) -> Report:
         raise EvaluationError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"{path}: is no report of `imnet-data bench --json` ({error}); measure again"
+            f"{path}: is not a report of `imnet-data bench --json` ({error}); measure again"
         ) from error
 
 

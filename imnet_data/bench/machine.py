@@ -111,7 +111,7 @@ def complaints(
     if throttling is not None and throttling.throttled:
         found.append(
             f"the quota of {cores:g} cores was used up in {throttling.throttled:,} of "
-            f"{throttling.periods:,} periods, and everything stood still for the rest of them"
+            f"{throttling.periods:,} periods, and all work paused for the rest of them"
         )
     if meanwhile is None:
         return [
@@ -121,7 +121,7 @@ def complaints(
     if meanwhile.used > BUSY_SHARE * cores:
         found.append(
             f"busy machine: other processes used {meanwhile.used:.1f} of {cores:g} cores "
-            "meanwhile; images/s are too low, CPU time an image less so"
+            "meanwhile; images/s are too low; CPU time per image is less affected"
         )
     elif load is not None and load > 0.5 * cores:
         found.append(f"the load average was {load:.1f} on {cores:g} cores just before")

@@ -41,11 +41,13 @@ class BenchOptions:
         if self.gpus is not None:
             integer("gpus", self.gpus, least=1)
         if not isinstance(self.threads, tuple) or not self.threads:
-            raise ValueError(f"threads is {self.threads!r}; allowed are tuples of rising numbers")
+            raise ValueError(
+                f"threads is {self.threads!r}; allowed are tuples of increasing numbers"
+            )
         for position, threads in enumerate(self.threads):
             integer(f"threads[{position}]", threads, least=1, most=MAX_THREADS)
         if list(self.threads) != sorted(set(self.threads)):
-            raise ValueError(f"threads are {self.threads}; they have to rise")
+            raise ValueError(f"threads are {self.threads}; they must increase")
         number("seconds", self.seconds, above=0)
         if self.target is not None:
             number("target", self.target, above=0)

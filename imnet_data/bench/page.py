@@ -83,7 +83,7 @@ def _charts(report: Report, dataset: DatasetReport) -> Iterator[str]:
     most = max(loaders, key=lambda one: one.threads)
     yield charts.histogram(
         np.array([round(seconds * 1e6) for seconds in most.batch_seconds]),
-        title=f"ms a batch, {most.threads} thread{'s' * (most.threads > 1)}",
+        title=f"ms per batch, {most.threads} thread{'s' * (most.threads > 1)}",
         counted="batches",
         show=lambda microseconds: f"{microseconds / 1000:g}",
     )

@@ -113,7 +113,7 @@ def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterat
     if wide:
         yield f"the repeats are far apart: {'; '.join(wide)}; measure longer, or on an idle machine"
     if len({one.digest for one in datasets}) > 1:
-        yield "the datasets have other records, so that side by side they say little"
+        yield "the datasets have other records, so comparing them means little"
     places = dict.fromkeys(one.storage or "storage that is not known" for one in datasets)
     if len(places) > 1:
         yield f"the datasets are on {' and on '.join(places)}: their cold reads compare the two"

@@ -76,6 +76,6 @@ def require_hash(dataset: Dataset, index: int, *, got: str, hashes: Mapping[int,
     if got != hashes[index]:
         key = dataset.index.key[index].decode()
         raise FormatError(
-            f"{key} (record {index}) in {dataset.directory}: its bytes have another sha256 than "
-            f"the manifest says; run {verify_command(dataset.root)}"
+            f"{key} (record {index}) in {dataset.directory}: the sha256 of its bytes is not the "
+            f"one in the manifest; run {verify_command(dataset.root)}"
         )

@@ -43,20 +43,20 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
     try:
         began = dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError, RecursionError) as error:
-        raise ConvertError(f"{path}: is damaged ({error}); add --force to begin again") from error
+        raise ConvertError(f"{path}: is damaged ({error}); add --force to start again") from error
     differing = [name for name in document if asked[name] != began.get(name)]
     before = json.dumps(began.get("sources"))
     changed = sorted(path for identity, path in identities.items() if identity not in before)
     if changed and {*differing} <= {"splits", "sources"}:
         raise ConvertError(
-            f"{path.parent.parent}: holds an unfinished conversion, and its source has changed "
-            f"since that began: {', '.join(changed)}; what is done would not fit what is to come: "
-            "add --force to begin anew, or give the source as it was"
+            f"{path.parent.parent}: contains an unfinished conversion, and its source has changed "
+            f"since then: {', '.join(changed)}; old and new shards would not belong together: add "
+            "--force to start again, or restore the source"
         )
     texts = [_difference(name, began.get(name), asked[name]) for name in differing]
     raise ConvertError(
-        f"{path.parent.parent}: holds an unfinished conversion with other "
-        f"{' and '.join(texts)}; run the command that began it, or add --force to throw it away"
+        f"{path.parent.parent}: contains an unfinished conversion with other "
+        f"{' and '.join(texts)}; run the command that started it, or add --force to discard it"
     )
 
 
@@ -81,8 +81,8 @@ def already_done(conversion: Conversion, out: Path) -> Description:
     ]
     if differing:
         raise ConvertError(
-            f"{out}: holds a dataset made with other {' and '.join(differing)}; "
-            "choose another OUT, or add --force to throw it away"
+            f"{out}: contains a dataset made with other {' and '.join(differing)}; "
+            "choose another OUT, or add --force to discard it"
         )
     for split, planned in conversion.plans.items():
         with opened.Dataset(out, split, about) as dataset:
@@ -90,7 +90,7 @@ def already_done(conversion: Conversion, out: Path) -> Description:
         if not same:
             raise ConvertError(
                 f"{out}: its source has changed: {split} has images with other names, classes or "
-                "sizes now; choose another OUT, or add --force to throw it away"
+                "sizes now; choose another OUT, or add --force to discard it"
             )
     return about
 

@@ -170,7 +170,7 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     try:
         resolved = options.over(made_by.options if made_by else DEFAULTS)
     except ValueError as error:  # an earlier version did not check what it was given
-        raise ConvertError(f"the dataset was made with options that are none: {error}") from error
+        raise ConvertError(f"the dataset was made with invalid options: {error}") from error
     if resolved.classes is not None:  # labels are by sorted wnids, whatever the order given
         resolved = dataclasses.replace(resolved, classes=tuple(sorted(resolved.classes)))
     one_shard = module.ONE_SHARD and resolved.shard_nbytes is None
@@ -206,7 +206,7 @@ def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]
     if large:
         yield (
             f"{' and '.join(large)}: {format_name} has one file per split, so one process writes "
-            "it, and a run that is stopped begins it again; --shard-size SIZE makes several files"
+            "it, and a stopped run starts it again; --shard-size SIZE makes several files"
         )
 
 
@@ -339,4 +339,4 @@ def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
         # a loop of links is given back as it is
         real, inside = os.path.realpath(path), os.path.realpath(out)
         if path.is_dir() and os.path.commonpath((real, inside)) == real:
-            raise ConvertError(f"{out}: lies in its own source {path}; choose another OUT")
+            raise ConvertError(f"{out}: is inside its own source {path}; choose another OUT")

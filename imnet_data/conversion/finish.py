@@ -74,7 +74,7 @@ def finish_split(
     heads = [journal.read_head(path) for path in journals]
     record_count = sum(head.record_count for head in heads)
     if not record_count:
-        raise ConvertError(f"{split}: every record was skipped as bad; look at --bad")
+        raise ConvertError(f"{split}: every record was skipped as bad; see --bad")
     digest = manifest.digest(journal.identities(path) for path in journals)
     with _appearing(writing.stage / split / manifest.FILE_NAME) as part:
         if writing.version > 1:

@@ -101,11 +101,11 @@ def read_head(path: Path) -> Head:
     head = Head(**json.loads(path.read_bytes()))
     named = (head.side_files, head.fixes, head.skipped, head.not_seekable)
     if not all(isinstance(text, str) for text in (head.name, head.sha256, head.beside_sha256)):
-        raise TypeError(f"{path}: a text is none")
+        raise TypeError(f"{path}: a value is not text")
     if type(head.record_count) is not int or type(head.nbytes) is not int:
-        raise TypeError(f"{path}: a count is none")
+        raise TypeError(f"{path}: a count is not a number")
     if not all(isinstance(values, dict) for values in named):
-        raise TypeError(f"{path}: what should have names has none")
+        raise TypeError(f"{path}: names are missing")
     return head
 
 

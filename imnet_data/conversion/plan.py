@@ -72,8 +72,8 @@ def plan_split(
         rows = rows[np.sort(rng.shuffled(len(rows), seed=seed)[: options.limit])]
     if not len(rows):
         raise SourceError(
-            f"{split}: none of its {len(listing.keys)} images is of the classes that are taken; "
-            "name one that it has with --classes, or take another split alone with --split"
+            f"{split}: none of its {len(listing.keys)} images has a class that is converted; name "
+            "one of its classes with --classes, or convert another split alone with --split"
         )
     chosen = options.order or ("shuffled" if split == "train" else "sorted")
     if chosen == "shuffled":
@@ -104,8 +104,8 @@ def _refuse_equal_keys(split: str, listing: Listing, rows: NDArray[np.int64]) ->
     equal = np.flatnonzero(keys[1:] == keys[:-1])
     if len(equal):
         raise SourceError(
-            f"{split}: two records are called {keys[equal[0]].decode()}; "
-            "give each source once, and take out the copy"
+            f"{split}: two records have the key {keys[equal[0]].decode()}; "
+            "give each source once, and remove the copy"
         )
 
 
@@ -172,8 +172,8 @@ def check_classes(
         if not subset:
             raise LabelError(
                 f"{split}: {unknown[0]} is not among the {len(classes)} known classes"
-                f"{_and_others(unknown)}; a wrong devkit? --classes FILE names the classes to "
-                "take, --classes found takes all"
+                f"{_and_others(unknown)}; is the devkit wrong? --classes FILE names the classes "
+                "to convert, --classes found converts all"
             )
         count = sum(count_of[wnid] for wnid in unknown)
         notes.append(
@@ -184,8 +184,8 @@ def check_classes(
         if complete and not subset:
             raise LabelError(
                 f"{split}: class {missing[0]} has no image{_and_others(missing)}, of "
-                f"{len(classes)} classes: is the source complete? --classes FILE names the classes "
-                "to take, --classes found takes those that have images"
+                f"{len(classes)} classes: is the source complete? --classes FILE names the "
+                "classes to convert, --classes found converts those that have images"
             )
         notes.append(f"{split}: {len(missing):,} of the {len(classes):,} classes have no image")
     return notes

@@ -120,7 +120,7 @@ def write_shard(writing: Writing, job: ShardJob) -> Mapping[str, int]:
             raise
         raise ConvertError(
             f"{part}: cannot be written ({error.strerror}); make room there, "
-            "then run the same command: it goes on where it stopped"
+            "then run the same command to resume"
         ) from error
 
 

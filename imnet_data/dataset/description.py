@@ -209,7 +209,7 @@ def read(root: Path) -> Description:
         return about
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ManifestError(
-            f"{root}: not a dataset, there is no {FILE_NAME}; "
+            f"{root}: not a dataset: there is no {FILE_NAME}; "
             "if a conversion was stopped, run the same command again"
         ) from error
     except OSError as error:
@@ -226,7 +226,7 @@ def _content(path: Path) -> bytes:
 
 
 def _require_kinds(about: Description) -> None:
-    """Raise a ValueError where something is no text or no count, or a class is named twice."""
+    """Raise a ValueError if something is not text or not a count, or a class is named twice."""
     options = about.options.to_json().values()
     texts: list[object] = [about.name, *about.classes, *(name for name, _ in about.sources)]
     counts: list[object] = [*about.left_out.values(), *(nbytes for _, nbytes in about.sources)]
@@ -240,13 +240,13 @@ def _require_kinds(about: Description) -> None:
             raise ValueError("a split has no shard or no record")
     for text in texts:
         if not isinstance(text, str):
-            raise ValueError(f"{text!r} is no text")
+            raise ValueError(f"{text!r} is not text")
     for count in counts:
         if type(count) is not int or not 0 <= count < 1 << 63:
-            raise ValueError(f"{count!r} is no count")
+            raise ValueError(f"{count!r} is not a count")
     for option in options:
         if not isinstance(option, str | int | float | tuple):
-            raise ValueError(f"{option!r} is no value of an option")
+            raise ValueError(f"{option!r} is not a value of an option")
     if not about.splits or len(set(about.classes)) < len(about.classes):
         raise ValueError("it has no split, or names a class twice")
 
@@ -266,8 +266,8 @@ def _split(name: str, fields: dict[str, Any]) -> SplitDescription:
     # these become paths, of files that may be replaced and of folders that --force removes
     for path in (name, *(shard.name for shard in shards if shard.name)):
         if not _PLAIN_NAME.fullmatch(path):
-            raise ValueError(f"{path!r} is no name of a split or shard")
+            raise ValueError(f"{path!r} is not the name of a split or shard")
     unknown = set(fields.get("verdicts", {})) - {*VERDICTS}
     if unknown:
-        raise ValueError(f"{min(unknown)!r} is no verdict on an image")
+        raise ValueError(f"{min(unknown)!r} is not a verdict on an image")
     return SplitDescription(shards=shards, **fields)

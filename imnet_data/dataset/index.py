@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imnet_data.dataset.manifest import Entry
 
-REMEDY = f"run {verify_command(repairs=True)}, which makes it again from the manifest"
+REMEDY = f"run {verify_command(repairs=True)}, which rebuilds it from the manifest"
 _CHUNK = 65_536  # keys held as objects before they become an array
 
 # columns that are gathered as numbers, by the code of `array`, in the order of `Builder.add`

@@ -53,7 +53,7 @@ def read_sums(path: Path) -> Iterator[tuple[str, str]]:
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror}); {REPAIR}") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: is no text ({error}); {REPAIR}") from error
+        raise ManifestError(f"{path}: is not text ({error}); {REPAIR}") from error
 
 
 def require_split(where: object, split: str, splits: Iterable[str]) -> str:

@@ -120,12 +120,12 @@ def from_line(line: str) -> Entry:
     """Return the entry of one JSON line; ValueError or TypeError if it is none."""
     fields, end = _decode(line)
     if end != len(line):
-        raise ValueError(f"it goes on after column {end}")
+        raise ValueError(f"it continues after column {end}")
     entry = Entry(**fields)
     if entry.boxes != ():
         entry = entry._replace(boxes=tuple(Box(*box) for box in entry.boxes))
     if tuple(map(type, entry)) != _TYPES:
-        raise TypeError(f"{entry.key!r}: a number or a text is none")
+        raise TypeError(f"{entry.key!r}: a number or a text has another type")
     sizes = (entry.width, entry.height, entry.nbytes, entry.published_nbytes)
     if min(*sizes, entry.shard, entry.offset) < 0:
         raise ValueError(f"{entry.key}: a number is below 0")
@@ -135,7 +135,7 @@ def from_line(line: str) -> Entry:
         raise ValueError(f"{entry.key}: its verdict is {entry.verdict!r}")
     for digest in (entry.sha256, entry.stored_sha256 or entry.sha256):
         if len(bytes.fromhex(digest)) != _SHA256_NBYTES:
-            raise ValueError(f"{entry.key}: a sha256 is none")
+            raise ValueError(f"{entry.key}: a value is not a sha256")
     return entry
 
 
@@ -233,4 +233,4 @@ def _lines_of_one_frame(file: BinaryIO) -> Iterator[bytes]:
             raise ValueError(f"a line has more than {_MAX_LINE_NBYTES} bytes")
         yield from lines
     if not stream.eof or stream.unused_data or rest:
-        raise ValueError("it ends too early, or goes on after its end")
+        raise ValueError("it ends too early, or continues after its end")

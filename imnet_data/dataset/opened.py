@@ -160,7 +160,7 @@ class Dataset(Closing):
         """Return the index of the record called `key`; KeyError if there is none."""
         found = np.flatnonzero(self.index.key == key.encode())
         if not len(found):
-            raise KeyError(f"{self.directory}: no record is called {key!r}")
+            raise KeyError(f"{self.directory}: no record has the key {key!r}")
         return int(found[0])
 
     def entries(self, *, start: int = 0) -> Iterator[Entry]:

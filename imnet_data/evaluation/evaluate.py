@@ -111,7 +111,7 @@ def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[
     numbers = [facts.VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
     if dataset.about.name != variants.ILSVRC2012 or dataset.split != "val" or None in numbers:
         raise EvaluationError(
-            f"{dataset.root}: ReaL labels are of the val images of ILSVRC2012, and this is "
+            f"{dataset.root}: ReaL labels exist only for the val images of ILSVRC2012, and this is "
             f"{dataset.split} of {dataset.about.name}; leave out --real"
         )
     count = facts.SPLITS["val"].record_count

@@ -47,8 +47,8 @@ def outputs_of_count(count: int) -> tuple[str, ...]:
     if count == len(labels.ilsvrc2012_wnids()) + 1:
         return outputs_of("tf")
     raise EvaluationError(
-        f"the model has {count} outputs, and nothing says which classes they are; give a list of "
-        "wnids, one an output (`--classes FILE`), or a checkpoint that has it"
+        f"the model has {count} outputs, and their classes are not known; give a list of wnids, "
+        "one per output (`--classes FILE`), or a checkpoint that has it"
     )
 
 
@@ -60,7 +60,7 @@ def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = Tr
     """
     of_model, of_dataset = [wnid for wnid in outputs if wnid], set(about.classes)
     if len(set(of_model)) < len(of_model):
-        raise EvaluationError("the model's list of classes has one twice; give the right list")
+        raise EvaluationError("the model's list of classes has a class twice; give the right list")
     if set(of_model) != of_dataset:
         only = {
             "the dataset": sorted(of_dataset - set(of_model)),
@@ -94,8 +94,9 @@ def refuse_better_order(results: Results, classes: Sequence[str]) -> None:
     if gain >= max(_LEAST_GAIN, _LEAST_SHARE * taken.total) and other.correct > 2 * taken.correct:
         raise EvaluationError(
             f"predictions are right for {taken.percent:.2f} % of the records as they are read, and "
-            f"for {other.percent:.2f} % if {order}: labels of the model and of the dataset are not "
-            "of one order; say which the model has (`--outputs`), or convert the dataset again"
+            f"for {other.percent:.2f} % if {order}: the labels of the model and of the dataset "
+            "are in different orders; name the order of the model (`--outputs`), or convert the "
+            "dataset again"
         )
 
 

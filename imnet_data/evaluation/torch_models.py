@@ -144,7 +144,7 @@ def timm_recipe(module: nn.Module) -> EvalRecipe:
     config = cast("Mapping[str, Any]", module.pretrained_cfg)
     if config.get("crop_mode", "center") != "center":
         raise EvaluationError(
-            f"the model's own crop is {config['crop_mode']}, not center; say --size"
+            f"the model's own crop is {config['crop_mode']}, not center; give --size"
         )
     return EvalRecipe.timm(
         input_size=(config.get("test_input_size") or config["input_size"])[-1],
@@ -159,6 +159,6 @@ def _filter(name: str) -> Any:
     if name not in FILTERS:
         raise EvaluationError(
             f"the model's own interpolation is {name!r}, which is not one of {', '.join(FILTERS)}; "
-            "choose one with --filter and a checkpoint: its published number does not hold then"
+            "choose one with --filter and a checkpoint: its published number then does not apply"
         )
     return name

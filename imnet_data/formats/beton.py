@@ -120,7 +120,7 @@ class _Writer:
                 if page_nbytes > _MAX_PAGE_NBYTES:
                     raise FormatError(
                         f"{sample.record.key}: has {len(image)} bytes, more than a page of a beton "
-                        f"can have, {_MAX_PAGE_NBYTES}; use --max-side, or take another format"
+                        f"can have, {_MAX_PAGE_NBYTES}; use --max-side, or choose another format"
                     )
                 return self._layout._replace(page_nbytes=page_nbytes)
             self._add(sample, image)
@@ -196,7 +196,7 @@ def _read_header(file: ShardFile) -> _Header:
     head = file.read(0, _HEADER.size)
     version, field_count, page_nbytes, count, table = _HEADER.unpack(head)
     if version != _VERSION or field_count != 2:
-        raise file.fault(f"is no beton of version {_VERSION} with image and label")
+        raise file.fault(f"is not a beton of version {_VERSION} with image and label")
     if not table:
         raise file.fault("is unfinished: it has no allocation table")
     if page_nbytes & (page_nbytes - 1) or page_nbytes < _MIN_PAGE_NBYTES:
@@ -229,7 +229,7 @@ def _read_allocations(file: ShardFile, header: _Header) -> NDArray[np.void]:
     by_position = np.argsort(position, kind="stable")
     ends = (position + nbytes)[by_position]
     if (ends[:-1] > position[by_position][1:]).any():
-        raise file.fault("two images lie upon each other")
+        raise file.fault("two images overlap")
     by_record = table[np.argsort(table["record"], kind="stable")]
     if (by_record["record"] != np.arange(header.record_count)).any():
         raise file.fault("the allocation table does not have each record once")

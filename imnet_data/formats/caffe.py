@@ -52,7 +52,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
     """Write one environment; give the position of each JPEG."""
     if len(samples) > _MAX_COUNT:
         raise FormatError(
-            f"{out.path}: Caffe's keys count to {_MAX_COUNT} records; cut it into shards"
+            f"{out.path}: Caffe's keys count to {_MAX_COUNT} records; split it into shards"
         )
     items = (_item(number, sample) for number, sample in enumerate(samples))
     return lmdb_pages.write(out.path, items)

@@ -52,7 +52,7 @@ class ShardFile:
         """
         if offset < 0 or nbytes < 0 or offset + nbytes > self.nbytes:
             raise self.fault(
-                f"{nbytes} bytes should lie at {offset}, but the file ends at {self.nbytes}"
+                f"{nbytes} bytes should be at {offset}, but the file ends at {self.nbytes}"
             )
         try:
             content = self._file.read(offset, nbytes)

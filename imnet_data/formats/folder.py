@@ -68,7 +68,7 @@ class FolderShard:
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
-            raise FormatError(f"{path}: is no directory; name the directory of a split")
+            raise FormatError(f"{path}: is not a directory; name the directory of a split")
         self._path = path
 
     def read(self, place: Place) -> bytes:

@@ -65,7 +65,7 @@ def _before(sample: Sample) -> bytes:
     if len(key) > _MAX_NAME_NBYTES or len(wnid) > _MAX_NAME_NBYTES:
         raise FormatError(
             f"{sample.record.key}: key and wnid may have {_MAX_NAME_NBYTES} bytes each in LMDB; "
-            "rename the image, or take another format"
+            "rename the image, or choose another format"
         )
     sizes = (sample.width, sample.height, len(key), len(wnid))
     return _HEAD.pack(sample.label, len(jpeg), *sizes, _VERSION) + key + wnid

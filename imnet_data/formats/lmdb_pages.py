@@ -138,7 +138,7 @@ class _Writer:
         if len(item.key) > _MAX_KEY_NBYTES or nbytes >= 2**32:
             raise FormatError(
                 f"{item.key!r}: {len(item.key)} bytes of key or {nbytes} bytes of value are more "
-                "than LMDB can hold; take another format"
+                "than LMDB can hold; choose another format"
             )
         big = _NODE.size + len(item.key) + nbytes > _MAX_NODE_NBYTES
         node_nbytes = _NODE.size + len(item.key) + (8 if big else nbytes)
@@ -275,7 +275,7 @@ def _parse_meta(file: ShardFile, page: bytes, number: int) -> tuple[int, ...]:
     _, _, flags, _, _ = _HEADER.unpack_from(page)
     meta: tuple[int, ...] = _META.unpack_from(page, _HEADER.size)
     if not flags & _META_FLAG or meta[:2] != (_MAGIC, _VERSION):
-        raise file.fault(f"page {number} is no meta page of LMDB")
+        raise file.fault(f"page {number} is not a meta page of LMDB")
     return meta
 
 

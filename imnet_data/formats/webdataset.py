@@ -81,7 +81,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
         if not _KEY.fullmatch(key):
             raise FormatError(
                 f"{key!r}: no key for webdataset, which needs 1 to 95 visible ASCII characters "
-                "without dot and slash; rename the image, or take another format"
+                "without dot and slash; rename the image, or choose another format"
             )
         words = []
         for extension, content in _contents(sample):

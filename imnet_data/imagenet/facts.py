@@ -28,7 +28,7 @@ SPLITS = {
 
 
 class OfficialFile(NamedTuple):
-    """One file as image-net.org has it."""
+    """One file as published on image-net.org."""
 
     name: str
     nbytes: int | None  # None where it is not known for sure

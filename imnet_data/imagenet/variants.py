@@ -99,8 +99,8 @@ def counts_as(name: str, classes: Sequence[str]) -> list[int]:
         return list(range(len(classes)))
     if name not in VARIANTS:
         raise EvaluationError(
-            f"no dataset called {name!r} is known ({', '.join((ILSVRC2012, *VARIANTS))}), so it "
-            "cannot be said which classes it has; update this program"
+            f"no dataset called {name!r} is known ({', '.join((ILSVRC2012, *VARIANTS))}), so its "
+            "classes are not known; update this program"
         )
     if tuple(classes) != labels.ilsvrc2012_wnids():
         raise EvaluationError(

@@ -256,7 +256,7 @@ def _find(root: Path, which: str, split: str | None) -> tuple[Dataset, int]:
             return opened, int(found[0])
     opened = Dataset.open(root, split)
     if not which.removeprefix("-").isdecimal():
-        raise LookupError(f"no record is called {which!r} in {', '.join(splits)}")
+        raise LookupError(f"no record has the key {which!r} in {', '.join(splits)}")
     if not -len(opened) <= int(which) < len(opened):
         raise LookupError(f"no record {which} in {opened.split}, which has {len(opened)}")
     return opened, int(which) % len(opened)

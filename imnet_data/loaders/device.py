@@ -35,8 +35,8 @@ def require_device(device: torch.device | str) -> torch.device:
     count = torch.cuda.device_count()
     if where.type == "cuda" and (where.index or 0) >= count:
         raise ValueError(
-            f"device is '{where}', and torch {torch.__version__} finds {count} GPUs; take cpu, or "
-            "install a driver and a torch for its CUDA"
+            f"device is '{where}', and torch {torch.__version__} finds {count} GPUs; choose cpu, "
+            "or install a driver and a torch for its CUDA"
         )
     return where
 

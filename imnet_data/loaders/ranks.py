@@ -62,7 +62,7 @@ def of_launcher() -> Ranks | None:
             if not 0 <= rank < max(1, world_size):
                 raise ValueError(
                     f"{launcher.rank} is {rank} and {launcher.world_size} is {world_size}, which "
-                    "is no rank; unset both, or pass rank and world_size"
+                    "is not a rank; unset both, or pass rank and world_size"
                 )
             said = f"{launcher.name} ({launcher.rank})"
             return Ranks(rank, world_size, said if world_size > 1 else "")
@@ -116,7 +116,7 @@ def _number(variable: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(
-            f"{variable} is {text!r} in the environment, which is no number; unset it"
+            f"{variable} is {text!r} in the environment, which is not a number; unset it"
         ) from None
 
 

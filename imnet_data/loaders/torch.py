@@ -234,9 +234,9 @@ class TorchLoader(Closing):
         batch, rest = divmod(state_dict["records"], size)
         if rest or batch > len(self):
             raise ValueError(
-                f"{state_dict['records']} records of epoch {state_dict['epoch']} were taken, which "
-                f"are no whole number of the batches of now: {len(self)} of {size} records over "
-                "all ranks; take a size that divides the number"
+                f"{state_dict['records']} records of epoch {state_dict['epoch']} were taken, "
+                f"which is not a whole number of the current batches: {len(self)} of {size} "
+                "records over all ranks; choose a size that divides the number"
             )
         return state_dict["epoch"], batch
 

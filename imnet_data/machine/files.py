@@ -107,7 +107,7 @@ def require_new(
         OutputError: if there is a file with something in it, and it is not to be replaced.
     """
     if not overwrite and path.is_file() and path.stat().st_size:
-        raise OutputError(f"{path}: is there already, and is not replaced; {remedy}")
+        raise OutputError(f"{path}: exists already, and is not replaced; {remedy}")
 
 
 def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:

@@ -81,7 +81,7 @@ def plain(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
     return descriptor
 
 
@@ -101,5 +101,5 @@ def explained(error: OSError, remedy: str) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"cannot be opened ({reason}); raise the limit with `ulimit -n`"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"cannot be opened ({reason}); look at its permissions and at those of its folders"
+        return f"cannot be opened ({reason}); check its permissions and those of its folders"
     return f"cannot be opened ({reason}); {remedy}"

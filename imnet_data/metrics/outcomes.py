@@ -62,7 +62,7 @@ class Outcomes:
         rows = np.asarray(indices, np.int64)
         shape = (len(rows), len(self.space.labels))
         if scores.shape != shape:
-            raise ValueError(f"scores are {scores.shape}; needed is {shape}")
+            raise ValueError(f"scores are {scores.shape}; expected {shape}")
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.table):
             raise ValueError(f"indices go to {rows.max()}; the split has {len(self.table)} records")
         np.add.at(self.table[:, _SEEN], rows, 1)
@@ -90,7 +90,8 @@ class Outcomes:
         if len(missing):
             raise EvaluationError(
                 f"{len(self.table) - len(missing)} of {len(self.table)} records were scored; "
-                f"record {missing[0]} is the first that was not: the numbers would be of a part"
+                f"record {missing[0]} is the first that was not: the numbers would cover only a "
+                "part"
             )
         return Results(self.labels, self.table[:, _TOP:], self.table[:, _CONFIDENCE])
 
@@ -99,7 +100,7 @@ class Outcomes:
         if len(twice):
             raise EvaluationError(
                 f"record {twice[0]} was scored {self.table[twice[0], _SEEN]} times "
-                f"({len(twice)} such records): a loader for evaluation must not fill up batches"
+                f"({len(twice)} such records): a loader for evaluation must not pad batches"
             )
 
 

@@ -33,7 +33,9 @@ class ClassSpace:
         table = np.asarray(counts_as, np.int64)
         kept = np.flatnonzero(table >= 0)
         if table.ndim != 1 or not len(kept):
-            raise ValueError(f"counts_as is {table.shape} and keeps {len(kept)} outputs; needed: 1")
+            raise ValueError(
+                f"counts_as is {table.shape} and keeps {len(kept)} outputs; expected 1"
+            )
         self.output_count = len(table)
         self._outputs = kept[np.argsort(table[kept], kind="stable")]
         self.labels, self._starts = np.unique(table[self._outputs], return_index=True)
@@ -57,10 +59,10 @@ class ClassSpace:
         """
         table = _as_array(logits)
         if table.ndim != 2 or table.shape[1] != self.output_count:
-            raise ValueError(f"logits are {table.shape}; needed is [n, {self.output_count}]")
+            raise ValueError(f"logits are {table.shape}; expected [n, {self.output_count}]")
         if not np.isfinite(table).all():
             raise EvaluationError(
-                "the model gave logits that are no finite numbers (nan or inf); its weights may be "
+                "the model returned logits that are not finite (nan or inf); its weights may be "
                 "damaged, or too large for half precision"
             )
         if not self._is_whole:

@@ -129,7 +129,7 @@ class BoxesBuilder:
         twice = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(twice):
             raise SourceError(
-                f"{twice[0].decode()} has two files of boxes; give one archive of boxes a split"
+                f"{twice[0].decode()} has two files of boxes; give one archive of boxes per split"
             )
         at = np.minimum(np.searchsorted(in_order, keys), max(0, len(order) - 1))
         found = in_order[at] == keys if len(order) else np.zeros(len(keys), np.bool_)

@@ -21,7 +21,7 @@ from imnet_data.sources import matlab
 META = "meta.mat"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
-_REMEDY = "give ILSVRC2012_devkit_t12.tar.gz, as image-net.org has it"
+_REMEDY = "give ILSVRC2012_devkit_t12.tar.gz, as published on image-net.org"
 
 
 class Node(NamedTuple):
@@ -83,7 +83,7 @@ def read_meta(content: bytes, *, archive: str) -> Devkit:
         if official.get(leaf.wnid) != leaf.ilsvrc_id:
             raise SourceError(
                 f"{archive}: wrong devkit: {leaf.wnid} has the id {leaf.ilsvrc_id}, "
-                f"in ILSVRC2012 {official.get(leaf.wnid, 'it is no class')}; {_REMEDY}"
+                f"in ILSVRC2012 {official.get(leaf.wnid, 'it is not a class')}; {_REMEDY}"
             )
     if not leaves or len({leaf.wnid for leaf in leaves}) < len(leaves):
         raise SourceError(f"{archive}: wrong devkit: no classes, or one twice; {_REMEDY}")

@@ -156,8 +156,8 @@ class _Folder:
             return self._boxes
         elif not _matches(path, _IMAGES + _DEVKIT + _WHOLE):
             self._notes.append(
-                f"{path.name} was left out, as archives in a folder are known by their names; to "
-                "take it, give it as a SOURCE"
+                f"{path.name} was left out, because archives in a folder are recognised by their "
+                "names; to convert it, give it as a SOURCE"
             )
         else:
             return True
@@ -180,8 +180,8 @@ class _Folder:
         has_classes = any(map(is_wnid, folders)) or any(map(_shows_images, files))
         if splits and has_classes:
             raise SourceError(
-                f"{base}: has images or classes beside the folder {splits[0]}, so it is not "
-                "known of which split they are; give the folders that you want"
+                f"{base}: has images or classes beside the folder {splits[0]}, so their split is "
+                "not known; give the folders that you want"
             )
         if splits or has_classes:
             others = (name for name in folders if not (split_of(name) if splits else is_wnid(name)))
@@ -202,11 +202,13 @@ class _Folder:
             image = _an_image_in(folder, _LOOK_DEPTH)
             if image:
                 raise SourceError(
-                    f"{folder}: holds images ({image}), and its name is none of a split (known are "
-                    f"{known_names()}); rename it, or give the folders that you want"
+                    f"{folder}: holds images ({image}), and its name is not that of a split "
+                    f"(known are {known_names()}); rename it, or give the folders that you want"
                 )
             if not fnmatch.fnmatchcase(folder.name, "ILSVRC2012_devkit*") and folder.name != "data":
-                self._notes.append(f"{folder} was left out: its name is none of a split or a class")
+                self._notes.append(
+                    f"{folder} was left out: its name is not that of a split or a class"
+                )
 
     def _devkit_files(self) -> list[Path]:
         """Find the two files of an extracted devkit: in the folder, its data/, or a devkit."""

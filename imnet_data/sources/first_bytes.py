@@ -25,7 +25,7 @@ _PAGE_NBYTES = range(2 << 20, 1 << 32)
 _LMDB_MAGIC = b"\xde\xc0\xef\xbe"  # after the 16 bytes of a page's header
 
 _TO_FOLDERS = "write its images to folders train/<wnid>/ with that tool, and give the folder"
-_UNPACK = "unpack it, and give what was in it"
+_UNPACK = "unpack it, and give its contents"
 
 # first bytes -> what it is, and what can be done
 _MAGIC = (
@@ -75,7 +75,7 @@ def foreign(path: Path) -> str:
         if head.startswith(magic):
             return f"is {name}, which is not read; {remedy}"
     if _WEB_PAGE.match(head):
-        return "is a web page, as a download without a login leaves it; download the archive again"
+        return "is a web page, as a download without a login produces; download the archive again"
     kind = _structured(head, nbytes)
     return f"is {kind}, which is not read; {_TO_FOLDERS}" if kind else ""
 

@@ -132,8 +132,8 @@ class Gathered:
             )
         if official and found.stranger:
             raise SourceError(
-                f"{container.name}: {found.stranger!r} is no image by its name or first bytes, "
-                "and official archives hold nothing else; download it again"
+                f"{container.name}: {found.stranger!r} is not an image by its name or first "
+                "bytes, and official archives contain nothing else; download it again"
             )
         if isinstance(container, Tree):
             for folder in container.hidden_folders:
@@ -141,7 +141,7 @@ class Gathered:
         if found.has_images:
             self.left_out.update(found.left_out, within=container.name)
         if found.box_count and self._boxes is None:
-            self.notes.append(f"{container.name}: boxes were not asked for, and left out")
+            self.notes.append(f"{container.name}: boxes were not requested, and left out")
 
     def splits(self) -> dict[str, Records]:
         """Return the splits that were found, in the order of `SPLITS`."""

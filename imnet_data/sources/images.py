@@ -115,7 +115,7 @@ def _twice(columns: Columns, row: int, containers: Sequence[Container]) -> Sourc
     ]
     return SourceError(
         f"{columns.keys[row].decode()} is there twice: {paths[0]} and {paths[1]}; "
-        "take one of them out"
+        "remove one of them"
     )
 
 

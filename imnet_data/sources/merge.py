@@ -57,7 +57,7 @@ def _patched(
     if len(parts) != 2 or len(patches) != 1:
         raise SourceError(
             f"{split} comes from {opened[0].path} and from {opened[1].path}; give one of them, "
-            "or say with --split which split to take"
+            "or choose one split with --split"
         )
     patch, whole = parts[patches[0]], parts[1 - patches[0]]
     replaced = np.isin(whole.keys, patch.keys)

@@ -84,7 +84,7 @@ def parse(path: str, *, promised: str = "") -> Named:
     key, named_wnid, named_split, again = match.groups()
     wnid = above.wnid or named_wnid or again or ""
     if (named_wnid or wnid) != wnid or (again or wnid) != wnid:
-        raise SourceError(f"{path!r} names two classes; put it where it belongs or take it out")
+        raise SourceError(f"{path!r} names two classes; put it where it belongs or remove it")
     return Named(split or named_split or "train", key, wnid, above.root)
 
 
@@ -104,11 +104,11 @@ def _parse_folder(folder: str) -> _Folder:
     if len(splits := {named[number] for number in at}) > 1:
         raise SourceError(
             f"folder {folder!r} names the splits {' and '.join(sorted(splits))}; "
-            f"images lie in `SPLIT/<wnid>/` (known are {known_names()})"
+            f"images belong in `SPLIT/<wnid>/` (known are {known_names()})"
         )
     if any(not split for split in named[at[0] :]):
         raise SourceError(
-            f"folder {folder!r} is not the wnid of a class; images lie in `SPLIT/<wnid>/`"
+            f"folder {folder!r} is not the wnid of a class; images belong in `SPLIT/<wnid>/`"
         )
     return _Folder(named[at[0]], wnid, "/".join([*parts[: at[0]], _SPLIT]))
 
@@ -116,8 +116,8 @@ def _parse_folder(folder: str) -> _Folder:
 def _parse_free(path: str, stem: str, *, split: str, above: _Folder) -> Named:
     if not split or (split != "val" and split != "test" and not above.wnid):
         raise SourceError(
-            f"{path!r} is no name of an ImageNet image, as `<wnid>_<n>.JPEG` or "
-            "`ILSVRC2012_val_<8 digits>.JPEG`; images of other names lie in `SPLIT/<wnid>/`"
+            f"{path!r} is not the name of an ImageNet image, such as `<wnid>_<n>.JPEG` or "
+            "`ILSVRC2012_val_<8 digits>.JPEG`; images of other names belong in `SPLIT/<wnid>/`"
         )
     return Named(split, key_of(stem, path=path), above.wnid, above.root)
 

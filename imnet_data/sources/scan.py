@@ -100,7 +100,7 @@ class _Walk:
         if entry.nbytes > _MAX_IMAGE_NBYTES:
             raise SourceError(
                 f"{self._container.name}: {entry.path} has {entry.nbytes} bytes, too many for an "
-                "image; take it out"
+                "image; remove it"
             )
         counts = self.found.counts
         counts[image.split] = counts.get(image.split, 0) + 1
@@ -113,15 +113,16 @@ class _Walk:
         if self._root is not None:
             raise SourceError(
                 f"{self._container.name}: {path!r} lies in {root or 'no folder'!r} and "
-                f"{self._first!r} in {self._root or 'no folder'!r}, and what these folders mean "
-                f"is not known (known are {known_names()}); rename them, or give one of them"
+                f"{self._first!r} in {self._root or 'no folder'!r}, and the meaning of these "
+                f"folders is not known (known are {known_names()}); rename them, or give one of "
+                "them"
             )
         self._root, self._first = root, path
 
     def take_text(self, entry: Entry, file: str) -> None:
         name, texts = self._container.name, self.found.texts
         if file in texts:
-            raise SourceError(f"{name}: has two files {file}; take one of them out")
+            raise SourceError(f"{name}: has two files {file}; remove one of them")
         if entry.nbytes > _MAX_TEXT_NBYTES[file]:
             raise SourceError(f"{name}: {file} has {entry.nbytes} bytes, too many for it")
         texts[file] = self._container.read(entry.place, entry.nbytes)

@@ -84,8 +84,8 @@ def _check_numbers(numbers: NDArray[np.int64], truth: Truth) -> list[str]:
     count, last = len(truth.by_number or ()), int(numbers.max(initial=0))
     if last > count:
         raise SourceError(
-            f"{truth.archive}: wrong devkit: its ground truth is of val images 1 to {count}, and "
-            f"here is image {last}; give the devkit that belongs to these images"
+            f"{truth.archive}: wrong devkit: its ground truth covers val images 1 to {count}, but "
+            f"there is image {last}; give the devkit that belongs to these images"
         )
     numbered = int(np.count_nonzero(numbers))
     if numbered == count:
@@ -113,6 +113,6 @@ def _fill_from_table(
     if named_otherwise:
         notes.append(
             f"val: {named_otherwise} of {len(keys)} labels are not those of ILSVRC2012; "
-            "what the source says was kept"
+            "the labels of the source were kept"
         )
     np.copyto(wnids, published, where=wnids == b"")

@@ -150,8 +150,8 @@ def _scan(
             left_out.add(NO_IMAGE, path)
         elif folder not in wnid_of:
             raise SourceError(
-                f"{container.name}: {path!r} lies in a folder that is no class of {name}; "
-                "take it out, or download the archive again"
+                f"{container.name}: {path!r} is in a folder that is not a class of {name}; "
+                "remove it, or download the archive again"
             )
         elif not wnid_of[folder]:
             left_out.add(_WITHOUT_CLASS, path)

@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Any]:
         reason = str(error).partition("\n")[0]
         raise TrainError(f"{path}: cannot be read as weights ({reason})") from error
     if not isinstance(content, dict):
-        raise TrainError(f"{path}: holds a {type(content).__name__}; needed are weights by name")
+        raise TrainError(f"{path}: holds a {type(content).__name__}; expected weights by name")
     return content
 
 
@@ -64,7 +64,7 @@ def require_same(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]
     if not differing:
         return
     texts = "; ".join(f"{name} is {was}, not {value}" for name, (was, value) in differing.items())
-    remedy = "give the options of that run to go on with it, or choose another --out"
+    remedy = "give the options of that run to resume it, or choose another --out"
     if "recipe.epochs" in differing:
         remedy += (
             ". The curves of a run end with its last epoch, so it cannot be made longer; to train "

@@ -324,7 +324,7 @@ class _Run:
         self.outcome = Outcome(top1 and Accuracy(*top1), top5 and Accuracy(*top5), seconds)
         self.began -= seconds
         self.learner.load_state(content)
-        self._show(f"goes on from epoch {self.position.epoch + 1}, step {self.position.step}")
+        self._show(f"resuming from epoch {self.position.epoch + 1}, step {self.position.step}")
 
     def _weights(self) -> dict[str, Any]:
         """Return the weights that were validated, and what they are."""

@@ -81,7 +81,7 @@ class TrainingRecipe:
         *factors, hue = self.color_jitter
         if len(factors) != 3 or not all(0 <= factor < math.inf for factor in factors):
             raise ValueError(
-                f"color_jitter is {self.color_jitter}; needed are brightness, contrast and "
+                f"color_jitter is {self.color_jitter}; expected brightness, contrast and "
                 "saturation of 0 or more, and hue"
             )
         if not 0 <= hue <= 0.5:

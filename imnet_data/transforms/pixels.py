@@ -57,7 +57,7 @@ def resize(
             raise ValueError(f"window {window} of a result of {size} is empty")
         out = np.empty(shape, np.uint8)
     elif out.shape != shape or out.dtype != np.uint8:
-        raise ValueError(f"out is {out.dtype}{list(out.shape)}; needed is uint8{list(shape)}")
+        raise ValueError(f"out is {out.dtype}{list(out.shape)}; expected uint8{list(shape)}")
     if not planes[0].flags.c_contiguous or planes.strides[0] < width * channels:
         planes = np.ascontiguousarray(planes)
     _native.resize(
@@ -94,7 +94,7 @@ def normalize(
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(
-            f"images are {images.dtype}{list(images.shape)}; needed is uint8[n, h, w, 3]"
+            f"images are {images.dtype}{list(images.shape)}; expected uint8[n, h, w, 3]"
         )
     if layout not in ("NCHW", "NHWC"):
         raise ValueError(f"layout is {layout!r}; allowed are NCHW, NHWC")
@@ -120,7 +120,7 @@ def _table(
 ) -> NDArray[Any]:
     """Return what each of the 256 values of each channel becomes, [3, 256] (see `normalize`)."""
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise ValueError(f"mean is {mean}, std is {std}; needed are three each, std above zero")
+        raise ValueError(f"mean is {mean}, std is {std}; expected three each, std above zero")
     values = np.arange(256, dtype=np.float32) / np.float32(255)
     means, stds = np.array([mean, std], np.float32)[:, :, np.newaxis]
     table: NDArray[np.float32] = (values - means) / stds

@@ -74,4 +74,4 @@ def without_records(
     keys, hashes = expected.columns.key.tolist(), expected.stored_sha256
     for file, key, sha256 in zip(names, keys, hashes, strict=True):
         if sums.pop(file, None) != sha256.tobytes().hex():
-            yield Difference(SUMS, "does not have the hash that the manifest has", key.decode())
+            yield Difference(SUMS, "does not match its hash in the manifest", key.decode())

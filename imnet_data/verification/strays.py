@@ -61,8 +61,8 @@ def move_aside(root: Path, differences: Sequence[Difference]) -> dict[str, str]:
     """
     if any(what != WHAT for _, what, _ in differences):
         raise ConvertError(
-            f"{root}: what does not belong to it is known once the rest is sound, so nothing is "
-            f"moved; {REPAIR}"
+            f"{root}: what does not belong to it can only be known once the rest is sound, so "
+            f"nothing is moved; {REPAIR}"
         )
     moved = {}
     with staging.held(root):

@@ -38,11 +38,13 @@ def verify(path: Path, tarballs: Sequence[Path], progress: Progress) -> list[Dif
     """Return all differences of the tarballs that `find` gave for `path`."""
     for file in sorted(path.iterdir()) if path.is_dir() else ():
         if file not in tarballs and file.name.endswith(_SUFFIXES):
-            _log.warning(f"{file}: left out, as it has no published name; give it by itself")
+            _log.warning(
+                f"{file}: left out, because its name is not a published one; give it by itself"
+            )
     if path in tarballs and facts.official_file(path.name) is None:
         _log.warning(
-            f"{path}: no published name, so no size and MD5 to compare with; what is in it is "
-            "checked"
+            f"{path}: its name is not a published one, so there is no size or MD5 to compare "
+            "with; only its contents are checked"
         )
     return [
         Difference(tarball.name if tarball != path else "", what)

@@ -139,7 +139,7 @@ def _check_split(
         yield Difference(file, f"its fix-ups are not those of {description.FILE_NAME}")
     keys, key_counts = np.unique(columns.key, return_counts=True)
     for key in keys[key_counts > 1]:
-        yield Difference(file, "stands in it more than once", key.decode())
+        yield Difference(file, "is listed more than once", key.decode())
     yield from _check_index(root, split, expected)
     yield from _check_known_counts(split, expected, about)
     for name, content in get(about.format).split_side_files(split, summaries(said)).items():

@@ -65,5 +65,5 @@ def test_what_cannot_be_jittered_is_refused(images: Tensor) -> None:
         ColorJitter(hue=0.6)
     with pytest.raises(ValueError, match="contrast is -1; allowed are 0 and more"):
         ColorJitter(contrast=-1)
-    with pytest.raises(ValueError, match="needed is uint8"):
+    with pytest.raises(ValueError, match="expected uint8"):
         jitter(images.float(), recipe=RECIPE, seed=0, epoch=0, indices=INDICES)

@@ -106,7 +106,7 @@ def test_noise_fills_the_box_and_nothing_else(images: Tensor) -> None:
 def test_what_cannot_be_erased_is_refused(images: Tensor) -> None:
     with pytest.raises(ValueError, match="images are uint8; noise"):
         erase(images, recipe=Erasing(mode="pixel"), seed=0, epoch=0, indices=INDICES)
-    with pytest.raises(ValueError, match=r"scale is 0, 0\.3; needed is 0 < least"):
+    with pytest.raises(ValueError, match=r"scale is 0, 0\.3; expected 0 < least"):
         Erasing(scale=(0, 0.3))
     with pytest.raises(ValueError, match="mode is 'rand'; allowed are const, pixel"):
         Erasing(mode="rand")  # type: ignore[arg-type]

@@ -241,7 +241,7 @@ def test_types_formats_and_arguments_are_kept(
 def test_what_cannot_be_mixed_is_refused(images: Tensor) -> None:
     with pytest.raises(ValueError, match=r"targets are torch.int64\[7\].*see soft_targets"):
         mix(images, torch.arange(7), recipe=Mix(), seed=0, epoch=0, indices=INDICES)
-    with pytest.raises(ValueError, match=r"needed is uint8 or float \[n, 3, height, width\]"):
+    with pytest.raises(ValueError, match=r"expected uint8 or float \[n, 3, height, width\]"):
         mix(images[0], torch.eye(3), recipe=Mix(), seed=0, epoch=0, indices=INDICES)
     with pytest.raises(ValueError, match=r"indices have shape \[6\]"):
         mix(images, torch.eye(7), recipe=Mix(), seed=0, epoch=0, indices=INDICES[:6])

@@ -185,9 +185,9 @@ def test_no_operation_changes_nothing(images: Tensor) -> None:
 
 
 def test_what_is_no_policy_is_refused(images: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"images are torch\.float32.*needed is uint8 \[n, 3"):
+    with pytest.raises(ValueError, match=r"images are torch\.float32.*expected uint8 \[n, 3"):
         apply_policy(images.float(), AutoAugment(), seed=0, epoch=0, indices=np.arange(7))
-    with pytest.raises(ValueError, match="magnitude 31, bins 31; needed are"):
+    with pytest.raises(ValueError, match="magnitude 31, bins 31; expected"):
         RandAugment(magnitude=31)
     with pytest.raises(ValueError, match="bins is 1; at least 2"):
         TrivialAugmentWide(bins=1)

@@ -98,7 +98,7 @@ def test_the_page_has_its_charts_and_every_figure_and_loads_nothing(measured):
     starts = [
         "Time of an image by the clock",
         "images/s over threads of the loader",
-        "ms a batch, 1 thread",
+        "ms per batch, 1 thread",
     ]
     assert all(label.startswith(start) for label, start in zip(labels, starts, strict=True))
     assert "<script" not in html
@@ -172,7 +172,7 @@ def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, roo
     (tmp_path / "c.json").write_text("{}")
     damaged = invoke("--compare", out / "a.json", tmp_path / "c.json")
     assert damaged.exit_code == 1
-    assert "is no report of `imnet-data bench --json`" in damaged.stderr
+    assert "is not a report of `imnet-data bench --json`" in damaged.stderr
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_what_is_within_the_noise_has_not_changed():
 def test_repeats_that_could_show_nothing_are_said():
     comparison = compare.compare(report(), report(dataset(decode=250e-6)))
     assert not any(one.is_changed for one in comparison.changes)
-    assert "so few repeats show no change at all" in compare.text(comparison)
+    assert "so few repeats cannot show any change" in compare.text(comparison)
     assert compare.to_json(comparison).count('"visible_change": null') == 12
 
 

@@ -128,7 +128,7 @@ def test_what_was_not_cold_says_nothing_of_storage():
 def test_options_are_checked():
     with pytest.raises(ValueError, match=r"threads\[0\] is 0; allowed are integers from 1"):
         BenchOptions(threads=(0,))
-    with pytest.raises(ValueError, match="they have to rise"):
+    with pytest.raises(ValueError, match="they must increase"):
         BenchOptions(threads=(2, 1))
     with pytest.raises(ValueError, match="target is -1"):
         dataclasses.replace(BenchOptions(), target=-1)

@@ -129,7 +129,7 @@ def test_bytes_that_are_not_the_manifests_are_an_error(root, tmp_path):
                 byte = file.read(1)[0]
                 file.seek(-1, os.SEEK_CUR)
                 file.write(bytes([byte ^ 1]))
-    with pytest.raises(FormatError, match=r"another sha256 .*; run `imnet-data verify"):
+    with pytest.raises(FormatError, match=r"sha256 of its bytes is not .*; run `imnet-data verify"):
         rounds.measure([copy], TINY)
 
 

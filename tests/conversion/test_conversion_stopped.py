@@ -281,7 +281,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tarballs: Path, tmp_path: P
 
 
 def test_out_within_its_own_source_is_refused(tarballs: Path) -> None:
-    with pytest.raises(ConvertError, match="lies in its own source"):
+    with pytest.raises(ConvertError, match="is inside its own source"):
         convert([tarballs], tarballs / "out")
 
 
@@ -403,8 +403,8 @@ def test_a_source_that_has_changed_does_not_go_on(
     refused = subprocess.run(words, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     named = source if kind == "folder" else changed
-    assert f"its source has changed since that began: {named}" in refused.stderr, refused.stderr
-    assert "add --force to begin anew" in refused.stderr
+    assert f"its source has changed since then: {named}" in refused.stderr, refused.stderr
+    assert "add --force to start again" in refused.stderr
     subprocess.run([*words, "--force"], check=kind != "dataset")
     if kind != "dataset":
         assert verify(out) == []
@@ -419,7 +419,7 @@ def test_a_source_that_changes_while_it_is_converted_is_refused_at_the_end(
         if step.task == "convert":
             other_bytes(source / "ILSVRC2012_img_val.tar", at=700)
 
-    with pytest.raises(ConvertError, match=r"source has changed since that began: .*_val\.tar;"):
+    with pytest.raises(ConvertError, match=r"source has changed since then: .*_val\.tar;"):
         convert([source], out, progress=write_to_source)
     assert not (out / "dataset.json").exists()
 

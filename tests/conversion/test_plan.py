@@ -110,7 +110,7 @@ def test_any_change_of_a_record_changes_the_listing(records) -> None:
 
 
 def test_two_records_of_one_key_are_refused() -> None:
-    with pytest.raises(SourceError, match="two records are called k1"):
+    with pytest.raises(SourceError, match="two records have the key k1"):
         planned([("k1", CLASSES[0], 1), ("k2", CLASSES[0], 1), ("k1", CLASSES[1], 1)])
 
 

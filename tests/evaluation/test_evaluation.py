@@ -208,7 +208,7 @@ def test_a_model_that_has_learned_nothing_is_not_taken_for_a_wrong_order(v2):
             r"the dataset alone \(n13133613, n15075141\)",
         ),
         (("n00000001", *WNIDS[1:]), r"1 of the dataset alone \(n01440764\) and 1 of the model"),
-        ((WNIDS[1], *WNIDS[1:]), "has one twice"),
+        ((WNIDS[1], *WNIDS[1:]), "has a class twice"),
     ],
 )
 def test_other_classes_than_the_dataset_s_are_refused_and_named(v2, classes, message):
@@ -221,7 +221,7 @@ def test_other_classes_than_the_dataset_s_are_refused_and_named(v2, classes, mes
 
 def test_outputs_that_nobody_names_are_refused(v2):
     model = Model("painted", lambda images, recipe: seen(images, recipe)[:, :10])
-    with pytest.raises(EvaluationError, match="has 10 outputs, and nothing says which classes"):
+    with pytest.raises(EvaluationError, match="has 10 outputs, and their classes are not known"):
         evaluate(model, v2, protocol=TINY)
     with pytest.raises(EvaluationError, match="painted has 10 outputs and a list of 1000 classes"):
         evaluate(model._replace(classes=WNIDS), v2, protocol=TINY)

@@ -39,7 +39,7 @@ def test_webdataset_refuses_keys_that_its_tools_would_split(key: str, tmp_path: 
 
 @pytest.mark.parametrize("module", [lmdb, caffe])
 def test_lmdb_refuses_names_that_do_not_fit(module: Format, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="take another format"):
+    with pytest.raises(FormatError, match="choose another format"):
         kit.write(module, tmp_path / "shard.mdb", [_sample("k" * 512)])
 
 
@@ -128,8 +128,8 @@ _TABLE = 16 << 20
 @pytest.mark.parametrize(
     ("position", "layout", "value", "message"),
     [
-        (0, "<H", 1, "no beton of version 2"),
-        (2, "<H", 3, "no beton of version 2"),
+        (0, "<H", 1, "not a beton of version 2"),
+        (2, "<H", 3, "not a beton of version 2"),
         (4, "<I", 3 << 20, "has pages of"),
         (4, "<I", 1 << 20, "has pages of"),
         (8, "<Q", 4, "4 records with a table"),
@@ -145,8 +145,8 @@ _TABLE = 16 << 20
         (_TABLE + 8, "<Q", 2**64 - 1, "allocation 0 is not inside"),
         (_TABLE + 16, "<Q", 0, "allocation 0 is not inside"),
         (_TABLE + 16, "<Q", 2**64 - 1, "allocation 0 is not inside"),
-        (_TABLE + 16, "<Q", 8 << 20, "lie upon each other"),
-        (_TABLE + 16, "<Q", 6, "lie upon each other"),
+        (_TABLE + 16, "<Q", 8 << 20, "overlap"),
+        (_TABLE + 16, "<Q", 6, "overlap"),
     ],
 )
 def test_damage_to_a_beton_is_named(
@@ -172,8 +172,8 @@ _LEAF = 2 * 4096
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
-        (_patched(16, "<I", 7), "no meta page of LMDB"),
-        (_patched(4096 + 20, "<I", 999), "page 1 is no meta page"),
+        (_patched(16, "<I", 7), "not a meta page of LMDB"),
+        (_patched(4096 + 20, "<I", 999), "page 1 is not a meta page"),
         (_patched(40, "<I", 100), "pages of 100 bytes"),
         (_patched(4096 + 94, "<H", 77), "a tree of depth 77"),
         (_patched(4096 + 120, "<Q", 8), "should have 8 records, but has 3"),

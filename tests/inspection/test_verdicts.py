@@ -103,5 +103,5 @@ def test_an_unknown_verdict_in_dataset_json_is_damage(converted, tmp_path):
     document = json.loads((root / "dataset.json").read_text())
     document["splits"]["train"]["verdicts"] = {"fine": 3}
     (tmp_path / "dataset.json").write_text(json.dumps(document))
-    with pytest.raises(ManifestError, match="'fine' is no verdict on an image"):
+    with pytest.raises(ManifestError, match="'fine' is not a verdict on an image"):
         description.read(tmp_path)

@@ -220,7 +220,9 @@ def test_a_device_that_is_not_there_is_an_error_and_leaves_no_thread(root, decod
     if decoder == "dali":
         pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dali`")
     before = own_threads()
-    with pytest.raises(ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; take"):
+    with pytest.raises(
+        ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; choose"
+    ):
         imnet.open_loader(root, TRAIN, batch_size=4, device="cuda:99", decoder=decoder)
     assert not left_after_a_while(own_threads() - before)
 

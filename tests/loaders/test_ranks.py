@@ -118,10 +118,12 @@ def test_a_process_that_is_no_rank_of_several_is_alone(root, launched, variables
 
 def test_variables_that_are_no_rank_are_named(root, launched):
     launched(RANK="zero", WORLD_SIZE=2)
-    with pytest.raises(ValueError, match=r"RANK is 'zero' in the environment, which is no number"):
+    with pytest.raises(
+        ValueError, match=r"RANK is 'zero' in the environment, which is not a number"
+    ):
         imnet.open_loader(root, TRAIN, batch_size=2)
     launched(PMI_RANK=2, PMI_SIZE=2)
-    with pytest.raises(ValueError, match=r"PMI_RANK is 2 and PMI_SIZE is 2, which is no rank"):
+    with pytest.raises(ValueError, match=r"PMI_RANK is 2 and PMI_SIZE is 2, which is not a rank"):
         imnet.open_loader(root, TRAIN, batch_size=2)
 
 

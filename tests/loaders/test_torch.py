@@ -298,8 +298,8 @@ def test_a_state_that_does_not_belong_here_is_refused(root, tarballs, tmp_path):
         open_torch(root, batch_size=3) as loader,
         pytest.raises(
             ValueError,
-            match="8 records of epoch 0 were taken, which are no whole number of the batches of "
-            "now: 9 of 3 records over all ranks",
+            match="8 records of epoch 0 were taken, which is not a whole number of the current "
+            "batches: 9 of 3 records over all ranks",
         ),
     ):
         loader.load_state_dict(state)
@@ -349,7 +349,9 @@ def test_wrong_arguments_say_what_is_allowed(root):
 def test_a_device_that_is_not_there_is_refused(root):
     with pytest.raises(ValueError, match=r"device is 'quda'; allowed are cpu, cuda and cuda:N"):
         open_torch(root, device="quda")
-    with pytest.raises(ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; take"):
+    with pytest.raises(
+        ValueError, match=r"device is 'cuda:99', and torch .* finds \d+ GPUs; choose"
+    ):
         open_torch(root, device="cuda:99")
 
 

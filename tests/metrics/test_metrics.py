@@ -98,9 +98,9 @@ def test_a_record_that_two_ranks_scored_is_refused(logits, labels):
 def test_wrong_arguments_are_refused(logits, labels):
     space = ClassSpace.of(CLASSES)
     outcomes = Outcomes(labels, space=space)
-    with pytest.raises(ValueError, match=r"logits are \(3, 36\); needed is \[n, 37\]"):
+    with pytest.raises(ValueError, match=r"logits are \(3, 36\); expected \[n, 37\]"):
         space.reduce(logits[:3, :36])
-    with pytest.raises(ValueError, match=r"scores are \(3, 37\); needed is \(2, 37\)"):
+    with pytest.raises(ValueError, match=r"scores are \(3, 37\); expected \(2, 37\)"):
         outcomes.add([0, 1], logits[:3])
     with pytest.raises(ValueError, match="indices go to 503; the split has 503 records"):
         outcomes.add([503], logits[:1])
@@ -110,7 +110,7 @@ def test_wrong_arguments_are_refused(logits, labels):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_no_numbers_are_refused(value):
-    with pytest.raises(EvaluationError, match="no finite numbers"):
+    with pytest.raises(EvaluationError, match="not finite"):
         ClassSpace.of(2).reduce(np.array([[0.0, value]]))
 
 

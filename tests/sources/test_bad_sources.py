@@ -53,12 +53,12 @@ def test_a_truncated_inner_archive(tmp_path):
 
 
 def test_an_inner_archive_without_images(tmp_path):
-    _refused(_train(tmp_path, {}), rf"{WNID}\.tar: holds no images")
+    _refused(_train(tmp_path, {}), rf"{WNID}\.tar: contains no images")
 
 
 def test_an_inner_archive_of_another_name(tmp_path):
     paths = _train(tmp_path, {f"{WNID}_1.JPEG": b"x"}, name="fish.tar")
-    _refused(paths, r"fish\.tar: an archive in an archive is read if it is called <wnid>\.tar")
+    _refused(paths, r"fish\.tar: only <wnid>\.tar is read inside another archive")
 
 
 def test_a_member_of_another_class(tmp_path):
@@ -68,12 +68,14 @@ def test_a_member_of_another_class(tmp_path):
 
 @pytest.mark.parametrize("name", ["fish.JPEG", f"{WNID}.JPEG", f"{WNID}_1.a.JPEG", "ä_1.JPEG"])
 def test_a_member_of_an_unknown_name(tmp_path, name):
-    _refused(_train(tmp_path, {name: b"x"}), r"train\.tar: '.*' is no name of an ImageNet image")
+    _refused(
+        _train(tmp_path, {name: b"x"}), r"train\.tar: '.*' is not the name of an ImageNet image"
+    )
 
 
 def test_a_member_that_is_no_image(tmp_path):
     paths = _train(tmp_path, {f"{WNID}_1.JPEG": b"x", "readme.txt": b"x"})
-    _refused(paths, rf"train\.tar: '{WNID}/readme\.txt' is no image by its name")
+    _refused(paths, rf"train\.tar: '{WNID}/readme\.txt' is not an image by its name")
 
 
 @pytest.mark.parametrize("name", ["../n01440764_1.JPEG", "/n01440764_1.JPEG", "a/../../b.JPEG"])
@@ -102,7 +104,7 @@ def test_one_key_twice(tmp_path):
 def test_one_key_with_two_suffixes_in_a_folder(tmp_path):
     names = (f"train/{WNID}/{WNID}_1.JPEG", f"train/{WNID}/{WNID}_1.jpg")
     root = layouts.write_files(tmp_path, dict.fromkeys(names, b"x"))
-    _refused([root], r"twice: .*_1\.JPEG and .*_1\.jpg; take one of them out")
+    _refused([root], r"twice: .*_1\.JPEG and .*_1\.jpg; remove one of them")
 
 
 def test_one_split_from_two_paths(official, tmp_path):
@@ -175,7 +177,7 @@ def test_a_ground_truth_of_fewer_images(official):
         devkit.ground_truth(layouts.VAL_WNIDS[:5])
     )
     layouts.write_tar(official / layouts.DEVKIT, files)
-    _refused([official], "its ground truth is of val images 1 to 5, and here is image 6; give")
+    _refused([official], "its ground truth covers val images 1 to 5, but there is image 6; give")
 
 
 def test_labels_that_disagree(official, tmp_path):

@@ -82,7 +82,7 @@ def test_boxes_are_left_out_where_they_are_not_asked_for(tmp_path):
     ] == [line for line in report.found(source) if "left out without" in line]
     source.close()
     source = open_sources([root / "ILSVRC2012_img_val.tar", root / "ILSVRC2012_bbox_val_v3.tgz"])
-    assert source.notes == ("ILSVRC2012_bbox_val_v3.tgz: boxes were not asked for, and left out",)
+    assert source.notes == ("ILSVRC2012_bbox_val_v3.tgz: boxes were not requested, and left out",)
     source.close()
 
 

@@ -127,7 +127,7 @@ def _changed(**fields: object) -> list[tuple[Any, ...]]:
     ("rows", "match"),
     [
         (_changed(ILSVRC2012_ID=1.0), "wrong devkit: n01440764 has the id 1, in ILSVRC2012 449"),
-        (_changed(WNID="n00000001"), "n00000001 has the id 449, in ILSVRC2012 it is no class"),
+        (_changed(WNID="n00000001"), "n00000001 has the id 449, in ILSVRC2012 it is not a class"),
         (_changed(ILSVRC2012_ID="x"), "a synset has no number ILSVRC2012_ID"),
         (_changed(ILSVRC2012_ID=float("nan")), "meta.mat cannot be read"),
         (_changed(ILSVRC2012_ID=float("inf")), "meta.mat cannot be read"),

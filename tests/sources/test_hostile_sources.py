@@ -101,7 +101,7 @@ def test_a_name_of_60_000_characters_among_20_000_images(tmp_path):
     files[f"train/{WNID}/{'x' * 60_000}.JPEG"] = b""
     path = layouts.tar_bytes(files, form=tarfile.PAX_FORMAT)
     (tmp_path / "a.tar").write_bytes(path)
-    _refused(tmp_path / "a.tar", tmp_path, "has 60021 characters, so it can be no file's")
+    _refused(tmp_path / "a.tar", tmp_path, "has 60021 characters, so it cannot be a file name")
 
 
 def test_a_name_that_makes_too_long_a_key(tmp_path):
@@ -166,12 +166,12 @@ def test_a_nul_in_a_name(tmp_path):
     assert len(pax) == 27
     path = tmp_path / "a.tar"
     path.write_bytes(_member(b"x", b"x", pax) + _member(IMAGE.encode(), b"0", b"") + bytes(1024))
-    _refused(path, tmp_path, "has a NUL, so it can be no file's")
+    _refused(path, tmp_path, "has a NUL, so it cannot be a file name")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("train/xyz.JPEG", b"x")
     content = (tmp_path / "a.zip").read_bytes().replace(b"xyz", b"x\0z")
     (tmp_path / "a.zip").write_bytes(content)
-    _refused(tmp_path / "a.zip", tmp_path, "has a NUL, so it can be no file's")
+    _refused(tmp_path / "a.zip", tmp_path, "has a NUL, so it cannot be a file name")
 
 
 @pytest.mark.parametrize(
@@ -182,13 +182,13 @@ def test_a_pipe_is_refused_at_once(name, tmp_path):
     layouts.write_files(tmp_path / "in", {IMAGE: b"x"})
     os.mkfifo(tmp_path / name)
     source = tmp_path / "in" if name.startswith("in/") else tmp_path / name
-    _refused(source, tmp_path, "is a pipe, and only regular files are read; take it out")
+    _refused(source, tmp_path, "is a pipe, and only regular files are read; remove it")
 
 
 def test_an_official_archive_in_a_folder_that_is_a_pipe(tmp_path):
     (tmp_path / "in").mkdir()
     os.mkfifo(tmp_path / "in/ILSVRC2012_img_train.tar")
-    _refused(tmp_path / "in", tmp_path, "is a pipe, and only regular files are read; take it out")
+    _refused(tmp_path / "in", tmp_path, "is a pipe, and only regular files are read; remove it")
 
 
 def test_a_device_and_a_socket_are_refused(tmp_path):
@@ -205,7 +205,7 @@ def test_a_device_and_a_socket_are_refused(tmp_path):
 def test_loops_of_links_are_refused(tmp_path):
     layouts.write_files(tmp_path / "in", {IMAGE: b"x"})
     (tmp_path / "in/train" / WNID / "up").symlink_to(tmp_path / "in/train")
-    _refused(tmp_path / "in", tmp_path, r"\w: leads into itself by a link; take the link out")
+    _refused(tmp_path / "in", tmp_path, r"\w: a link leads back into it; remove the link")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(SourceError, match="loop: a link that leads nowhere"):
         open_sources([tmp_path / "loop"])

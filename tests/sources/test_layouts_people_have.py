@@ -124,13 +124,13 @@ def test_the_three_parts_of_21k_are_three_splits(make, tmp_path):
     ("files", "message"),
     [
         ({f"train/{A}": b"", f"holdout/{B}": b""}, "holdout"),
-        ({f"train/{A}": b"", f"{B}": b""}, "of which split they are|what these folders"),
+        ({f"train/{A}": b"", f"{B}": b""}, "their split is not known|the meaning of these folders"),
         ({f"train/val/{A}": b""}, "names the splits train and val"),
         (
             {f"train/{A}": b"", f"train/fish/{B}": b""},
             r"folder 'train/fish/\w+' is not|'train/fish' is",
         ),
-        ({f"a/{A}": b"", f"b/{B}": b""}, "no images found|what these folders mean"),
+        ({f"a/{A}": b"", f"b/{B}": b""}, "no images found|the meaning of these folders"),
     ],
 )
 def test_a_folder_that_is_not_understood_is_refused(make, files, message, tmp_path):
@@ -142,7 +142,7 @@ def test_a_folder_without_images_beside_a_split_is_left_out_and_told(tmp_path):
     layouts.write_files(tmp_path, {f"train/{A}": b"a", "models/resnet.pt": b"x"})
     source = open_sources([tmp_path])
     assert source.notes == (
-        f"{tmp_path / 'models'} was left out: its name is none of a split or a class",
+        f"{tmp_path / 'models'} was left out: its name is not that of a split or a class",
     )
     source.close()
 
@@ -363,8 +363,8 @@ def test_an_archive_of_an_unknown_name_in_a_folder_is_named(tmp_path):
     layouts.write_tar(tmp_path / "more.tar", {f"train/{B}": b"b"})
     source = open_sources([tmp_path])
     assert source.notes == (
-        "more.tar was left out, as archives in a folder are known by their names; to take it, give "
-        "it as a SOURCE",
+        "more.tar was left out, because archives in a folder are recognised by their names; to "
+        "convert it, give it as a SOURCE",
     )
     source.close()
 

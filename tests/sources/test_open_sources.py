@@ -102,7 +102,7 @@ def test_labels_that_differ_from_the_published_ones_are_kept_and_told(tmp_path):
     layouts.write_files(tmp_path, {f"val/{wnid}/ILSVRC2012_val_00000001.JPEG": b"x"})
     source = open_sources([tmp_path])
     assert source.notes == (
-        "val: 1 of 1 labels are not those of ILSVRC2012; what the source says was kept",
+        "val: 1 of 1 labels are not those of ILSVRC2012; the labels of the source were kept",
     )
     assert _contents(source)["val"][0].wnid == wnid
 
@@ -230,7 +230,7 @@ def test_a_compressed_archive_is_listed_without_room_to_unpack_it_and_not_read(t
     big = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
     source = open_sources([layouts.write_tar(tmp_path / "val_images.tar.gz", big)])
     assert source.splits["val"].listing.nbytes.tolist() == [1 << 20] * 6
-    with pytest.raises(SourceError, match="so what was passed cannot be read again: unpack it"):
+    with pytest.raises(SourceError, match="so it can only be read forwards: unpack it"):
         source.splits["val"][0]
     source.close()
 

@@ -144,10 +144,13 @@ def test_pictures_of_objectnet_become_jpegs_and_that_is_noted(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([f"imagenet-a/{WNIDS[0]}/x.jpg"], "a folder that is no class of imagenet-a"),
-        ([f"imagenet-r/{WNIDS[0]}/x.jpg"], "a folder that is no class of imagenet-r"),
-        ([f"{V2_ROOT}/1000/x.jpeg"], "a folder that is no class of imagenetv2-matched-frequency"),
-        ([f"{V2_ROOT}/007/x.jpeg"], "a folder that is no class of imagenetv2-matched-frequency"),
+        ([f"imagenet-a/{WNIDS[0]}/x.jpg"], "a folder that is not a class of imagenet-a"),
+        ([f"imagenet-r/{WNIDS[0]}/x.jpg"], "a folder that is not a class of imagenet-r"),
+        (
+            [f"{V2_ROOT}/1000/x.jpeg"],
+            "a folder that is not a class of imagenetv2-matched-frequency",
+        ),
+        ([f"{V2_ROOT}/007/x.jpeg"], "a folder that is not a class of imagenetv2-matched-frequency"),
         (["imagenet-r/README.txt"], "has no images of imagenet-r; download it again"),
         (["imagenet-o/n01443537/x.jpg"], "ImageNet-O has images of no class of ImageNet"),
         ([f"imagenet-a/{A[0]}/x.jpg"] * 2, f"{A[0]}_x is there twice: "),

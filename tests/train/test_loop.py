@@ -72,7 +72,7 @@ def test_another_run_in_the_same_folder_is_refused(dataset, never_killed):
         loop.train(dataset, never_killed, other, execution=EXECUTION)
     assert str(caught.value) == (
         f"{never_killed}/checkpoint.pt: was written by another run: recipe.pixels.size is 32, not "
-        "40; recipe.erasing is 0.0, not 0.1; give the options of that run to go on with it, or "
+        "40; recipe.erasing is 0.0, not 0.1; give the options of that run to resume it, or "
         "choose another --out"
     )
 

@@ -131,8 +131,8 @@ def test_numbers_that_make_no_sense_are_refused():
     for changed, message in (
         ({"erasing": 1.5}, "erasing is 1.5; allowed are numbers from 0 to 1"),
         ({"augment": "v3"}, "augment is 'v3'; allowed are auto-augment, rand-augment, trivial-"),
-        ({"color_jitter": (0.4, -0.1, 0.4, 0.1)}, "needed are brightness, contrast and saturation"),
-        ({"color_jitter": (0.4, 0.4)}, "needed are brightness, contrast and saturation"),
+        ({"color_jitter": (0.4, -0.1, 0.4, 0.1)}, "expected brightness, contrast and saturation"),
+        ({"color_jitter": (0.4, 0.4)}, "expected brightness, contrast and saturation"),
         ({"color_jitter": (0.4, 0.4, 0.4, 0.6)}, "hue of color_jitter is 0.6; allowed are 0 to"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):

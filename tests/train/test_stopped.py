@@ -47,7 +47,7 @@ def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_kill
     assert (epoch, step) in [(1, 3), (1, 6)]  # in the middle of an epoch of eight steps
     seen = []
     loop.train(dataset, tmp_path, TINY, execution=EXECUTION, progress=seen.append)
-    assert seen[0].message == f"goes on from epoch {epoch + 1}, step {step}"
+    assert seen[0].message == f"resuming from epoch {epoch + 1}, step {step}"
     assert losses(tmp_path) == losses(never_killed)
     assert len(events(tmp_path)) == len(events(never_killed))
     assert events(tmp_path, "val") == events(never_killed, "val")
@@ -87,7 +87,7 @@ def test_a_stopped_run_with_augmentation_ends_as_one_that_was_not(dataset, tmp_p
         loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=stop)
     seen = []
     loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=seen.append)
-    assert seen[0].message == "goes on from epoch 1, step 3"
+    assert seen[0].message == "resuming from epoch 1, step 3"
     assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")
     assert_same_weights(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 

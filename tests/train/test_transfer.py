@@ -65,7 +65,7 @@ def test_weights_of_another_model_or_damaged_ones_are_refused(pretrained, tmp_pa
     with pytest.raises(TrainError, match=r"pretrained.pth: cannot be read as weights"):
         read_weights(pretrained)
     torch.save([1, 2], tmp_path / "list.pt")
-    with pytest.raises(TrainError, match="holds a list; needed are weights by name"):
+    with pytest.raises(TrainError, match="holds a list; expected weights by name"):
         read_weights(tmp_path / "list.pt")
 
 

@@ -34,7 +34,7 @@ def test_no_images_give_no_numbers():
 
 def test_wrong_arguments_say_what_is_allowed():
     mean, std = RECIPE.mean, RECIPE.std
-    with pytest.raises(ValueError, match=r"images are uint8\[8, 32, 3\]; needed is uint8\[n, h, w"):
+    with pytest.raises(ValueError, match=r"images are uint8\[8, 32, 3\]; expected uint8\[n, h, w"):
         normalize(EVERY_VALUE[0], mean=mean, std=std)
     with pytest.raises(ValueError, match=r"dtype is 'int8'; allowed are float32, float16, bf"):
         normalize(EVERY_VALUE, mean=mean, std=std, dtype="int8")

@@ -127,7 +127,7 @@ def test_wrong_arguments_say_what_is_allowed(noise):
         resize(pixels, (10, 10), window=(0, 0, 11, 10))
     with pytest.raises(ValueError, match=r"is empty"):
         resize(pixels, (0, 10))
-    with pytest.raises(ValueError, match=r"out is uint8\[10, 10, 1\]; needed is uint8\[10, 10"):
+    with pytest.raises(ValueError, match=r"out is uint8\[10, 10, 1\]; expected uint8\[10, 10"):
         resize(pixels, (10, 10), out=np.empty((10, 10, 1), np.uint8))
 
 

@@ -199,7 +199,7 @@ def test_a_description_whose_names_lead_elsewhere_is_refused(
     shard = Dataset.open(root, "train").shard_paths[0].name
     for name, other in (("train", "../precious"), ("train", "/etc"), (shard, f"../{shard}")):
         (root / "dataset.json").write_text(content.replace(f'"{name}"', f'"{other}"'))
-        with pytest.raises(ManifestError, match="is no name of a split or shard"):
+        with pytest.raises(ManifestError, match="is not the name of a split or shard"):
             verify(root)
         convert([tarballs], root, force=True, options=Options(limit=3))
         assert (tmp_path / "precious").is_dir()
@@ -259,7 +259,9 @@ def test_the_command_checks_official_archives(
     other = tmp_path / "mine.tar"
     shutil.copyfile(tarballs / "ILSVRC2012_img_val.tar", other)
     unknown = runner.invoke(main, ["verify", str(other)])
-    assert "no published name, so no size and MD5 to compare with" in caplog.text
+    assert (
+        "its name is not a published one, so there is no size or MD5 to compare with" in caplog.text
+    )
     assert unknown.stdout.startswith(f"{other}: 49980 of 50000 images of val are missing")
 
 
@@ -276,7 +278,7 @@ def test_python_verifies_tarballs_and_folders_of_them_as_the_command_does(
         together = verify(tarballs)
     finally:
         (tarballs / "mine.tar").unlink()
-    assert "mine.tar: left out, as it has no published name" in caplog.text
+    assert "mine.tar: left out, because its name is not a published one" in caplog.text
     assert {difference.file for difference in together} >= {
         path.name for path in tarballs.iterdir()
     }
