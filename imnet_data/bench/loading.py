@@ -54,12 +54,16 @@ class Loading:
         seconds: float,
         device: str = "cpu",
     ) -> None:
-        self.name, self.threads = f"{names.BATCHES} ({kind})", threads
-        self._dataset, self._work, self._kind = dataset, work, kind
+        self.name, self.threads = self.name_of(kind), threads
+        self.dataset, self.work, self.kind = dataset, work, kind
         self._device, self._seconds = device, seconds
         self._mean_nbytes = float(dataset.index.nbytes.mean())
         self._is_warm = False
         self._last: tuple[int, int, Any] = (0, 0, None)
+
+    def name_of(self, kind: str) -> str:
+        """Return the name of the row."""
+        return f"{names.BATCHES} ({kind})"
 
     @property
     def last_batch(self) -> Any:
@@ -74,40 +78,44 @@ class Loading:
 
     def batches(self) -> Generator[Done, None, None]:
         """Open the loader, and give its batches until it is closed."""
-        loader = _opened(
-            self._dataset, self._work, self._kind, threads=self.threads, device=self._device
+        loader = opened(
+            self.dataset, self.work, self.kind, threads=self.threads, device=self._device
         )
         try:
             for epoch in count():
                 for step, batch in enumerate(loader.epoch(epoch)):
-                    self._last = epoch, step, batch
-                    # the mean: to ask a GPU which records these are would hold it up
-                    yield Done(len(batch.labels), round(len(batch.labels) * self._mean_nbytes))
+                    yield self.done(epoch, step, batch)
         finally:
             loader.close()
+
+    def done(self, epoch: int, step: int, batch: Any) -> Done:
+        """Keep a batch for `check`, and return what was done."""
+        self._last = epoch, step, batch
+        # the mean: to ask a GPU which records these are would hold it up
+        return Done(len(batch.labels), round(len(batch.labels) * self._mean_nbytes))
 
     def check(self) -> int:
         """Compare the records, the labels and some images of the last batch with Pillow's."""
         epoch, step, batch = self._last
-        schedule = self._work.schedule
+        schedule = self.work.schedule
         indices = schedule.batch(schedule.epoch_order(epoch), step)
         self._require(np.array_equal(_on_host(batch.indices), indices), "gave other records")
-        labels = self._dataset.labels[indices]
+        labels = self.dataset.labels[indices]
         self._require(np.array_equal(_on_host(batch.labels), labels), "gave other labels")
-        recipe, size = self._work.recipe, self._work.recipe.size_at(epoch)
-        boxes, flips = boxes_of(self._dataset, recipe, indices, epoch=epoch)
+        recipe, size = self.work.recipe, self.work.recipe.size_at(epoch)
+        boxes, flips = boxes_of(self.dataset, recipe, indices, epoch=epoch)
         for position in some(len(indices)):
             left, upper, right, lower = boxes[position].tolist()
-            image = picture(self._dataset, int(indices[position])).crop((left, upper, right, lower))
+            image = picture(self.dataset, int(indices[position])).crop((left, upper, right, lower))
             expected = resized(image, size=size, flip=bool(flips[position]))
             self._require_image(_on_host(batch.images[position]), expected)
         return len(some(len(indices)))
 
     def _require_image(self, image: NDArray[Any], expected: NDArray[np.uint8]) -> None:
-        recipe = self._work.recipe
-        if self._kind == "torch":
+        recipe = self.work.recipe
+        if self.kind == "torch":
             require_normalized(image, expected, recipe)
-        elif self._kind == "cpu":
+        elif self.kind == "cpu":
             self._require(np.array_equal(image, expected), "gave other pixels than Pillow")
         else:
             if image.dtype != np.uint8:  # normalized, on a GPU
@@ -120,8 +128,8 @@ class Loading:
     def _require(self, is_right: bool, what: str) -> None:
         if not is_right:
             raise EvaluationError(
-                f"{self.name} of {self._dataset.root} {what}, so its time means nothing; "
-                f"run {verify_command(self._dataset.root, decodes=True)}"
+                f"{self.name} of {self.dataset.root} {what}, so its time means nothing; "
+                f"run {verify_command(self.dataset.root, decodes=True)}"
             )
 
 
@@ -131,16 +139,16 @@ def _on_host(values: Any) -> NDArray[Any]:
     return host
 
 
-def _opened(dataset: Dataset, work: Work, kind: Kind, *, threads: int, device: str) -> Any:
-    """Open a loader for the work; what all of them have is `loaders.batch.Loader`."""
+def opened(dataset: Dataset, work: Work, kind: Kind, *, threads: int, device: str) -> Any:
+    """Return a loader for the work; what all of them have is `loaders.batch.Loader`."""
     loader = open_loader(
         dataset.root,
         work.recipe,
         batch_size=work.schedule.batch_size,
         split=dataset.split,
         seed=SEED,
-        rank=0,  # whatever launched it: what is measured is one process
-        world_size=1,
+        rank=work.schedule.rank,  # whatever launched it: what is measured is this process
+        world_size=work.schedule.world_size,
         threads=threads,
         device="cpu" if kind == "cpu" else device,
         decoder="dali" if kind == "dali" else "cpu",

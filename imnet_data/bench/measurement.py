@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from imnet_data.bench.machine import Watch
+from imnet_data.bench.names import COLD_BATCHES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,8 +29,8 @@ class Done(NamedTuple):
     nbytes: int  # of what went in
 
 
-class Stage(Protocol):
-    """What can be timed: gives batches, and checks the last one."""
+class Row(Protocol):
+    """What a row of the report is of."""
 
     @property
     def name(self) -> str:
@@ -47,14 +48,18 @@ class Stage(Protocol):
     def is_cold(self) -> bool | None:
         """Whether its bytes are to come from storage; None where it reads none."""
 
+    def check(self) -> int:
+        """Compare images of the last batch with what they must be; return how many."""
+
+
+class Stage(Row, Protocol):
+    """What can be timed: gives batches, and checks the last one."""
+
     def prepare(self) -> None:
         """Do what is not timed: fill the page cache, or empty it."""
 
     def batches(self) -> Generator[Done, None, None]:
         """Begin anew, and do batches for as long as they are asked for."""
-
-    def check(self) -> int:
-        """Compare images of the last batch with what they must be; return how many."""
 
 
 class Repeat(NamedTuple):
@@ -187,7 +192,7 @@ def _cut(repeats: int) -> int:
     return cut
 
 
-def measurement_of(stage: Stage) -> Measurement:
+def measurement_of(stage: Row) -> Measurement:
     """Begin the measurement of a stage."""
     return Measurement(
         name=stage.name, threads=stage.threads, takes=stage.takes, is_cold=stage.is_cold
@@ -197,27 +202,29 @@ def measurement_of(stage: Stage) -> Measurement:
 def repeat(stage: Stage, *, seconds: float) -> Repeat:
     """Time a stage once, for `seconds` or until it has no more batches.
 
-    The first batch warms up and opens files, so it is timed apart; of a cold stage it counts, as
-    its bytes do not come a second time.
+    The first batch warms up and opens files, so it is timed apart. It counts where there is no
+    other one, and of cold reads, whose opening is short and whose bytes come only once.
     """
     stage.prepare()
     watch = Watch()
     opened = time.perf_counter()
     cpu_began = time.process_time()
     with contextlib.closing(stage.batches()) as batches:
-        done = [next(batches)]
+        opening = [next(batches)]
         began = last = time.perf_counter()
         first = began - opened
-        times = []
-        if stage.is_cold:
-            began, times = opened, [first]
+        done, times = [], []
+        if stage.is_cold and not stage.name.startswith(COLD_BATCHES):
+            began, done, times = opened, [*opening], [first]
         else:
-            done, cpu_began = [], time.process_time()
+            cpu_began = time.process_time()
         while last - began < seconds and (batch := next(batches, None)) is not None:
             now = time.perf_counter()
             times.append(round(now - last, 7))  # as JSON has them
             done.append(batch)
             last = now
+        if not times:  # there is no other batch
+            began, done, times = opened, opening, [first]
         cpu_seconds = time.process_time() - cpu_began
         meanwhile = watch.others()
         storage_nbytes = watch.storage_nbytes()

@@ -11,6 +11,8 @@ COPY = "copy to the GPU, normalize"
 BATCHES = "batches"  # and the loader
 WARM_BATCHES = "batches ("  # as all warm loaders' names begin
 COLD_BATCHES = "batches, cold"
+THINKING = "with a step per batch"
+VALIDATION = "validation batches"
 MODEL = "model step"
 TRAINING = "training step"
 

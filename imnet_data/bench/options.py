@@ -31,6 +31,7 @@ class BenchOptions:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model step
     target: float | None = None  # images a second that are wanted
     gpus: int | None = None  # that train at once; None: all that are visible
+    ranks: int = 1  # loaders side by side, each a process with its share of the threads
 
     def __post_init__(self) -> None:
         one_of("loader", self.loader, ("cpu", "dali", "torch"))
@@ -38,6 +39,7 @@ class BenchOptions:
         integer("batch_size", self.batch_size, least=1)
         integer("size", self.size, least=1, most=MAX_SIDE)
         integer("repeats", self.repeats, least=1)
+        integer("ranks", self.ranks, least=1, most=MAX_THREADS)
         if self.gpus is not None:
             integer("gpus", self.gpus, least=1)
         if not isinstance(self.threads, tuple) or not self.threads:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from itertools import count
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from imnet_data.bench.sample import Work
 
-_MOST_RECORDS = 4096  # of a pass: 450 MB of photographs
+_MOST_RECORDS = 4096  # of a warm pass: 450 MB of photographs
+_MOST_COLD_RECORDS = 1 << 15  # that repeats take from, each where the last one stopped
 
 
 class Reading:
@@ -61,21 +62,28 @@ class Reading:
         self.threads = threads
         self._dataset, self._hashes = dataset, hashes
         self._batch_size = work.schedule.batch_size
-        self._indices = work.first(_MOST_RECORDS, in_epoch_order=in_epoch_order)
+        most = _MOST_COLD_RECORDS if is_cold else _MOST_RECORDS
+        self._indices = work.first(most, in_epoch_order=in_epoch_order)
+        self._start = 0  # in `_indices`, of the next cold repeat
         self._last: tuple[NDArray[np.int64], list[bytes]] = (self._indices[:0], [])
 
     def prepare(self) -> None:
         """Empty the page cache of the files, or fill it with the records."""
-        if self.is_cold:
-            for path in self._dataset.files_of(self._indices):
-                drop(path)
-        else:
-            for _ in self._passes(1):
+        if not self.is_cold:
+            for _ in self._passes(self._indices):
                 pass
+            return
+        if self._start >= len(self._indices):
+            self._start = 0
+        for path in self._dataset.files_of(self._indices[self._start :]):
+            drop(path)
 
     def batches(self) -> Generator[Done, None, None]:
         """Read batches, each record once where it is to come from storage."""
-        return self._passes(1 if self.is_cold else None)
+        if self.is_cold:
+            yield from self._passes(self._indices[self._start :])
+            return
+        yield from self._passes(self._indices, is_endless=True)
 
     def check(self) -> int:
         """Compare the last batch with the manifest's hashes."""
@@ -86,22 +94,25 @@ class Reading:
             require_hash(self._dataset, index, got=got, hashes=self._hashes)
         return len(some(len(indices)))
 
-    def _passes(self, number: int | None) -> Generator[Done, None, None]:
+    def _passes(
+        self, chosen: NDArray[np.int64], *, is_endless: bool = False
+    ) -> Generator[Done, None, None]:
         with (
             Dataset.open(self._dataset.root, self._dataset.split) as dataset,
             StoredReader(dataset, threads=self.threads) as reader,
         ):
-            for _ in range(number) if number else count():
-                for first in range(0, len(self._indices), self._batch_size):
-                    indices = self._indices[first : first + self._batch_size]
-                    contents = reader.read(indices)
-                    self._last = indices, contents
-                    yield Done(len(contents), sum(map(len, contents)))
+            starts = range(0, len(chosen), self._batch_size)
+            for first in cycle(starts) if is_endless else starts:
+                indices = chosen[first : first + self._batch_size]
+                contents = reader.read(indices)
+                self._last = indices, contents
+                self._start += len(indices)
+                yield Done(len(contents), sum(map(len, contents)))
 
 
 def hashes_of(dataset: Dataset, work: Work) -> dict[int, str]:
     """Return the hashes of all records that are read, in one walk through the manifest."""
-    orders = [work.first(_MOST_RECORDS, in_epoch_order=one) for one in (False, True)]
+    orders = [work.first(_MOST_COLD_RECORDS, in_epoch_order=one) for one in (False, True)]
     return stored_hashes(dataset, np.concatenate(orders))
 
 

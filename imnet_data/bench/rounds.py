@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,13 +14,17 @@ import numpy as np
 
 from imnet_data import arguments
 from imnet_data.bench import machine, names
+from imnet_data.bench.cold import ColdLoading
 from imnet_data.bench.loading import Loading
 from imnet_data.bench.measurement import measurement_of, repeat
 from imnet_data.bench.options import FEWEST_REPEATS
+from imnet_data.bench.ranks import SideBySide
 from imnet_data.bench.reading import Reading, hashes_of
 from imnet_data.bench.report import DatasetReport, Report
 from imnet_data.bench.sample import Sample, work_of
 from imnet_data.bench.stages import Normalizing, in_memory, is_seekable
+from imnet_data.bench.thinking import Thinking
+from imnet_data.bench.validation import Validating
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
 from imnet_data.machine.progress import Step, no_progress
@@ -35,6 +41,9 @@ if TYPE_CHECKING:
 
 
 _FEWEST_BATCHES = 20  # in a repeat
+_PRECISE = 0.05  # width of an interval, of the median
+_MOST_REPEATS = 50
+_LIMIT = 90  # times --seconds, from the first round on: 45 s by default
 _WIDE_SPREAD = 0.15  # fastest less slowest repeat, of the median
 
 
@@ -69,7 +78,12 @@ def measure(
             datasets.append(report)
             timed += list(zip(report.measurements, stages, strict=True))
         watch = machine.Watch()
-        _run(timed, options, progress)
+        try:
+            _run(timed, options, progress)
+        finally:
+            for _, stage in timed:  # before the watch ends: time of children counts when they have
+                if isinstance(stage, SideBySide):
+                    stage.close()
         meanwhile, throttling = watch.others(), watch.throttling()
     facts = machine.facts()
     quota = facts["cpu_quota"]
@@ -120,10 +134,11 @@ def _caveats(options: BenchOptions, datasets: Sequence[DatasetReport]) -> Iterat
 
 
 def _run(
-    timed: Sequence[tuple[Measurement, Stage]],
+    timed: Sequence[tuple[Measurement, Stage | SideBySide]],
     options: BenchOptions,
     progress: Progress,
 ) -> None:
+    began = time.monotonic()
     total = options.repeats * len(timed)
     for turn in range(options.repeats):
         for number, (measurement, stage) in enumerate(timed):
@@ -132,11 +147,47 @@ def _run(
             progress(
                 Step(f"round {turn + 1} of {options.repeats}: {stage.name}{threads}", done, total)
             )
-            measurement.repeats.append(repeat(stage, seconds=options.seconds))
-            measurement.checked += stage.check()
+            _once(measurement, stage, seconds=options.seconds)
+    _extend(timed, options, began, progress)
 
 
-def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, list[Stage]]:
+def _once(measurement: Measurement, stage: Stage | SideBySide, *, seconds: float) -> None:
+    timed = stage.timed if isinstance(stage, SideBySide) else functools.partial(repeat, stage)
+    measurement.repeats.append(timed(seconds=seconds))
+    measurement.checked += stage.check()
+
+
+def _extend(
+    timed: Sequence[tuple[Measurement, Stage | SideBySide]],
+    options: BenchOptions,
+    began: float,
+    progress: Progress,
+) -> None:
+    """Repeat what is not precise yet, the widest first, until all is or the time is up."""
+    until = began + _LIMIT * options.seconds
+    while time.monotonic() < until:
+        wide = [pair for pair in timed if is_wide(pair[0], options)]
+        if not wide:
+            return
+        measurement, stage = max(wide, key=lambda pair: pair[0].width / len(pair[0].repeats))
+        progress(Step(f"once more: {stage.name}", 0, 0))
+        _once(measurement, stage, seconds=options.seconds)
+
+
+def is_wide(one: Measurement, options: BenchOptions) -> bool:
+    """Return whether more repeats are wanted: a loader, or a stage of its sum."""
+    names_of = (names.WARM_BATCHES, names.COLD_BATCHES, names.DECODE, names.RESIZE)
+    return (
+        one.name.startswith(names_of)
+        and one.width > _PRECISE
+        and options.repeats <= len(one.repeats) < _MOST_REPEATS
+        and options.repeats >= FEWEST_REPEATS  # whoever asks for fewer wants to be quick
+    )
+
+
+def _prepared(
+    dataset: Dataset, options: BenchOptions
+) -> tuple[DatasetReport, list[Stage | SideBySide]]:
     """Return what is known of a dataset before anything is timed, and its stages."""
     work = work_of(dataset, batch_size=options.batch_size, size=options.size)
     hashes = hashes_of(dataset, work)
@@ -154,7 +205,7 @@ def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, l
         storage=machine.storage(dataset.directory),
         device="cpu",
     )
-    stages: list[Stage] = [
+    stages: list[Stage | SideBySide] = [
         Reading(
             dataset,
             work,
@@ -176,7 +227,7 @@ def _prepared(dataset: Dataset, options: BenchOptions) -> tuple[DatasetReport, l
 
 def _device_stages(
     report: DatasetReport, dataset: Dataset, sample: Sample, options: BenchOptions
-) -> Iterator[Stage]:
+) -> Iterator[Stage | SideBySide]:
     """Yield the loaders, and what follows them; torch is imported where something needs it."""
     work, kind = sample.work, options.loader
     has_torch = importlib.util.find_spec("torch") is not None
@@ -198,6 +249,7 @@ def _device_stages(
             yield Normalizing(sample)
     for threads in options.threads:
         yield _loading(dataset, work, options, kind=kind, threads=threads, device=report.device)
+    yield from _cheap_rows(report, dataset, work, options)
     if options.model is None:
         report.skipped[names.MODEL] = "no --model was given"
         return
@@ -210,6 +262,27 @@ def _device_stages(
     yield device.TrainingStep(
         model, _loading(dataset, work, options, kind=tensors, threads=threads, device=report.device)
     )
+
+
+def _cheap_rows(
+    report: DatasetReport, dataset: Dataset, work: Work, options: BenchOptions
+) -> Iterator[Stage | SideBySide]:
+    """Yield the loader from storage, to validate, for a target's accelerator, and side by side."""
+    kind, most, seconds = options.loader, options.threads[-1], options.seconds
+    if kind == "cpu":
+        yield ColdLoading(dataset, work, kind=kind, threads=most, seconds=seconds)
+        yield Validating(dataset, work, kind=kind, threads=most, seconds=seconds)
+    if options.target:
+        step = options.batch_size / options.target
+        if step <= seconds:
+            loading = Thinking(
+                dataset, work, kind=kind, threads=most, seconds=seconds, device=report.device
+            )
+            yield loading.with_step(step)
+        else:
+            report.skipped[names.THINKING] = f"a step of {step:.1f} s is longer than --seconds"
+    if options.ranks > 1:
+        yield SideBySide(dataset, options, device=report.device)
 
 
 def _no_copy(*, has_torch: bool) -> str:

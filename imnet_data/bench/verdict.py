@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.bench.names import COLD_BATCHES, MODEL, READ_COLD, WARM_BATCHES
+from imnet_data.bench.names import COLD_BATCHES, MODEL, READ_COLD, THINKING, WARM_BATCHES
 from imnet_data.bench.shares import FOR_CORE, FOR_STORAGE, QUOTA, REST, shares
 
 if TYPE_CHECKING:
@@ -182,6 +182,15 @@ def _what(cold: Measurement) -> str:
     return "the loader makes" if cold.name.startswith(COLD_BATCHES) else "reading alone makes"
 
 
+def _utilisation(dataset: DatasetReport, demand: Demand) -> str:
+    """Return how busy an accelerator of the demand's speed would be, as measured."""
+    thinking = dataset.find(THINKING)
+    if thinking is None or demand.name != "the target":
+        return ""
+    share = min(1.0, thinking.images_per_second / demand.images_per_second)
+    return f"; with a step of that speed, an accelerator is busy {share:.0%} of the time"
+
+
 def needs(report: Report, dataset: DatasetReport) -> list[str]:
     """Return what follows from the speeds: time per epoch, and bytes that a demand needs."""
     loader = deciding(report, dataset)
@@ -193,7 +202,7 @@ def needs(report: Report, dataset: DatasetReport) -> list[str]:
     ]
     lines += [
         f"{one.name} needs {one.images_per_second * mean / 1e6:,.0f} MB/s from storage where "
-        "nothing is in memory"
+        f"nothing is in memory{_utilisation(dataset, one)}"
         for one in demands(report, dataset)
     ]
     return lines

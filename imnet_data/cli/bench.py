@@ -128,6 +128,14 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     help="GPUs that train at once, for the speed that --model needs.  [default: all visible]",
 )
 @click.option(
+    "--ranks",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Measure also N loaders side by side, each a process with its share of the threads.",
+)
+@click.option(
     "--json", "json_out", type=_OUT, help="Write all figures to this file; - prints them."
 )
 @click.option("--html", type=_OUT, help="Write a page with charts to this file; - prints it.")
@@ -160,6 +168,7 @@ def command(
     precision: Literal["fp32", "bf16", "fp16"],
     target: float | None,
     gpus: int | None,
+    ranks: int,
     json_out: Path | None,
     html: Path | None,
     overwrite: bool,
@@ -202,6 +211,7 @@ def command(
             precision=precision,
             target=target,
             gpus=gpus,
+            ranks=ranks,
         )
         with _ended_by_sigterm():
             if against:

@@ -10,8 +10,8 @@ from bench_kit import dataset
 from bench_kit import report as report_of
 from click.testing import CliRunner
 
+from imnet_data.bench import compare, page, text
 from imnet_data.bench import document as reports
-from imnet_data.bench import page, text
 from imnet_data.cli import main
 from imnet_data.dataset.opened import Dataset
 from imnet_data.html import charts
@@ -164,7 +164,7 @@ def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, roo
     _, out = measured
     same = invoke("--compare", out / "a.json", out / "a.json")
     assert same.exit_code == 0
-    assert "none of 9 stages changed beyond the noise" in same.stdout
+    assert "none of 11 stages changed beyond the noise" in same.stdout
     (tmp_path / "b.json").write_text(reports.to_json(report_of()))
     other = invoke("--compare", out / "a.json", tmp_path / "b.json")
     assert other.exit_code == 1
@@ -209,8 +209,31 @@ def test_torch_is_imported_only_where_it_is_needed(root):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarking.md"
+
+
+def fields(value, *, free=("skipped", "versions", "parts", "shares")):
+    """Return the names of all fields of a document; those in `free` hold names of other things."""
+    if isinstance(value, list):
+        return set().union(*(fields(one) for one in value))
+    if not isinstance(value, dict):
+        return set()
+    below = (fields(one) for name, one in value.items() if name not in free)
+    return set(value).union(*below)
+
+
+def test_every_field_of_the_json_is_on_its_page(measured):
+    _, out = measured
+    document = json.loads((out / "a.json").read_text())
+    both = compare.compare(reports.read(out / "a.json"), reports.read(out / "a.json"))
+    found = fields(document) | fields(json.loads(compare.to_json(both)))
+    assert len(found) > 80
+    page_text = PAGE.read_text()
+    assert sorted(name for name in found if f"`{name}`" not in page_text) == []
+
+
 def test_every_option_is_on_its_page():
-    page_text = (Path(__file__).parents[2] / "docs" / "benchmarking.md").read_text()
+    page_text = PAGE.read_text()
     options = [
         option
         for parameter in main.get_command(click.Context(main), "bench").params

@@ -1,5 +1,7 @@
 """Verdicts on reports of given numbers: several GPUs, quotas, limits of memory, waiting."""
 
+import os
+
 import pytest
 from bench_kit import dataset, measurement, report
 
@@ -120,8 +122,6 @@ def test_the_interval_leaves_out_a_disturbed_repeat_of_ten():
 
 
 def test_cores_are_counted_by_their_places(tmp_path):
-    import os
-
     for number in sorted(os.sched_getaffinity(0)):
         folder = tmp_path / f"sys/devices/system/cpu/cpu{number}/topology"
         folder.mkdir(parents=True)
