@@ -19,10 +19,11 @@ from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import source_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imnet_data.bench.compare import Comparison
     from imnet_data.bench.report import Report
+    from imnet_data.machine.progress import Step
 
 _OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 _WORSE = 3  # exit status; 1 is an error, 2 wrong usage
@@ -213,28 +214,41 @@ def command(
             gpus=gpus,
             ranks=ranks,
         )
-        with _ended_by_sigterm():
-            if against:
-                changes = _measured_against(dataset[0], against, options)
-                _report_changes(changes, json_out, overwrite=overwrite)
-            measured = _measured(dataset, format_names, options, work=work)
+        if against:
+            changes = _measured_against(dataset[0], against, options)
+            _report_changes(changes, json_out, overwrite=overwrite)
+        measured = _measured(dataset, format_names, options, work=work)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     _report(measured, json_out, html, overwrite=overwrite)
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command as an exception does, so that what it has made is removed."""
+def _ended_by_signals(progress: Callable[[Step], None]) -> Iterator[Callable[[Step], None]]:
+    """Let SIGTERM and SIGINT end the command as exceptions do, so that what it has made is removed.
 
-    def end(number: int, _: object) -> None:
+    An exception that a signal raises inside of a finalizer is lost. So the progress that is yielded
+    raises it again.
+    """
+    received: list[int] = []
+
+    def end(number: int, _: object = None) -> None:
+        received.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         sys.exit(128 + number)  # as shells have it
 
-    before = signal.signal(signal.SIGTERM, end)
+    def proceed(step: Step) -> None:
+        if received:
+            end(received[0])
+        progress(step)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield proceed
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _measured(
@@ -247,7 +261,11 @@ def _measured(
     from imnet_data.bench.converted import converted
     from imnet_data.bench.rounds import measure
 
-    with Progress() as progress, contextlib.ExitStack() as made:
+    with (
+        Progress() as shown,
+        _ended_by_signals(shown) as progress,
+        contextlib.ExitStack() as made,
+    ):
         if format_names:
             others = made.enter_context(
                 converted(roots[0], format_names, work=work, progress=progress)
@@ -273,7 +291,7 @@ def _measured_against(root: Path, other: Path, options: BenchOptions) -> Compari
     from imnet_data.bench.against import measure_datasets, measure_environments, python_of
 
     python = python_of(other)
-    with Progress() as progress:
+    with Progress() as shown, _ended_by_signals(shown) as progress:
         if python is None:
             return measure_datasets(root, other, options, progress=progress)
         return measure_environments(root, python, options, progress=progress)

@@ -1,5 +1,6 @@
 """What bench does with paths, signals and folders that are not its own."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from imnet_data.cli import bench, main
 from imnet_data.errors import OutputError
+from imnet_data.machine.progress import Step, no_progress
 
 TINY = ["--seconds", "0.01", "--repeats", "2", "--batch-size", "8", "--size", "32"]
 TINY += ["--threads", "1"]
@@ -64,7 +66,10 @@ def test_a_signal_ends_the_command_and_removes_what_it_has_made(root, tmp_path, 
     with started(root, *TINY, "--repeats", "9999", "--format", "lmdb", "--work", tmp_path) as one:
         wait_for(lambda: made(tmp_path))
         one.send_signal(number)
-        _, stderr = one.communicate(timeout=120)
+        try:
+            _, stderr = one.communicate(timeout=120)
+        finally:
+            one.kill()
     assert one.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
     assert "resume" not in stderr
@@ -86,3 +91,15 @@ def test_a_work_folder_that_takes_no_files_is_an_error_of_one_line(root):
     result = invoke(root, *TINY, "--format", "lmdb", "--work", "/proc/self")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("Error: /proc/self: takes no datasets (")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_whose_exception_is_lost_ends_the_command_at_the_next_step(number):
+    handler = signal.getsignal(number)
+    ended = (SystemExit, KeyboardInterrupt)
+    with bench._ended_by_signals(no_progress) as progress:
+        with contextlib.suppress(*ended):
+            os.kill(os.getpid(), number)
+        with pytest.raises(ended):
+            progress(Step("measure", 0, 1))
+    assert signal.getsignal(number) == handler
