@@ -43,7 +43,7 @@ class ColorJitter:
 
 
 class JitterDraw(NamedTuple):
-    """What is done to the images of a batch, a row an image."""
+    """What is done to the images of a batch, one row per image."""
 
     factors: NDArray[np.float64]  # [n, 4] of brightness, contrast, saturation, and shift of hue
     order: NDArray[np.int64]  # [n, 4] which of these is done first, second, third and last

@@ -49,7 +49,7 @@ class Mix:
 
 
 class MixDraw(NamedTuple):
-    """What was drawn for the images of a batch, a row an image."""
+    """What was drawn for the images of a batch, one row per image."""
 
     shares: NDArray[np.float64]  # [n] of its own target that an image keeps: "lambda", 1 for all
     boxes: NDArray[np.int64]  # [n, 4] left, upper, right, lower of cutmix's box; empty for mixup

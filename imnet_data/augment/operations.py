@@ -44,7 +44,7 @@ OPERATIONS = ("Identity", *_WARPS, *_TONES)
 
 
 class OperationDraw(NamedTuple):
-    """What is done to the images of a batch: a row an image, a column a step."""
+    """What is done to the images of a batch: one row per image, one column per step."""
 
     operations: NDArray[np.int64]  # [n, steps], positions in OPERATIONS
     magnitudes: NDArray[np.float64]  # [n, steps], signed, in the unit of the operation, 0 if none

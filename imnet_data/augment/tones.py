@@ -1,7 +1,7 @@
 """Operations on the tones of images, equal to Pillow's to the last bit, on every device.
 
 Whole numbers where Pillow has them; where it has floats, the same float operations one by one.
-All take and give uint8[n, 3, height, width]. `factors` are float64[n, 1, 1, 1], one an image.
+All take and return uint8[n, 3, height, width]. `factors` are float64[n, 1, 1, 1], one per image.
 
 Source: Pillow 13, ImageEnhance.py, ImageOps.py, libImaging/{Blend,Convert,Filter}.c.
 """

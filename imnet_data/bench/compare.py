@@ -28,7 +28,7 @@ _SAME_WORK = ("loader", "batch_size", "size", "model", "precision")  # options; 
 
 
 class Change(NamedTuple):
-    """One stage, before and after; speeds in images a second, costs in CPU seconds an image."""
+    """One stage, before and after; speeds in images per second, costs in CPU seconds per image."""
 
     format: str
     stage: str

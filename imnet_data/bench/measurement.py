@@ -91,7 +91,7 @@ class Measurement:
 
     @property
     def speeds(self) -> list[float]:
-        """Images a second of each repeat."""
+        """Images per second of each repeat."""
         return [repeat.images / repeat.seconds for repeat in self.repeats]
 
     @property
@@ -179,7 +179,7 @@ class Measurement:
             is_dropped = min(shares) >= COLD_SHARE
             return "cold" if is_dropped else "warm (cache could not be dropped)"
         most = max(shares)
-        if most > 1:  # the system reads ahead of what is asked for
+        if most > 1:  # the system reads ahead of what was requested
             return f"from storage, {most:.1f} times the bytes with read-ahead"
         return "warm" if most <= _WARM_SHARE else f"{most:.0%} from storage"
 

@@ -29,7 +29,7 @@ class BenchOptions:
     repeats: int = 5
     model: str | None = None  # as `train.models.build_model` takes it; None: no model step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model step
-    target: float | None = None  # images a second that are wanted
+    target: float | None = None  # images per second that are needed
     gpus: int | None = None  # that train at once; None: all that are visible
     ranks: int = 1  # loaders side by side, each a process with its share of the threads
 

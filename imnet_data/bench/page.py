@@ -29,7 +29,7 @@ def page(report: Report) -> str:
     if len(report.datasets) > 1:
         parts["side-by-side"] = "side by side"
         head, *rows = text.side_by_side(report)
-        rates = table("Images a second", head, rows)
+        rates = table("Images per second", head, rows)
         sections.append(_titled("side-by-side", "Side by side", rates))
     warnings = "".join(f'<p class="fix">Warning: {escape(one)}.</p>' for one in report.warnings)
     made = table("What it was measured on", (), text.facts(report))

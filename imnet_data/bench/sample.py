@@ -1,7 +1,7 @@
 """The records that stages work on, in memory, and what has to come out of them.
 
 They are the first ones of epoch 0, with that epoch's boxes and flips, so that the stages' work is
-the loader's work. What comes out is held against Pillow's pixels of the image as published.
+the loader's work. The result is compared with Pillow's pixels of the image as published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.opened import Dataset
 
 MOST_IMAGES = 512  # more do not make it truer, and their crops take 155 MB
-CHECKED = 8  # images of a batch that are held against Pillow: 3 ms each
+CHECKED = 8  # images of a batch that are compared with Pillow: 3 ms each
 SEED = 0
 
 Box = tuple[int, int, int, int]

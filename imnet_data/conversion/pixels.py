@@ -22,7 +22,7 @@ _FIXED = ("raw", "max_side", "short_side")  # would need the JPEGs again
 
 
 def are_kept(records: Records, index: int) -> bool:
-    """Return whether a record comes as pixels, and goes on as such."""
+    """Return whether a record comes as pixels, and stays pixels."""
     return isinstance(records, opened.Dataset) and records.holds_pixels(index)
 
 

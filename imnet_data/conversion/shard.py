@@ -60,7 +60,7 @@ class Writing(NamedTuple):
     labels: Mapping[str, int]  # wnid -> label
     plans: Mapping[str, SplitPlan]
     seekable: bool  # whether JPEGs are stored with restart markers, where they can be
-    stage: Path  # holds one folder a split
+    stage: Path  # contains one folder per split
     journals: Path
     counter: Counter
     version: int = VERSION  # of the dataset; 1 where one of then is repaired
@@ -377,7 +377,7 @@ def _merge(part: Path, directory: Path) -> int:
 
 
 def is_whole(writing: Writing, job: ShardJob) -> bool:
-    """Return whether all that the journal of `job` speaks of is as it was written."""
+    """Return whether everything that the journal of `job` lists is as it was written."""
     path = writing.journal(job)
     directory = writing.stage / job.split
     try:

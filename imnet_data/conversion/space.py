@@ -50,7 +50,7 @@ def check(writing: Writing, jobs: Sequence[ShardJob], out: Path, *, freed_nbytes
         raise ConvertError(f"{out}: {told}; make room, or choose another place")
     _log.warning(
         f"{out}: by a sample of {_SAMPLE} images, {told}; if the disk fills up, make room and run "
-        "the same command: it goes on where it stopped"
+        "the same command: it resumes where it stopped"
     )
 
 

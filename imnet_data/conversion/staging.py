@@ -1,7 +1,7 @@
 """The stage of a conversion: `OUT/.part`, where all lies that is not finished.
 
 When everything on it is whole and on disk, it is renamed into place, dataset.json last: so a folder
-without dataset.json is never taken for a dataset, and a run that is killed while renaming goes on.
+without dataset.json is never taken for a dataset, and a run that is killed while renaming resumes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`dataset.json`: what a dataset is and what made it; it is written last.
 
-Options are stored as they were resolved, so that a conversion of the dataset goes on with them.
+Options are stored as they were resolved, so that a conversion of the dataset inherits them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Options:
 
     order: Order | None = None  # default: shuffled for train, sorted for the others
     seed: int | None = None  # default 0
-    shard_nbytes: int | None = None  # of published images a shard; default: as the format likes
+    shard_nbytes: int | None = None  # of published images per shard; default: that of the format
     bad: BadPolicy | None = None  # what is done about bad images; default fix
     boxes: bool | None = None  # whether bounding boxes travel along; default no
     max_side: int | None = None  # pixels; larger images are resized and encoded again

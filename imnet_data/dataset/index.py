@@ -1,4 +1,4 @@
-"""The index: the manifest's numbers as columns, one value a record.
+"""The index: the manifest's numbers as columns, one value per record.
 
 Derived from the manifest, whose digest it holds; rebuilt, never edited. Its bytes on disk are
 those of `index_file`.
@@ -44,7 +44,7 @@ _ARRAY_CODES = {
 
 
 class Index(NamedTuple):
-    """The columns of one split, each one value a record."""
+    """The columns of one split, each one value per record."""
 
     digest: str  # of the manifest it was made from
     offset: NDArray[np.int64]

@@ -1,11 +1,11 @@
 """The manifest of one split: order, identity, size, hash and place of every record.
 
-`manifest.jsonl.zst` has one JSON object a line, in order, keys as in `Entry`; those that have a
+`manifest.jsonl.zst` has one JSON object per line, in order, keys as in `Entry`; those that have a
 default are left out where they have it. In version 2 it is made of frames (see `frames`), none of
 which has lines of two shards; in version 1 it is one frame, which has to be read from its start.
 
 Its *digest* covers what the records are and their order, not where they lie nor what was found out
-about them, so that all formats of the same records share it: the sha256 of one line a record,
+about them, so that all formats of the same records share it: the sha256 of one line per record,
 
     key TAB wnid TAB width TAB height TAB sha256 TAB boxes LF
 

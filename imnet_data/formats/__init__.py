@@ -105,7 +105,7 @@ class Format(Protocol):
 
     @property
     def ONE_SHARD(self) -> bool:
-        """Whether its tools want one file a split, so that this is the default."""
+        """Whether its tools want one file per split, so that this is the default."""
 
     @property
     def LABELS(self) -> bool:

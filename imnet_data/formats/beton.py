@@ -2,7 +2,7 @@
 
 - Header, 24 bytes: u16 version, u16 fields, u32 page size, u64 records, u64 allocation table.
 - Two fields of 1041 bytes: u8 type (2 RGBImage, 1 Int), 16 bytes name, 1024 bytes of 0.
-- One row of 24 bytes a record: u8 mode (0 JPEG, 1 pixels), u16 width, u16 height, u64 position of
+- One row of 24 bytes per record: u8 mode (0 JPEG, 1 pixels), u16 width, u16 height, u64 position of
   the image, 3 bytes of 0, i64 label (-1 for none).
 - Zeros up to a multiple of the page size, then pages; images follow each other in a page, none
   crosses into the next, the rest of a page is 0.

@@ -1,4 +1,4 @@
-"""Caffe's LMDB of `Datum` messages, which DALI's `fn.readers.caffe` reads; one folder a split.
+"""Caffe's LMDB of `Datum` messages, which DALI's `fn.readers.caffe` reads; one folder per split.
 
 - Key: the number in the shard in eight digits, `_`, the record's key.
 - Value: the protocol buffer `Datum` with 4 data (the JPEG), 5 label and 7 encoded (true), in this

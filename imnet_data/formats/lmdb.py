@@ -1,4 +1,4 @@
-"""LMDB: one environment file a shard; key = number of the record, value = header, names, JPEG.
+"""LMDB: one environment file per shard; key = number of the record, value = header, names, JPEG.
 
 - Key: the number in the shard, from 0, u32 big-endian, so that keys sort as records are ordered.
 - Value: i32 label (-1 for none), u32 size of the JPEG, u16 width, u16 height, u8 size of the key's

@@ -1,4 +1,4 @@
-"""TFRecord: one `tf.train.Example` a record, with the feature names of TensorFlow's ImageNet.
+"""TFRecord: one `tf.train.Example` per record, with the feature names of TensorFlow's ImageNet.
 
 - Record: u64 size, u32 masked CRC-32C of these 8 bytes, the Example, u32 masked CRC-32C of it.
 - Features, sorted by name: image/{encoded, format "JPEG", colorspace "RGB", channels 3, height,
@@ -8,7 +8,7 @@
 - A box is divided by the image's width and height and cut to 0..1, in float32.
 
 An offset is the position of the JPEG in the file. Beside each shard lies DALI's index, one line
-`<position> <size>` a record. val is called validation, as TensorFlow's input pipelines want it.
+`<position> <size>` per record. val is called validation, as TensorFlow's input pipelines want it.
 
 Source: tensorflow/tensorflow, core/lib/io/record_writer.h and core/example/example.proto;
 tensorflow/models, research/slim/datasets/build_imagenet_data.py; NVIDIA/DALI, tools/tfrecord2idx.

@@ -92,7 +92,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
                 offsets.append(offset)
         lines.append(" ".join(words))
     out.append(bytes(2 * _BLOCK + -(out.nbytes + 2 * _BLOCK) % _ARCHIVE_NBYTES))
-    # one line a record, four words a member
+    # one line per record, four words per member
     out.side_files[".idx"] = "\n".join([f"v1.2 {len(lines)}", *lines, ""]).encode()
     return np.array(offsets, np.int64)
 

@@ -42,7 +42,7 @@ def require_device(device: torch.device | str) -> torch.device:
 
 
 def pinned(nbytes: int) -> NDArray[np.uint8]:
-    """Return uint8[nbytes] in pinned memory, from which a GPU copies while the CPU goes on."""
+    """Return uint8[nbytes] in pinned memory, from which a GPU copies while the CPU continues."""
     memory: NDArray[np.uint8] = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True).numpy()
     return memory
 

@@ -38,7 +38,7 @@ def rows(
     seed: int,
     epoch: int,
 ) -> NDArray[np.int32]:
-    """Return one row a record, int32[len(indices), 16]."""
+    """Return one row per record, int32[len(indices), 16]."""
     # an image of unknown size cannot be decoded: the error is to name it, not to end all of them
     least = 1 + 2 * recipe.border if isinstance(recipe, EvalRecipe) else 1
     widths, heights = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LoaderPosition(lightning.Callback):
-    """Keeps the position of a trainer's one TorchLoader, and gives it back when a run goes on."""
+    """Keeps the position of a trainer's one TorchLoader, and restores it when a run resumes."""
 
     def __init__(self) -> None:
         self._loader: TorchLoader | None = None

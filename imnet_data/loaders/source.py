@@ -34,7 +34,7 @@ UNDECODABLE = (
 
 
 class Columns(Protocol):
-    """One value a record."""
+    """One value per record."""
 
     @property
     def key(self) -> NDArray[np.bytes_]:

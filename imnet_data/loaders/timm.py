@@ -30,7 +30,7 @@ def create_loader(*arguments: Any, **named: Any) -> TorchLoader:
 
     The dataset is a `Dataset` or an `ImageNet` of this package. Training crops, resizes and
     mirrors; augmentation belongs to batches on the device, so color_jitter=None has to be said.
-    Threads, in the place of workers, are as many as the cores unless num_workers is passed.
+    Threads, instead of workers, are as many as the cores unless num_workers is passed.
 
     Raises:
         ValueError: if an argument asks for what is not done here, or is not allowed.

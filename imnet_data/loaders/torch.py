@@ -218,7 +218,7 @@ class TorchLoader(Closing):
         )
 
     def start_of(self, state_dict: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the epoch and the number of the batch at which a state goes on here.
+        """Return the epoch and the number of the batch at which a state resumes here.
 
         Raises:
             ValueError: if it is a state of other records, another order or another seed, or the

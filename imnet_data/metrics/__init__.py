@@ -1,4 +1,4 @@
-"""What predictions are worth: exact counts, out of a table with one row a record.
+"""What predictions are worth: exact counts, out of a table with one row per record.
 
     space = ClassSpace.of(1000)                       # or the 200 classes of ImageNet-R
     outcomes = Outcomes(labels, space=space)

@@ -1,4 +1,4 @@
-"""One row of integers a record: how often it was scored, how sure the model was, its best labels.
+"""One row of integers per record: how often it was scored, how sure the model was, its best labels.
 
 Rows of records that a rank did not score are zero, so the sum of all ranks' tables is the table of
 the whole split, whatever the number of ranks and the size of batches: every number that is made

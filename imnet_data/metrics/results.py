@@ -32,7 +32,7 @@ class Accuracy(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """What was right among predictions of like confidence; a row a bin of [low, high)."""
+    """What was right among predictions of like confidence; one row per bin of [low, high)."""
 
     counts: NDArray[np.int64]  # predictions in each bin; the last has those of confidence 1 too
     correct: NDArray[np.int64]

@@ -23,7 +23,7 @@ _CHUNK_ROWS = 1 << 15  # rows held as Python objects before they become arrays
 
 
 class Columns(NamedTuple):
-    """Images and where they lie; one row an image."""
+    """Images and their positions; one row per image."""
 
     keys: NDArray[np.bytes_]
     wnids: NDArray[np.bytes_]  # b"" where not known

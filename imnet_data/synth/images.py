@@ -1,4 +1,4 @@
-"""Images that look natural to a JPEG coder and to a small network, drawn at over 100 a second.
+"""Images that look natural to a JPEG coder and to a small network, drawn at over 100 per second.
 
 An image is a sky and a ground with 1/f noise over both, and one to three objects whose hue, shape
 and stripes belong to the class; places, sizes, light and colours of the rest belong to the image.

@@ -2,7 +2,7 @@
 
 A run is a folder: log.jsonl, checkpoint.pt (the last one), weights.pt (of the last validation), and
 card.json with card.md. All that is drawn follows from (seed, epoch, step), so two runs of one seed
-are the same, and a run that was killed goes on to the same end.
+are the same, and a run that was killed resumes to the same end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def train(
 ) -> Outcome:
     """Train a model on the train split of a dataset, and validate it after each epoch.
 
-    A run that was stopped goes on when this is called again. Under torchrun each rank calls this.
+    A stopped run resumes when this is called again. Under torchrun, each rank calls this.
 
     Args:
         dataset: the folder of a converted dataset.
@@ -286,7 +286,7 @@ class _Run:
             self.log.write(event, self.position, values)
 
     def _identity(self) -> dict[str, Any]:
-        """Return what may not change when a run goes on."""
+        """Return what may not change when a run resumes."""
         start = self.start and [str(self.start.weights), self.start.freezes_backbone]
         return {
             "seed": self.seed,

@@ -37,7 +37,7 @@ class TrainingRecipe:
     expected_top1: str  # percent that the source reports on ImageNet's val split, and of what
     model: str = "resnet50"  # as `models.build_model` takes it
     epochs: int = 90
-    batch_size: int = 256  # images a step, of all ranks together
+    batch_size: int = 256  # images per step, of all ranks together
     pixels: TrainRecipe = field(default_factory=TrainRecipe)
     val_pixels: EvalRecipe = field(default_factory=EvalRecipe)
     val_flip: bool = False  # whether logits of the mirrored image are added in validation

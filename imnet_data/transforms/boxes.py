@@ -124,7 +124,7 @@ def _log(x: float) -> float:
 
 
 class EvalGeometry(NamedTuple):
-    """Which part of the resized image goes where, a row an image, all in pixels."""
+    """Which part of the resized image goes where, one row per image, all in pixels."""
 
     sizes: NDArray[np.int64]  # [n, 2] width and height of the whole image resized
     windows: NDArray[np.int64]  # [n, 4] left, upper, right, lower of the part that is used

@@ -1,7 +1,7 @@
 """Reads a dataset back through the third-party libraries that its format is made for.
 
 Each library that is installed reads every record, in a process of its own: none is imported here.
-What it returns is held against the manifest; our own reader of the format takes no part.
+What it returns is compared with the manifest; our own reader of the format is not involved.
 """
 
 from __future__ import annotations

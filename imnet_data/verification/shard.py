@@ -43,13 +43,13 @@ def difference_of(
 
 
 class FileJob(NamedTuple):
-    """A file to be held against its line of SHA256SUMS."""
+    """A file to be compared with its line of SHA256SUMS."""
 
     file: str
 
 
 class RecordsJob(NamedTuple):
-    """The records of one shard, to be held against the manifest, and its file, as a FileJob."""
+    """The records of one shard, to be compared with the manifest, and its file, as a FileJob."""
 
     split: str
     shard: int

@@ -45,7 +45,7 @@ def verify(
 ) -> list[Difference]:
     """Return all differences between what is at `path` and what it has to be.
 
-    A dataset is held against what it says of itself; an official tarball, or each one in a folder,
+    A dataset is compared with its own description; an official tarball, or each one in a folder,
     against the published size, hashes and contents.
 
     Args:
