@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
-from imnet_data.formats import Format, Shard, beton, caffe, folder, lmdb, tfrecord, webdataset
+from imnet_data.formats import (
+    Format,
+    Shard,
+    beton,
+    caffe,
+    folder,
+    lmdb,
+    parquet,
+    tfrecord,
+    webdataset,
+)
 
-FORMATS: list[Format] = [beton, caffe, folder, lmdb, tfrecord, webdataset]
+FORMATS: list[Format] = [beton, caffe, folder, lmdb, parquet, tfrecord, webdataset]
 
 
 def open_each(path: Path) -> list[Shard]:

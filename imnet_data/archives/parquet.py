@@ -57,6 +57,7 @@ class Rows:
         self._pyarrow = import_pyarrow()
         with self._opened() as file:
             schema = file.schema_arrow
+            _refuse_ours(file.metadata.created_by, path)
             self.count = int(file.metadata.num_rows)
             self._image = _image_column(schema, path, self._pyarrow)
             self.has_labels = _has_labels(schema, path, self._pyarrow)
@@ -160,6 +161,14 @@ def _group_of(metadata: Any, number: int) -> tuple[int, int]:
             return group, first
         first += count
     raise ValueError(f"there is no row {number} of {first}")
+
+
+def _refuse_ours(created_by: str | None, path: Path) -> None:
+    if (created_by or "").startswith("imnet-data "):  # its JPEGs may be seekable: not as published
+        raise SourceError(
+            f"{path}: is of a dataset of this program, which is given by its folder, the one that "
+            "has dataset.json"
+        )
 
 
 def _image_column(schema: Any, path: Path, arrow: Any) -> str:

@@ -60,7 +60,9 @@ def _format_name(splits: Collection[str], files: Collection[str]) -> str:
     for name in FORMATS:
         module = get(name)
         for split in splits:
-            shards = {f"{split}/{module.shard_name(split, 0, count)}" for count in (1, 2)}
+            most = sum(file.startswith(f"{split}/") for file in files)
+            counts = range(1, most + 1)
+            shards = {f"{split}/{module.shard_name(split, 0, count)}" for count in counts}
             if shards & {*files}:
                 return name
     return "folder" if splits else ""

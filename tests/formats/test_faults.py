@@ -21,6 +21,7 @@ from imnet_data.formats import (
     caffe,
     folder,
     lmdb,
+    parquet,
     tfrecord,
     webdataset,
 )
@@ -67,6 +68,26 @@ def test_every_flipped_bit_of_a_tfrecord_is_found(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(FormatError, match="record 0"):
             kit.walk(tfrecord, path)
+
+
+def test_every_flipped_bit_of_a_parquet_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    kit.write(parquet, path, [_sample(), _sample("b", b"", "")._replace(label=-1)])
+    whole = path.read_bytes()
+    for bit in range(len(whole) * 8):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match="shard: "):
+            kit.walk(parquet, path)
+
+
+def test_a_parquet_file_of_another_tool_is_refused(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    pq.write_table(arrow.table({"label": [1, 2]}), tmp_path / "other.parquet")
+    with pytest.raises(FormatError, match="is no Parquet file as it is described in docs/formats"):
+        kit.walk(parquet, tmp_path / "other.parquet")
 
 
 def test_strangers_in_a_tar_are_named(tmp_path: Path) -> None:
@@ -218,5 +239,5 @@ def test_a_tree_that_bites_its_tail_ends(tmp_path: Path) -> None:
 def test_split_side_files_are_webdatasets_alone() -> None:
     shards = [ShardSummary("train-000000.tar", 5, 100)]
     assert set(webdataset.split_side_files("train", shards)) == {"_info.json", "wids-index.json"}
-    for module in (lmdb, caffe, beton, tfrecord, folder):
+    for module in (lmdb, caffe, beton, parquet, tfrecord, folder):
         assert module.split_side_files("train", shards) == {}

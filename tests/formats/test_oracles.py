@@ -13,13 +13,49 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imnet_data.formats import Sample, beton, caffe, folder, lmdb, tfrecord
+from imnet_data.formats import Sample, beton, caffe, folder, lmdb, parquet, tfrecord
 from imnet_data.imagenet import labels
 from imnet_data.record import Record
 
 
 def _decode(sample: Sample) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(sample.record.jpeg)).convert("RGB"))
+
+
+def test_pyarrow_reads_a_parquet_file_and_its_checksums(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    path = tmp_path / "shard.parquet"
+    many = [samples[number % 7] for number in range(250)]
+    offsets = kit.write(parquet, path, many)
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        assert file.metadata.num_row_groups == 3
+        assert [field.name for field in file.schema_arrow] == ["image", "label"]
+        rows = file.read().to_pylist()
+    assert [row["image"]["bytes"] for row in rows] == [sample.record.jpeg for sample in many]
+    assert [row["label"] for row in rows] == [sample.label for sample in many]
+    names = [f"{sample.record.key}_{sample.record.wnid}.JPEG" for sample in many]
+    assert [row["image"]["path"] for row in rows] == names
+    with path.open("r+b") as damaged:
+        damaged.seek(offsets[200] + 9)
+        damaged.write(b"!!!!")
+    with (
+        pq.ParquetFile(path, page_checksum_verification=True) as file,
+        pytest.raises(OSError, match="CRC"),
+    ):
+        file.read()
+
+
+def test_datasets_reads_a_parquet_file_as_images(samples: list[Sample], tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    path = tmp_path / "train-00000-of-00001.parquet"
+    kit.write(parquet, path, samples)
+    read = datasets.Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
+    assert isinstance(read.features["image"], datasets.Image)
+    for row, sample in zip(read, samples, strict=True):
+        assert np.array_equal(np.asarray(row["image"].convert("RGB")), _decode(sample))
+        assert row["label"] == sample.label
 
 
 def test_liblmdb_reads_it_and_finds_every_key(samples: list[Sample], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import zstandard
 
 from imnet_data import formats
 from imnet_data.formats import Sample
+from imnet_data.machine.files import Output
 from imnet_data.record import Box, Record
 
 FOLDER = Path(__file__).parent
@@ -53,7 +54,9 @@ def main() -> None:
             continue  # its files are the images
         with tempfile.TemporaryDirectory() as scratch:
             shard = Path(scratch, name)
-            formats.get(name).write(shard, golden_samples())
+            with Output(shard) as out:
+                formats.get(name).write(out, golden_samples())
+                out.hexdigest()  # what was appended is written by then
             packed = zstandard.ZstdCompressor(level=19).compress(shard.read_bytes())
         (FOLDER / f"{name}.zst").write_bytes(packed)
         sys.stdout.write(f"{name}.zst: {len(packed)} bytes\n")

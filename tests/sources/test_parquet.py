@@ -364,3 +364,25 @@ def test_pyarrow_that_is_not_installed_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"pip install -e '.\[parquet\]'"):
         open_sources(file)
+
+
+def test_what_datasets_writes_is_read(records, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    wnids = sorted({record.wnid for record in records})
+    columns = {
+        "image": [{"bytes": each.jpeg, "path": f"{each.key}.JPEG"} for each in records],
+        "label": [wnids.index(record.wnid) for record in records],
+    }
+    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=wnids)}
+    written = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+    written.to_parquet(str(tmp_path / "train-00000-of-00001.parquet"))
+    found = read(tmp_path)["train"]
+    assert found == sorted(record._replace(boxes=()) for record in records)
+    message = refused(tmp_path / "train-00000-of-00001.parquet", "--labels", "tf")
+    assert f"says that label 0 is {TENCH}, and in tf it is no class" in message
+
+
+def test_a_file_of_our_own_is_given_by_its_dataset(made):
+    folder = made["parquet"]
+    assert "is given by its folder, the one that has dataset.json" in refused(folder / "train")
+    assert CliRunner().invoke(main, ["inspect", str(folder)]).exit_code == 0

@@ -134,6 +134,14 @@ READERS = (
         install="pip install tfrecord",
     ),
     Reader(
+        "pyarrow",
+        "pyarrow",
+        ("parquet",),
+        imports="pyarrow",
+        distributions=("pyarrow",),
+        install="pip install pyarrow",
+    ),
+    Reader(
         "torchvision",
         "torchvision",
         ("folder",),
