@@ -48,8 +48,8 @@ def noun(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Return the dotted names under imnet_data that a file imports when it runs."""
-    for node in ast.walk(without_typing(ast.parse(path.read_text()))):
+    """Return the dotted names under imnet_data that a file imports, if only for type checkers."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "imnet_data":
             module = str(node.module).removeprefix("imnet_data").removeprefix(".")
             for alias in node.names:
@@ -61,16 +61,6 @@ def imported(path: Path) -> Iterator[str]:
                 for alias in node.names
                 if alias.name.startswith("imnet_data.")
             )
-
-
-def without_typing(tree: ast.Module) -> ast.Module:
-    """Leave out what only type checkers import."""
-    tree.body = [
-        node
-        for node in tree.body
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    ]
-    return tree
 
 
 NAMES = {dotted(path) for path in modules()}

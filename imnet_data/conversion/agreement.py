@@ -13,8 +13,7 @@ from imnet_data.errors import ConvertError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imnet_data.conversion.convert import Conversion
-    from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.conversion.plan import Conversion, SplitPlan
     from imnet_data.dataset.description import Description
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import os
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from imnet_data import arguments, formats
 from imnet_data.conversion import (
@@ -25,6 +25,7 @@ from imnet_data.conversion import (
     space,
     staging,
 )
+from imnet_data.conversion.plan import Conversion
 from imnet_data.conversion.shard import ShardJob, Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
@@ -48,17 +49,6 @@ if TYPE_CHECKING:
 _PLAN = "plan.json"
 # the summary is logged; its warnings go to stderr, unless they are sent elsewhere
 _log = logging.getLogger("imnet_data")
-
-
-class Conversion(NamedTuple):
-    """A conversion that is planned, and ready to be run."""
-
-    source: Source
-    format_name: str
-    options: Options  # resolved
-    classes: tuple[str, ...]
-    plans: Mapping[str, SplitPlan]
-    notes: tuple[str, ...]  # what is left out of the source by options, and which classes are empty
 
 
 def convert(

@@ -16,12 +16,13 @@ from imnet_data.errors import LabelError, SourceError
 from imnet_data.imagenet import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from imnet_data.dataset.description import Options, Order
     from imnet_data.record import Listing, Records
+    from imnet_data.sources import Source
 
 # about what a format adds to an image, for shards and free space to be planned with; it decides
 # where shards are cut, so it is the same for all formats and does not change
@@ -45,6 +46,17 @@ class SplitPlan(NamedTuple):
     def shard_count(self) -> int:
         """How many shards there will be."""
         return len(self.starts) - 1
+
+
+class Conversion(NamedTuple):
+    """A conversion that is planned, and ready to be run."""
+
+    source: Source
+    format_name: str
+    options: Options  # resolved
+    classes: tuple[str, ...]
+    plans: Mapping[str, SplitPlan]
+    notes: tuple[str, ...]  # what is left out of the source by options, and which classes are empty
 
 
 def plan_split(

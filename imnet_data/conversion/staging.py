@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 from imnet_data.dataset import description, layout, opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError
-from imnet_data.machine.files import remove
+from imnet_data.machine.files import PART, remove
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from imnet_data.dataset.description import Description
 
-NAME = ".part"
+NAME = PART
 _LOCK = "lock"
 _BOOT = "boot"
 _SPOOL = "spool"

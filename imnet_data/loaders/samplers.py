@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imnet_data.loaders.torch import TorchLoader
+    from imnet_data.loaders.cpu import CpuLoader
+    from imnet_data.loaders.dali import DaliLoader
+
+
+class Sampled(Protocol):
+    """What a sampler needs of the loader that it belongs to."""
+
+    loader: CpuLoader | DaliLoader
+    batch_sampler: EpochBatchSampler
+
+    @property
+    def batch_size(self) -> int:
+        """Records in a batch of one rank."""
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether records that do not fill a batch are left out."""
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that the next iteration gives."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the next iteration."""
+
+    def __len__(self) -> int: ...
 
 
 class EpochSampler:
     """The numbers of this rank's records in the epoch that comes next."""
 
-    def __init__(self, loader: TorchLoader) -> None:
+    def __init__(self, loader: Sampled) -> None:
         self._loader = loader
 
     def set_epoch(self, epoch: int) -> None:
@@ -36,7 +61,7 @@ class EpochSampler:
 class EpochBatchSampler:
     """The same numbers, a list of them for each batch."""
 
-    def __init__(self, sampler: EpochSampler, loader: TorchLoader) -> None:
+    def __init__(self, sampler: EpochSampler, loader: Sampled) -> None:
         self.sampler = sampler
         self._loader = loader
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+PART = ".part"  # at the end of the name of what is not whole
 _MORE_NBYTES = 1 << 11  # about what a format writes beside an image
 _CHUNK_NBYTES = 1 << 20
 _END_NBYTES = 1 << 16
@@ -53,7 +54,7 @@ def identity(path: Path) -> str:
 
 def part_of(path: Path) -> Path:
     """Return the name that a file has until it is whole."""
-    return path.with_name(f"{path.name}.part")
+    return path.with_name(f"{path.name}{PART}")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.arguments import StrPath
-    from imnet_data.conversion.convert import Conversion
+    from imnet_data.conversion.plan import Conversion
     from imnet_data.conversion.shard import Writing
     from imnet_data.dataset.manifest import Entry
     from imnet_data.machine.progress import Progress

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from imnet_data.dataset import description, manifest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from imnet_data.formats import Format
     from imnet_data.verification.witness import Sums
 
 
@@ -63,9 +65,17 @@ def _format_name(splits: Collection[str], files: Collection[str]) -> str:
             most = sum(file.startswith(f"{split}/") for file in files)
             counts = range(1, most + 1)
             shards = {f"{split}/{module.shard_name(split, 0, count)}" for count in counts}
-            if shards & {*files}:
+            if shards & {*files} or _has_record_files(module, split, files):
                 return name
-    return "folder" if splits else ""
+    return ""
+
+
+def _has_record_files(module: Format, split: str, files: Collection[str]) -> bool:
+    """Return whether a split has files with the suffix that a format gives each record's own."""
+    if module.record_file is None:
+        return False
+    suffix = PurePosixPath(module.record_file("", "key")).suffix
+    return any(file.startswith(f"{split}/") and file.endswith(suffix) for file in files)
 
 
 def _field(text: str, name: str) -> Any:

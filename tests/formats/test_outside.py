@@ -118,6 +118,22 @@ def test_damage_to_it_is_named_by_file_and_repaired(
     assert imnet_data.verify(root, workers=2) == []
 
 
+@pytest.mark.parametrize("name", ["flat", "folder", "webdataset"])
+def test_the_format_of_a_dataset_is_found_by_its_files_if_its_description_is_damaged(
+    name: str, flat: str, tarballs: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / flat
+    imnet_data.convert(tarballs, root, format=name, options=Options(limit=9))
+    path = root / "dataset.json"
+    sound = path.read_bytes()
+    damaged = sound.replace(b' "format": ', b' "farmot": ')
+    assert damaged != sound
+    path.write_bytes(damaged)
+    found = [imnet_data.Difference("dataset.json", "is damaged")]
+    assert imnet_data.repair(root, [tarballs], found, workers=2) == ["dataset.json"]
+    assert path.read_bytes() == sound
+
+
 def test_a_dataset_of_a_format_that_is_not_known_here_says_so(
     flat: str, tarballs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
