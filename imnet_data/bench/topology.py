@@ -13,6 +13,7 @@ from typing import Any
 from imnet_data.machine.limits import limits
 
 _ROOT = Path("/")
+_VIRTUAL = ("vd", "xvd", "nbd", "rbd")  # of virtio, Xen, network and Ceph block devices
 
 
 def topology(root: Path = _ROOT) -> dict[str, Any]:
@@ -49,13 +50,15 @@ def usable_cores(root: Path = _ROOT) -> float:
 
 
 def storage_device(path: Path, root: Path = _ROOT) -> str | None:
-    """Return the kind and the model of the device that `path` is on: "SSD, Samsung 990"."""
+    """Return the kind and the model of the device that `path` is on; None if it is not known."""
     number = path.stat().st_dev
     block = root / f"sys/dev/block/{os.major(number)}:{os.minor(number)}"
     for folder in (block, block.resolve().parent):  # of a partition, the disk is above
         kind = _text(folder / "queue/rotational")
         if kind is not None:
-            words = ["spinning disk" if kind == "1" else "no spinning disk"]
+            spins = "spinning disk" if kind == "1" else "no spinning disk"
+            # of a virtual one, the flag says nothing of the disk below
+            words = ["virtual disk" if folder.resolve().name.startswith(_VIRTUAL) else spins]
             return ", ".join([*words, *filter(None, [_text(folder / "device/model")])])
     return None
 

@@ -164,7 +164,7 @@ def test_compare_tells_changes_and_refuses_what_cannot_be_compared(measured, roo
     _, out = measured
     same = invoke("--compare", out / "a.json", out / "a.json")
     assert same.exit_code == 0
-    assert "none of 11 stages changed beyond the noise" in same.stdout
+    assert "none of 12 stages changed beyond the noise" in same.stdout
     (tmp_path / "b.json").write_text(reports.to_json(report_of()))
     other = invoke("--compare", out / "a.json", tmp_path / "b.json")
     assert other.exit_code == 1

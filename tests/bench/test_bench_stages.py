@@ -62,7 +62,7 @@ def test_stages_come_in_turn(root):
         for turn in (1, 2)
     ]
     assert first == second
-    assert len(set(first)) == len(first) == 11
+    assert len(set(first)) == len(first) == 12
 
 
 def test_a_batch_that_does_not_fit_is_the_callers_mistake(root):

@@ -91,6 +91,14 @@ def test_a_dataset_beyond_the_limit_of_memory_is_judged_by_cold_batches():
     assert "In the first epoch, storage limits: the loader makes 500 images/s" in large
 
 
+def test_more_threads_than_cores_count_where_they_are_faster():
+    told = dataset(nbytes=10_000_000_000)
+    told.measurements += [cold(500), cold(900), cold(700)]
+    told.measurements[-2].threads = 4
+    said = verdict.verdict(report(told, memory_nbytes=4_000_000_000), told)
+    assert "delivers 900 images/s from storage with 4 threads" in said
+
+
 def test_cold_batches_that_came_from_memory_judge_nothing():
     told = dataset(nbytes=10_000_000_000)
     told.measurements.append(cold(5000, share=0.1))
