@@ -24,7 +24,7 @@ LAYERS = [
     {"sources", "loaders"},
     {"conversion", "inspection", "train"},
     {"verification", "evaluation", "bench"},
-    {"demo"},
+    {"demo", "installation"},
     {"cli"},
 ]
 # each of its parameters is one that a training script has to say, and they have no common noun

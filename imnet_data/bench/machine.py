@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import platform
 import resource
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import features
 
 from imnet_data.bench.topology import storage_device, topology, usable_cores
-from imnet_data.machine import limits, provenance
+from imnet_data.machine import limits, nvidia, provenance
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
@@ -162,7 +160,7 @@ def facts() -> dict[str, Any]:
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "memory_nbytes": limits.memory_nbytes(),
         "memory_limit_nbytes": limits.limits().memory_nbytes,
-        "gpu": gpus(),
+        "gpu": nvidia.gpus(),
         "gpus_visible": gpus_visible(),
         "simd": _native.simd(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -175,21 +173,11 @@ def versions() -> dict[str, str]:
     return {**found, "libjpeg-turbo": str(features.version_feature("libjpeg_turbo"))}
 
 
-def gpus() -> list[str]:
-    """Name the NVIDIA GPUs, with driver and memory, as nvidia-smi does."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    done = subprocess.run([program, *query], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines() if done.returncode == 0 else []
-
-
 def gpus_visible() -> int:
     """Return how many NVIDIA GPUs a process here would train on."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
-        return len(gpus())
+        return len(nvidia.gpus())
     names = [name for name in chosen.split(",") if name.strip()]
     return names.index("-1") if "-1" in names else len(names)  # CUDA stops at the first wrong one
 

@@ -27,6 +27,7 @@ from imnet_data.bench.thinking import Thinking
 from imnet_data.bench.validation import Validating
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
+from imnet_data.machine import nvidia
 from imnet_data.machine.progress import Step, no_progress
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _device_stages(
             "--loader torch and --model need torch, which is not installed; "
             "in a clone of imnet-data, run: pip install '.[torch]'"
         )
-    if has_torch and (needs_torch or machine.gpus()):
+    if has_torch and (needs_torch or nvidia.gpus()):
         from imnet_data.bench import device
 
         report.device = device.device_name()
@@ -296,7 +297,7 @@ def _cheap_rows(
 def _no_copy(*, has_torch: bool) -> str:
     if not has_torch:
         return "torch is not installed"
-    return "this torch does not see the GPU" if machine.gpus() else "there is no NVIDIA GPU"
+    return "this torch does not see the GPU" if nvidia.gpus() else "there is no NVIDIA GPU"
 
 
 def _loading(

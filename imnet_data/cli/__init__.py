@@ -27,6 +27,7 @@ _SUMMARIES = {
     "demo": "Run the whole workflow on synthetic tarballs.",
     "train": "Train a model on a dataset.",
     "evaluate": "Evaluate a model; score each record exactly once.",
+    "doctor": "Report what is installed, and whether it fits together.",
 }
 _RESUMABLE = ("convert", "train")  # they keep what is done, and resume
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
@@ -86,7 +87,26 @@ def _text(error: OSError) -> str:
     return f"{name}{error.strerror or error}"
 
 
+def _print_version(ctx: click.Context, option: click.Parameter, is_given: bool) -> None:
+    if not is_given or ctx.resilient_parsing:
+        return
+    from imnet_data.installation import build
+
+    try:
+        click.echo(build.text(build.build()))
+    except ImnetError as error:
+        raise click.ClickException(str(error)) from error
+    ctx.exit()
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="imnet-data")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version, the native core and the libraries found, and exit.",
+)
 def main() -> None:
     """From the official ImageNet tarballs to a verified dataset in your trainer's format."""
