@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imnet_data.errors import SourceError
 from imnet_data.sources import find, parquet, parts, shards
 
 if TYPE_CHECKING:
@@ -45,12 +44,10 @@ class ToolFiles:
 
         Raises:
             MissingExtra: if a package that reads them is not installed.
-            SourceError: if a file is damaged, or `labels` is given and nothing has integers.
+            SourceError: if a file is damaged.
         """
         if self._labels and not (self._parquet or self._shards):
-            raise SourceError(
-                "--labels says what integers mean, and nothing here has such labels; leave it out"
-            )
+            self.notes.append("--labels was not used: no file here has integers as labels")
         if self._parquet:
             self.notes += parts.missing(self._parquet)
             yield parquet.Parquet(self._parquet, split=self._split, labels=self._labels)

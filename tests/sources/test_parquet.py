@@ -354,9 +354,23 @@ def test_a_file_that_changed_since_it_was_listed_is_told(tmp_path):
     source.close()
 
 
-def test_labels_are_asked_for_only_where_there_are_integers(tarballs, tmp_path):
-    with pytest.raises(SourceError, match="nothing here has such labels; leave it out"):
-        open_sources(tarballs, labels="sorted")
+def test_a_label_space_that_was_not_used_is_told(tarballs):
+    source = open_sources(tarballs, labels="sorted")
+    source.close()
+    assert "--labels was not used: no file here has integers as labels" in source.notes
+
+
+def test_what_was_made_from_parquet_files_is_repaired_from_tarballs(tarballs, held, tmp_path):
+    root = tmp_path / "out"
+    options = Options(labels="sorted", classes=("found",))
+    convert(held, root, options=options, split="val", workers=1)
+    shard = root / "val" / "val-000000.tar"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1])
+    differences = verify(root, workers=1)
+    assert differences
+    repair(root, [tarballs], differences, workers=1)
+    assert shard.read_bytes() == whole
 
 
 def test_pyarrow_that_is_not_installed_is_told(tmp_path, monkeypatch):
