@@ -12,6 +12,8 @@ verify --decode` find it.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
 
 __all__ = ["READER", "DaliLoader", "pipeline"]
 
+_NOT_DECODED = re.compile(r"Failed to decode sample #(\d+)")  # DALI's, with a place in its batch
+_GREY_8_BY_8 = base64.b85decode(  # a JPEG that every working decoder takes
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV01yid4h#wq4h;?x5fBp?C>j_R78o%jB^@X_Gd(;xGdMRuNL)@pL{~*OI8bd-"
+    "S6^ahXlFi6ad~iLcwA*?WB<Sa3kU!R00;pA5di<h02BZL00000000000000000000|HJ?k5CH%H0000000000000000"
+    "095m00;pA002J#KmXY"
+)
 _BATCHES_AHEAD = 2  # one is decoded while the one before it is resized; each costs GPU memory
 
 
@@ -121,7 +129,7 @@ class DaliLoader(Ranked):
                 self.went_whole += batch.whole
                 yield self._batch(batch, images)
         except RuntimeError as error:
-            name = self._undecodable(decoder.under_way)
+            name = self._undecodable(str(error), decoder.under_way)
             if name is None:
                 raise
             raise ImageError(
@@ -150,16 +158,32 @@ class DaliLoader(Ranked):
             return DeviceBatch(from_dlpack(images.as_tensor()), labels, batch.indices)
         return Batch(pixels, labels, batch.indices)
 
-    def _undecodable(self, suspects: Iterable[JpegBatch]) -> str | None:
-        """Name the first record that fails by itself: DALI does not say which one it was."""
-        decoder = self._decoder(1)
-        for batch in suspects:
-            for position, index in enumerate(batch.indices.tolist()):
-                try:
-                    list(decoder.decoded(iter([batch.single(position)])))
-                except RuntimeError:
-                    return self._reader.name(index)
+    def _undecodable(self, message: str, batches: Iterable[JpegBatch]) -> str | None:
+        """Name the record that DALI could not decode; None where it failed for another reason.
+
+        DALI names a place in a batch, but not the batch. So each record at this place is decoded
+        by itself, after a JPEG that is sound: where that fails too, no record is to blame.
+        """
+        found = _NOT_DECODED.search(message)
+        if found is None:
+            return None
+        place = int(found[1])
+        suspects = [batch.single(place) for batch in batches if place < len(batch.images)]
+        if not suspects or not self._decodes(_sound(suspects[0])):
+            return None
+        for suspect in suspects:
+            if not self._decodes(suspect):
+                return self._reader.name(int(suspect.indices[0]))
         return None
+
+    def _decodes(self, single: JpegBatch) -> bool:
+        """Return whether DALI decodes a record; a decoder that has failed cannot be used again."""
+        try:
+            for _ in self._decoder(1).decoded(iter([single])):
+                pass
+        except RuntimeError:
+            return False
+        return True
 
 
 class _Decoder:
@@ -232,6 +256,11 @@ class _Decoder:
         if self._has_window:
             parts.append((rows[:, geometry.WINDOW][:, :2] - rows[:, geometry.PLACE])[:, ::-1])
         return [_encoded(image) for image in batch.images], *map(np.ascontiguousarray, parts)
+
+
+def _sound(single: JpegBatch) -> JpegBatch:
+    """Return a JPEG that can be decoded in the place of a record."""
+    return single._replace(images=[_GREY_8_BY_8], boxes=np.array([[0, 0, 8, 8]], np.int32))
 
 
 def _encoded(image: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:

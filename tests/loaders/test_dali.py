@@ -255,6 +255,48 @@ def test_a_damaged_record_is_named(extents, jpegs, nbytes):
         epoch_of(source, EVALUATE)
 
 
+def failing(monkeypatch, message, *, runs):
+    """Put a stand-in for DALI's `run` that fails `runs` times; return the errors it has raised."""
+    errors, run = [], Pipeline.run
+
+    def stand_in(pipeline):
+        if len(errors) == runs:
+            return run(pipeline)
+        pipeline.build()
+        next(iter(pipeline._input_callbacks)).callback()  # takes a batch, as `run` does
+        errors.append(RuntimeError(message))
+        raise errors[-1]
+
+    monkeypatch.setattr(Pipeline, "run", stand_in)
+    return errors
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA runtime API error cudaErrorMemoryAllocation (2): out of memory",
+        "nvjpeg error (6): NVJPEG_STATUS_EXECUTION_FAILED",
+        "libnvjpeg.so.13: cannot open shared object file",
+    ],
+)
+def test_no_record_is_blamed_for_another_failure(extents, monkeypatch, message):
+    errors = failing(monkeypatch, message, runs=99)
+    with pytest.raises(RuntimeError) as raised:
+        epoch_of(extents)
+    assert errors == [raised.value]  # and nothing was decoded in search of a record
+
+
+@pytest.mark.parametrize(("runs", "failures"), [(99, 2), (1, 1)])
+def test_no_record_is_blamed_where_sound_ones_fail_or_it_decodes(
+    extents, monkeypatch, runs, failures
+):
+    errors = failing(monkeypatch, "Failed to decode sample #2 : ", runs=runs)
+    with pytest.raises(RuntimeError) as raised:
+        epoch_of(extents)
+    assert raised.value is errors[0]
+    assert len(errors) == failures  # where all fail: the epoch's, and that of the sound JPEG
+
+
 def test_an_image_of_another_size_than_the_index_says_is_an_error(extents, jpegs):
     source = with_record(extents, 4, jpegs[4], width=999)
     with pytest.raises(ImageError, match=r"n00000004_4 .* pixels, but the index says 999 x"):
