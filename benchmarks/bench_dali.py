@@ -47,7 +47,7 @@ def dali_alone(dataset, options):
             paths=paths, index_paths=indices, ext=["jpg"], random_shuffle=True
         )
         widths, heights = dataset.index.width, dataset.index.height
-        decode = decode_options(widths, heights, device_id=device_id)
+        decode = decode_options(widths, heights, device_id=device_id, threads=options.threads)
         images = fn.decoders.image_random_crop(jpegs, random_area=list(RECIPE.scale), **decode)
         images = fn.resize(images, size=[RECIPE.size] * 2, interp_type=types.INTERP_LINEAR)
         pipeline.set_outputs(fn.flip(images, horizontal=fn.random.coin_flip()))

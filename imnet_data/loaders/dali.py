@@ -21,14 +21,14 @@ import numpy as np
 from nvidia.dali import Pipeline, fn, types
 
 from imnet_data.errors import ImageError, verify_command
-from imnet_data.loaders import geometry
+from imnet_data.loaders import geometry, ranks
 from imnet_data.loaders.batch import Batch, DeviceBatch
-from imnet_data.loaders.dali_graph import decode_options, resized
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.ranks import Ranked
 from imnet_data.machine import pool
-from imnet_data.transforms import EvalRecipe
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from imnet_data.loaders.jpegs import JpegBatch
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsExtents, SupportsReading
-    from imnet_data.transforms import TrainRecipe
 
 __all__ = ["READER", "DaliLoader", "pipeline"]
 
@@ -60,7 +59,8 @@ class DaliLoader(Ranked):
         recipe: what is done to the pixels.
         schedule: which records come when.
         device: "cpu", "cuda" or "cuda:N"; a GPU needs torch besides.
-        threads: that read and cut, and as many of DALI's; by default one for each core.
+        threads: that read and cut; by default this rank's share of the cores. As many of DALI's
+            decode, on a GPU at most eight.
         cut: whether training images are cut in the compressed bytes before they are decoded.
         hw_decoder_load: share of a batch that goes to the hardware decoder of a GPU that has one.
         dataset: what `source` was made of, to be closed with the loader.
@@ -82,14 +82,17 @@ class DaliLoader(Ranked):
         self.source, self.recipe, self.dataset = source, recipe, dataset
         self.went_whole = 0  # training images that were to be cut, and were not
         self._device_id = _device_id(device)
-        self._threads = pool.thread_count(threads)
+        threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
+        self._threads = decoding_threads(threads, device_id=self._device_id)
         self._options = decode_options(
             source.width,
             source.height,
             device_id=self._device_id,
+            threads=self._threads,
+            cut=cut and isinstance(recipe, TrainRecipe),
             hw_decoder_load=hw_decoder_load,
         )
-        self._reader = JpegReader(source, recipe, schedule, threads=self._threads, cut=cut)
+        self._reader = JpegReader(source, recipe, schedule, threads=threads, cut=cut)
         self._idle: list[_Decoder] = []  # each epoch under way has a decoder of its own
 
     def __len__(self) -> int:

@@ -13,7 +13,8 @@ from nvidia.dali import Pipeline, fn, math, tfrecord, types
 
 from imnet_data import formats
 from imnet_data.arguments import integer
-from imnet_data.loaders.dali_graph import decode_options, resized
+from imnet_data.loaders import ranks
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
 from imnet_data.machine import pool
 from imnet_data.rng import Stream, hash64
 from imnet_data.transforms import Progressive, TrainRecipe
@@ -54,7 +55,7 @@ def pipeline(
         rank: which of the processes this is, from 0.
         world_size: number of processes.
         device_id: number of the GPU; None for the CPU.
-        threads: DALI's; by default one for each core that this process may use.
+        threads: DALI's, on a GPU at most eight; by default this rank's share of the cores.
 
     Raises:
         ValueError: for a dataset without labels, a format that DALI does not read, and what of a
@@ -64,9 +65,11 @@ def pipeline(
     integer("world_size", world_size, least=1)
     integer("rank", rank, least=0, most=world_size - 1)
     columns = dataset.index
-    options = decode_options(columns.width, columns.height, device_id=device_id)
+    threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
+    threads = decoding_threads(threads, device_id=device_id)
+    options = decode_options(columns.width, columns.height, device_id=device_id, threads=threads)
     own_seed = int(hash64(seed, Stream.ORDER, 0, np.array([rank]))[0] >> np.uint64(33))
-    made = Pipeline(batch_size, pool.thread_count(threads), device_id, own_seed)
+    made = Pipeline(batch_size, threads, device_id, own_seed)
     with made:
         jpegs, labels = _read(dataset, recipe, rank=rank, world_size=world_size)
         if isinstance(recipe, TrainRecipe):

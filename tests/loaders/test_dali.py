@@ -21,8 +21,8 @@ pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dal
 
 from nvidia.dali import Pipeline, fn
 
-from imnet_data.loaders.dali import DaliLoader, _Decoder
-from imnet_data.loaders.dali_graph import decode_options, resized
+from imnet_data.loaders.dali import DaliLoader, _Decoder, pipeline
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
 
 COUNT = 23
 TRAIN = TrainRecipe(size=40)
@@ -327,22 +327,56 @@ def test_wrong_arguments_are_refused(extents):
                 loader.epoch(number, start=start)
 
 
-def test_buffers_on_a_gpu_are_made_for_the_largest_image(extents):
-    options = decode_options(extents.width, extents.height, device_id=0)
-    largest = int((extents.width.astype(int) * extents.height).max())
+def test_buffers_on_a_gpu_are_made_for_the_image_with_the_largest_area():
+    widths, heights = np.array([900, 10, 500]), np.array([10, 800, 400], np.uint16)
+    options = decode_options(widths, heights, device_id=0, threads=2)
     assert options["device"] == "mixed"
     assert options["adjust_orientation"] is False
-    assert options["preallocate_width_hint"] == extents.width.max()
-    assert options["preallocate_height_hint"] == extents.height.max()
-    assert options["device_memory_padding"] >= 5.4 * largest
-    assert options["host_memory_padding"] >= 3.6 * largest
-    assert decode_options(extents.width, extents.height, device_id=None)["device"] == "cpu"
+    assert options["preallocate_width_hint"] == 500
+    assert options["preallocate_height_hint"] == 400
+    assert options["device_memory_padding"] >= 5.4 * 500 * 400
+    assert options["host_memory_padding"] >= 3.6 * 500 * 400
+    assert decode_options(widths, heights, device_id=None, threads=2)["device"] == "cpu"
+
+
+def test_images_that_are_cut_have_no_hints(extents):
+    def hints(loader):
+        return [option for option in loader._options if option.endswith("hint")]
+
+    with open_dali(extents) as cut, open_dali(extents, cut=False) as whole:
+        assert (len(hints(cut)), len(hints(whole))) == (0, 2)
+    with open_dali(extents, EVALUATE) as evaluated:
+        assert len(hints(evaluated)) == 2
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8, 64])
+def test_buffers_of_all_threads_have_at_most_1_gb(cores):
+    threads = decoding_threads(cores, device_id=0)
+    assert threads == min(cores, 8)
+    assert decoding_threads(cores, device_id=None) == cores
+    widths, heights = np.array([5980]), np.array([6430])  # the largest of ImageNet
+    options = decode_options(widths, heights, device_id=0, threads=threads)
+    device, host = options["device_memory_padding"], options["host_memory_padding"]
+    total = threads * (device + 2 * host)  # DALI has two on the host for each thread
+    expected = min(1e9, threads * 5980 * 6430 * (5.5 + 2 * 3.7))
+    assert 0.999 * expected <= total <= expected
+
+
+def test_threads_are_a_share_of_the_cores_that_local_ranks_have(extents, root, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    with DaliLoader(extents, TRAIN, schedule()) as loader:
+        assert loader._threads == 1
+    with imnet.Dataset.open(root, "val") as dataset:
+        assert pipeline(dataset, EVALUATE, batch_size=2).num_threads == 1
+        assert pipeline(dataset, EVALUATE, batch_size=2, threads=9).num_threads == 9
 
 
 @pytest.mark.parametrize("name", ["image", "image_slice", "image_random_crop"])
 def test_decoders_of_a_gpu_take_the_options(extents, name):
     """The graph can be put together and written down where there is no GPU, but not built."""
-    options = decode_options(extents.width, extents.height, device_id=0, hw_decoder_load=0.25)
+    options = decode_options(
+        extents.width, extents.height, device_id=0, threads=1, hw_decoder_load=0.25
+    )
     with Pipeline(4, 1, None) as graph:
         jpegs = fn.external_source(name="jpegs")
         images = getattr(fn.decoders, name)(jpegs, **options)
@@ -358,10 +392,10 @@ def test_the_graph_of_a_gpu_can_be_put_together(extents, recipe):
     """What comes behind the decoder is on the GPU, too."""
     found = {}
     for device_id in (None, 0):
-        options = decode_options(extents.width, extents.height, device_id=device_id)
+        options = decode_options(extents.width, extents.height, device_id=device_id, threads=1)
         decoder = _Decoder(recipe, batch_size=4, threads=1, device_id=None, options=options)
         written = decoder._pipeline.serialize()
-        found[device_id] = (written.count(b"mixed"), written.count(b"gpu") > 1)
+        found[device_id] = (written.count(b"mixed"), written.count(b"\x03gpu") > 1)
     assert found == {None: (0, False), 0: (1, True)}
 
 
