@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import re
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from imnet_data.machine import pool
 from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -94,6 +95,7 @@ class DaliLoader(Ranked):
         )
         self._reader = JpegReader(source, recipe, schedule, threads=threads, cut=cut)
         self._idle: list[_Decoder] = []  # each epoch under way has a decoder of its own
+        self._decoders: weakref.WeakSet[_Decoder] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self.schedule)
@@ -122,6 +124,8 @@ class DaliLoader(Ranked):
         """
         self._reader.close()
         self._idle.clear()
+        for decoder in list(self._decoders):
+            decoder.close()
         if self.dataset is not None:
             self.dataset.close()
 
@@ -138,16 +142,20 @@ class DaliLoader(Ranked):
             raise ImageError(
                 f"{name}: DALI cannot decode it; run {verify_command(decodes=True)}"
             ) from error
-        self._idle.append(decoder)
+        finally:
+            if decoder.rewound():
+                self._idle.append(decoder)
 
     def _decoder(self, batch_size: int) -> _Decoder:
-        return _Decoder(
+        decoder = _Decoder(
             self.recipe,
             batch_size=batch_size,
             threads=self._threads,
             device_id=self._device_id,
             options=self._options,
         )
+        self._decoders.add(decoder)
+        return decoder
 
     def _batch(self, batch: JpegBatch, images: Any) -> Batch | DeviceBatch:
         labels = self.source.label[batch.indices].astype(np.int64)
@@ -181,11 +189,14 @@ class DaliLoader(Ranked):
 
     def _decodes(self, single: JpegBatch) -> bool:
         """Return whether DALI decodes a record; a decoder that has failed cannot be used again."""
+        decoder = self._decoder(1)
         try:
-            for _ in self._decoder(1).decoded(iter([single])):
+            for _ in decoder.decoded(iter([single])):
                 pass
         except RuntimeError:
             return False
+        finally:
+            decoder.close()
         return True
 
 
@@ -203,13 +214,13 @@ class _Decoder:
     ) -> None:
         self.under_way: deque[JpegBatch] = deque()
         self._jpegs: Iterator[JpegBatch] = iter(())
-        self._pipeline = Pipeline(
+        self._pipeline: Pipeline | None = Pipeline(
             batch_size, threads, device_id, prefetch_queue_depth=_BATCHES_AHEAD
         )
         self._has_window = isinstance(recipe, EvalRecipe)
-        with self._pipeline:
+        with self._pipeline as pipeline:
             jpegs, flip, start, shape, size, *anchor = fn.external_source(
-                self._feed,
+                _weakly(self._feed),
                 num_outputs=6 if self._has_window else 5,
                 dtype=[types.UINT8, *[types.INT32] * 3, types.FLOAT, types.INT32],
                 ndim=[1, 0, 1, 1, 1, 1],
@@ -226,25 +237,45 @@ class _Decoder:
                     axis_names="HW",
                     out_of_bounds_policy="pad",  # with black
                 )
-            self._pipeline.set_outputs(fn.flip(images, horizontal=flip))
+            pipeline.set_outputs(fn.flip(images, horizontal=flip))
 
     def decoded(self, jpegs: Iterator[JpegBatch]) -> Iterator[tuple[JpegBatch, Any]]:
-        """Yield each batch with its images, DALI's TensorList; None for those of an empty batch.
-
-        Of no use any more when it was left before the end.
-        """
+        """Yield each batch with its images, DALI's TensorList; None for those of an empty batch."""
         self._jpegs = jpegs
         while (images := self._run()) is not None:
             yield self.under_way.popleft(), images
         if self.under_way:
             yield self.under_way.popleft(), None
+
+    def rewound(self) -> bool:
+        """Return whether this can decode other batches; those that are under way are dropped."""
+        self._jpegs = iter(())
+        try:
+            while self._pipeline is not None and self._run() is not None:
+                pass
+        except RuntimeError:  # of an image that nobody has asked for
+            pass
+        self.under_way.clear()
+        if self._pipeline is None:
+            return False
         self._pipeline.reset()
+        return True
+
+    def close(self) -> None:
+        """Give back DALI's threads and memory; images that are held stay as they are."""
+        self._pipeline = None
+        self._jpegs = iter(())
 
     def _run(self) -> Any:
+        if self._pipeline is None:
+            raise ValueError("the loader is closed; open another one")
         try:
             (images,) = self._pipeline.run()
         except StopIteration:
             return None
+        except BaseException:
+            self._pipeline = None  # it cannot be used any more
+            raise
         return images
 
     def _feed(self) -> tuple[Any, ...]:
@@ -259,6 +290,18 @@ class _Decoder:
         if self._has_window:
             parts.append((rows[:, geometry.WINDOW][:, :2] - rows[:, geometry.PLACE])[:, ::-1])
         return [_encoded(image) for image in batch.images], *map(np.ascontiguousarray, parts)
+
+
+def _weakly(feed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any, ...]]:
+    """Return a function that calls a method, and does not keep the object that it is of."""
+    method = weakref.WeakMethod(feed)
+
+    def call() -> tuple[Any, ...]:
+        bound = method()
+        assert bound is not None  # it runs the pipeline that calls this
+        return bound()
+
+    return call
 
 
 def _sound(single: JpegBatch) -> JpegBatch:

@@ -1,5 +1,6 @@
 """`DaliLoader` on DALI's CPU backend, held against the CPU loader sample by sample; on a GPU."""
 
+import gc
 import io
 import itertools
 import subprocess
@@ -176,6 +177,64 @@ def test_an_epoch_may_be_left(extents):
         for start in (0, 3, 5):
             next(loader.epoch(1, start=start))
         assert_same(loader.epoch(1), epoch_of(extents))
+
+
+@pytest.fixture
+def _without_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def pipelines():
+    """Count those of DALI that are alive."""
+    return sum(reference() is not None for reference in Pipeline._pipes)
+
+
+@pytest.mark.usefixtures("_without_collector")
+def test_40_epochs_take_one_pipeline_which_ends_with_the_loader(extents):
+    before = pipelines()
+    with open_dali(extents) as loader:
+        for epoch in range(40):
+            taken = epoch % 8  # of 6 batches: none, some, all, and one more than it has
+            batches = loader.epoch(epoch)
+            assert len(list(itertools.islice(batches, taken))) == min(taken, 6)
+            del batches
+            assert pipelines() <= before + 1
+        assert_same(loader.epoch(1), epoch_of(extents))
+        under_way = loader.epoch(2)
+        next(under_way)
+        other = loader.epoch(3)
+        next(other)
+        assert pipelines() == before + 2
+    assert pipelines() == before
+    with pytest.raises(ValueError, match="the loader is closed"):
+        next(under_way)
+    del other
+    assert pipelines() == before
+    assert loader._idle == []
+
+
+@pytest.mark.usefixtures("_without_collector")
+def test_a_loader_that_nobody_holds_leaves_no_pipeline(extents):
+    before = pipelines()
+    loader = open_dali(extents)
+    next(loader.epoch(0))
+    assert pipelines() == before + 1
+    del loader
+    assert pipelines() == before
+
+
+@pytest.mark.usefixtures("_without_collector")
+def test_a_failure_leaves_no_pipeline(extents, jpegs):
+    before = pipelines()
+    source = with_record(extents, 17, jpegs[17][: len(jpegs[17]) // 2])
+    with open_dali(source, EVALUATE) as loader:
+        for _ in range(3):
+            with pytest.raises(ImageError, match="n00000017_17"):
+                list(loader.epoch(1))
+            assert pipelines() == before
 
 
 def test_batches_stay_as_they_are_when_others_are_made(extents):
