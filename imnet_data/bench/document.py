@@ -12,6 +12,7 @@ from imnet_data.bench.measurement import Measurement, Repeat
 from imnet_data.bench.options import BenchOptions
 from imnet_data.bench.report import DatasetReport, Report
 from imnet_data.errors import EvaluationError
+from imnet_data.machine import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def read(path: Path) -> Report:
         EvaluationError: if it is none.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(files.read_small(path))
         if document["version"] not in range(1, VERSION + 1):
             raise ValueError(f"its version is {document['version']}, and here is {VERSION}")
         options = document.pop("options")

@@ -18,6 +18,7 @@ from imnet_data.cli.values import label_space, source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
+from imnet_data.machine import files
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _real_labels(real: str) -> Sequence[Sequence[int]]:
     if real == _BUILT_IN:
         return variants.real_labels()
     try:
-        table: Sequence[Sequence[int]] = json.loads(Path(real).read_bytes())
+        table: Sequence[Sequence[int]] = json.loads(files.read_small(Path(real)))
     except OSError as error:
         raise click.FileError(real, error.strerror) from error
     except ValueError as error:

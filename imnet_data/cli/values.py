@@ -9,6 +9,7 @@ import click
 
 from imnet_data.imagenet import labels
 from imnet_data.imagenet.labels import is_wnid
+from imnet_data.machine import files
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -27,7 +28,7 @@ def classes(text: str) -> tuple[str, ...]:
     if all(map(is_wnid, words)) or words == ("found",):
         return words
     try:
-        lines = Path(text).read_text("utf-8").splitlines()
+        lines = files.read_small(Path(text)).decode().splitlines()
     except (OSError, ValueError) as error:
         raise click.BadParameter(
             f"{text[:60]!r} is neither wnids joined with commas, nor `found`, nor a file of wnids "

@@ -164,7 +164,12 @@ class Dataset(Closing):
         return int(found[0])
 
     def entries(self, *, start: int = 0) -> Iterator[Entry]:
-        """Return the lines of the manifest in order, from record `start` on."""
+        """Return the lines of the manifest in order, from record `start` on.
+
+        Raises:
+            ValueError: if the dataset was closed.
+        """
+        self._require_open()
         return manifest.read(self.directory / manifest.FILE_NAME, start=start)
 
     def files_of(self, indices: NDArray[np.integer]) -> list[Path]:
@@ -200,9 +205,12 @@ class Dataset(Closing):
             FormatError: if there is no such shard, or it cannot be opened.
             ValueError: if the dataset was closed.
         """
+        self._require_open()
+        return self._open_shard(number)
+
+    def _require_open(self) -> None:
         if self._is_closed:
             raise ValueError(f"{self.directory}: the dataset was closed; open it again")
-        return self._open_shard(number)
 
     def close(self) -> None:
         """Close the files of the shards; nothing can be read afterwards."""

@@ -6,6 +6,7 @@ folder of its own (a stage, a run), or where the user says so: `require_new` is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -28,6 +29,7 @@ _CHUNK_NBYTES = 1 << 20
 _END_NBYTES = 1 << 16
 _MAX_PIECES = 1024  # IOV_MAX of Linux
 _MAX_WAITING_NBYTES = 16 << 20
+_MAX_SMALL_NBYTES = 64 << 20  # of a list of classes, labels or figures
 
 
 def file_sha256(path: Path) -> str:
@@ -50,6 +52,19 @@ def identity(path: Path) -> str:
         file.seek(max(file.tell(), status.st_size - _END_NBYTES))
         digest.update(file.read(_END_NBYTES))
     return f"{status.st_size} {status.st_mtime_ns} {digest.hexdigest()}"
+
+
+def read_small(path: Path) -> bytes:
+    """Return the content of a file that the user names; it may be a pipe.
+
+    Raises:
+        OSError: if it cannot be read, or is larger than any such file (a device may have no end).
+    """
+    with path.open("rb") as file:
+        content = file.read(_MAX_SMALL_NBYTES + 1)
+    if len(content) > _MAX_SMALL_NBYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def part_of(path: Path) -> Path:

@@ -112,10 +112,9 @@ class _Walk:
     def _learn_root(self, path: str, root: str) -> None:
         if self._root is not None:
             raise SourceError(
-                f"{self._container.name}: {path!r} lies in {root or 'no folder'!r} and "
-                f"{self._first!r} in {self._root or 'no folder'!r}, and the meaning of these "
-                f"folders is not known (known are {known_names()}); rename them, or give one of "
-                "them"
+                f"{self._container.name}: {path!r} and {self._first!r} lie in different folders, "
+                f"and the meaning of these is not known (known are {known_names()}); rename them, "
+                "or give one of them"
             )
         self._root, self._first = root, path
 

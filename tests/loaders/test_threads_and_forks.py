@@ -97,3 +97,5 @@ def test_a_closed_dataset_refuses_to_read(dataset_root: Path) -> None:
     dataset.close()
     with pytest.raises(ValueError, match="the dataset was closed; open it again"):
         dataset[0]
+    with pytest.raises(ValueError, match="the dataset was closed; open it again"):
+        dataset.entries()

@@ -233,3 +233,13 @@ def test_streams_beside_each_other_are_hashes_of_their_own_whatever_their_length
             beside = _native.sha256_beside(contents, stream, [more[:cut], b"", more[cut:]])
             assert beside == [hashlib.sha256(content).digest() for content in contents]
             assert stream.digest() == hashlib.sha256(whole).digest()
+
+
+def test_a_file_that_the_user_names_may_be_a_pipe_but_must_end(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"n01440764\n")
+    os.close(writing)
+    assert files.read_small(Path(f"/dev/fd/{reading}")) == b"n01440764\n"
+    os.close(reading)
+    with pytest.raises(OSError, match="File too large: '/dev/zero'"):
+        files.read_small(Path("/dev/zero"))

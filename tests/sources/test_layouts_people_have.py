@@ -124,7 +124,7 @@ def test_the_three_parts_of_21k_are_three_splits(make, tmp_path):
     ("files", "message"),
     [
         ({f"train/{A}": b"", f"holdout/{B}": b""}, "holdout"),
-        ({f"train/{A}": b"", f"{B}": b""}, "their split is not known|the meaning of these folders"),
+        ({f"train/{A}": b"", f"{B}": b""}, "their split is not known|lie in different folders"),
         ({f"train/val/{A}": b""}, "names the splits train and val"),
         (
             {f"train/{A}": b"", f"train/fish/{B}": b""},
