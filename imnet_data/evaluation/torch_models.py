@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from imnet_data.errors import EvaluationError, MissingExtra
+from imnet_data.errors import EvaluationError
 from imnet_data.evaluation.scoring import Model
 from imnet_data.loaders.device import constants, normalized, require_device
 from imnet_data.train.checkpoint import read
-from imnet_data.train.models import build_model, head_name, parameter_count
+from imnet_data.train.models import build_model, head_name, import_library, parameter_count
 from imnet_data.train.transfer import read_weights
 from imnet_data.transforms import EvalRecipe, normalize
 from imnet_data.transforms.pixels import FILTERS
@@ -108,10 +108,8 @@ def _pretrained(name: str) -> tuple[nn.Module, EvalRecipe]:
     }
     if library not in loaders:
         raise EvaluationError(f"{name} comes without weights; give a checkpoint")
-    try:
-        return loaders[library](rest)
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"{name} needs {library}: pip install {library}") from error
+    import_library(library, name)
+    return loaders[library](rest)
 
 
 def _torchvision(name: str) -> tuple[nn.Module, EvalRecipe]:

@@ -13,7 +13,7 @@ networks with stochastic depth", 2016; Zhang, "Making convolutional networks shi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -103,14 +103,28 @@ def _batch(width: int) -> nn.Module:
     return nn.BatchNorm2d(width)
 
 
-def _foreign(library: str, name: str, class_count: int, options: ModelOptions) -> nn.Module:
+def import_library(library: str, wanted: str) -> Any:
+    """Return the module of timm or torchvision, which `wanted` needs.
+
+    Raises:
+        MissingExtra: if it is not installed, or does not load.
+    """
     try:
-        module = importlib.import_module(library)
-    except ModuleNotFoundError as error:
+        return importlib.import_module(library)
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
+        what = "is not installed; install it"
+        if not isinstance(error, ModuleNotFoundError):  # as where it was built for another torch
+            what = (
+                f"does not load beside torch {torch.__version__} ({error}); install one that fits"
+            )
         raise MissingExtra(
-            f"model {library}:{name} needs {library}, which is not installed; "
-            f"install it: {_PIP[library]}, or choose one of {', '.join(OURS)}"
+            f"{wanted} needs {library}, which {what}: {_PIP[library]}, "
+            f"or choose one of {', '.join(OURS)}"
         ) from error
+
+
+def _foreign(library: str, name: str, class_count: int, options: ModelOptions) -> nn.Module:
+    module = import_library(library, f"model {library}:{name}")
     if options.blur:
         raise ValueError(f"{library}:{name} cannot blur; choose one of {', '.join(OURS)}")
     names = _OPTION_NAMES[library]

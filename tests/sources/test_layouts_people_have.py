@@ -98,7 +98,7 @@ def test_a_name_of_a_split_may_have_something_before_it(name, split):
 
 def test_the_table_of_split_names_is_on_the_page_of_sources():
     page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
-    table = page.split("| split | is called |")[1].split("\n\n")[0]
+    table = page.split("| split | names |")[1].split("\n\n")[0]
     rows = [row.strip("| ").split(" | ") for row in table.splitlines()[2:]]
     found = {split.strip("`"): tuple(names.replace("`", "").split(", ")) for split, names in rows}
     assert found == SYNONYMS
@@ -130,7 +130,7 @@ def test_the_three_parts_of_21k_are_three_splits(make, tmp_path):
             {f"train/{A}": b"", f"train/fish/{B}": b""},
             r"folder 'train/fish/\w+' is not|'train/fish' is",
         ),
-        ({f"a/{A}": b"", f"b/{B}": b""}, "no images found|the meaning of these folders"),
+        ({f"a/{A}": b"", f"b/{B}": b""}, "no images found|lie in different folders"),
     ],
 )
 def test_a_folder_that_is_not_understood_is_refused(make, files, message, tmp_path):

@@ -1,9 +1,13 @@
 """Models, held against torchvision's."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 
+from imnet_data.errors import MissingExtra
+from imnet_data.evaluation import load_model
 from imnet_data.train.models import ModelOptions, build_model, head_name, parameter_count
 
 
@@ -97,3 +101,15 @@ def test_what_a_model_does_not_have_is_refused(timm):
         ValueError, match=r"torchvision:resnet18 does not have one of stochastic_depth_prob"
     ):
         build_model("torchvision:resnet18", 10, ModelOptions(stochastic_depth=0.1))
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_a_library_that_does_not_load_is_named_with_the_cause(library, tmp_path, monkeypatch):
+    (tmp_path / f"{library}.py").write_text("raise RuntimeError('operator nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    message = rf"{library}:resnet18 needs {library}, which does not load beside .*nms.*pip install"
+    with pytest.raises(MissingExtra, match=message):
+        build_model(f"{library}:resnet18", 10)
+    with pytest.raises(MissingExtra, match=message):
+        load_model(f"{library}:resnet18")
