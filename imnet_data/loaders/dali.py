@@ -262,7 +262,7 @@ class _Decoder:
         return True
 
     def close(self) -> None:
-        """Give back DALI's threads and memory; images that are held stay as they are."""
+        """Return DALI's threads and memory to the system; images that are held stay as they are."""
         self._pipeline = None
         self._jpegs = iter(())
 

@@ -56,7 +56,7 @@ def test_pipes_in_place_of_manifest_and_shard_are_differences(root: Path, file: 
     done = shell(f"rm d/{file} && mkfifo d/{file} && imnet-data verify d", root)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"d/{file}" in done.stdout
-    assert "no plain file" in done.stdout
+    assert "not a plain file" in done.stdout
 
 
 def test_a_file_in_place_of_a_split_is_one_line(root: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_file_stays_open_while_it_is_held_and_others_are_opened_for_each_read(
 def test_what_is_no_plain_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="no plain file"):
+        with pytest.raises(OSError, match="not a plain file"):
             OpenFile(path)
 
 
