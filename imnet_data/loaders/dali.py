@@ -19,12 +19,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nvidia.dali import Pipeline, fn, types
+from nvidia.dali import fn, types
 
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry, ranks
 from imnet_data.loaders.batch import Batch, DeviceBatch
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, empty_pipeline, resized
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.ranks import Ranked
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
+    from nvidia.dali import Pipeline
 
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.jpegs import JpegBatch
@@ -214,8 +215,8 @@ class _Decoder:
     ) -> None:
         self.under_way: deque[JpegBatch] = deque()
         self._jpegs: Iterator[JpegBatch] = iter(())
-        self._pipeline: Pipeline | None = Pipeline(
-            batch_size, threads, device_id, prefetch_queue_depth=_BATCHES_AHEAD
+        self._pipeline: Pipeline | None = empty_pipeline(
+            batch_size, threads, device_id, batches_ahead=_BATCHES_AHEAD
         )
         self._has_window = isinstance(recipe, EvalRecipe)
         with self._pipeline as pipeline:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nvidia.dali import fn, types
+import nvidia.dali
+from nvidia.dali import Pipeline, fn, types
+
+from imnet_data.errors import MissingExtra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +19,44 @@ if TYPE_CHECKING:
 _DEVICE_NBYTES_PER_PIXEL, _HOST_NBYTES_PER_PIXEL = 5.5, 3.7
 _HOST_BUFFERS_PER_THREAD = 2
 _MOST_PADDING_NBYTES = 1_000_000_000  # on device and host, of all threads
+_FIRST_MAJOR_VERSION = 2
 _MOST_GPU_THREADS = 8  # each has buffers of its own
 _INTERPOLATION = {"bilinear": types.INTERP_LINEAR, "bicubic": types.INTERP_CUBIC}
+
+
+def require_dali(version: str) -> None:
+    """Raise MissingExtra if a version of DALI is older than 2.0, which began to keep its outputs.
+
+    Earlier ones write the next batches over those that a caller still holds.
+    """
+    if int(version.partition(".")[0]) < _FIRST_MAJOR_VERSION:
+        raise MissingExtra(
+            f"DALI {version} is installed, and {_FIRST_MAJOR_VERSION}.0 is the oldest that can be "
+            "used; in a clone of imnet-data, run: pip install '.[dali]' (CUDA 13) or "
+            "'.[dali-cuda12]' (CUDA 12); or pass decoder='cpu'"
+        )
+
+
+require_dali(nvidia.dali.__version__)
+
+
+def empty_pipeline(
+    batch_size: int,
+    threads: int,
+    device_id: int | None,
+    *,
+    seed: int | None = None,
+    batches_ahead: int = 2,
+) -> Pipeline:
+    """Return a pipeline to be filled, whose outputs stay as they are while somebody holds them."""
+    return Pipeline(
+        batch_size,
+        threads,
+        device_id,
+        seed,
+        prefetch_queue_depth=batches_ahead,
+        exec_dynamic=True,
+    )
 
 
 def decoding_threads(threads: int, *, device_id: int | None) -> int:

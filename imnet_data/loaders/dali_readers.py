@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nvidia.dali import Pipeline, fn, math, tfrecord, types
+from nvidia.dali import fn, math, tfrecord, types
 
 from imnet_data import formats
 from imnet_data.arguments import integer
 from imnet_data.loaders import ranks
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, empty_pipeline, resized
 from imnet_data.machine import pool
 from imnet_data.rng import Stream, hash64
 from imnet_data.transforms import Progressive, TrainRecipe
 from imnet_data.transforms.boxes import TRIES
 
 if TYPE_CHECKING:
+    from nvidia.dali import Pipeline
+
     from imnet_data.dataset.opened import Dataset
     from imnet_data.transforms import EvalRecipe
 
@@ -69,7 +71,7 @@ def pipeline(
     threads = decoding_threads(threads, device_id=device_id)
     options = decode_options(columns.width, columns.height, device_id=device_id, threads=threads)
     own_seed = int(hash64(seed, Stream.ORDER, 0, np.array([rank]))[0] >> np.uint64(33))
-    made = Pipeline(batch_size, threads, device_id, own_seed)
+    made = empty_pipeline(batch_size, threads, device_id, seed=own_seed)
     with made:
         jpegs, labels = _read(dataset, recipe, rank=rank, world_size=world_size)
         if isinstance(recipe, TrainRecipe):

@@ -12,7 +12,7 @@ from PIL import Image
 
 import imnet_data as imnet
 from imnet_data import jpeg
-from imnet_data.errors import FormatError, ImageError
+from imnet_data.errors import FormatError, ImageError, MissingExtra
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.synth import synth
@@ -23,7 +23,7 @@ pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dal
 from nvidia.dali import Pipeline, fn
 
 from imnet_data.loaders.dali import DaliLoader, _Decoder, pipeline
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, resized
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads, require_dali, resized
 
 COUNT = 23
 TRAIN = TrainRecipe(size=40)
@@ -419,6 +419,35 @@ def test_buffers_of_all_threads_have_at_most_1_gb(cores):
     total = threads * (device + 2 * host)  # DALI has two on the host for each thread
     expected = min(1e9, threads * 5980 * 6430 * (5.5 + 2 * 3.7))
     assert 0.999 * expected <= total <= expected
+
+
+@pytest.mark.parametrize("version", ["1.50.0", "1.53.0", "0.9"])
+def test_dali_that_reuses_its_outputs_is_refused(root, version):
+    with pytest.raises(MissingExtra, match=rf"DALI {version} is installed, and 2.0 is the oldest"):
+        require_dali(version)
+    code = f"""
+import nvidia.dali
+nvidia.dali.__version__ = {version!r}
+import imnet_data as imnet
+try:
+    imnet.open_loader({str(root)!r}, imnet.TrainRecipe(), batch_size=8, decoder="dali")
+except imnet.ImnetError as error:
+    print(type(error).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "MissingExtra\n"
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "2.4.0", "2.0.0dev.20260101", "10.1.0"])
+def test_dali_that_keeps_its_outputs_is_taken(version):
+    require_dali(version)
+
+
+def test_pipelines_keep_the_outputs_that_are_held(extents, root):
+    with open_dali(extents) as loader:
+        assert loader._decoder(1)._pipeline.exec_dynamic
+    with imnet.Dataset.open(root, "val") as dataset:
+        assert pipeline(dataset, EVALUATE, batch_size=2, threads=1).exec_dynamic
 
 
 def test_threads_are_a_share_of_the_cores_that_local_ranks_have(extents, root, monkeypatch):
