@@ -185,6 +185,9 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     }
     pixels.check(plans, resolved, format_name)
     notes += pixels.notes(options)
+    shrinks = resolved.max_side is not None or resolved.short_side is not None
+    if not shrinks and options.quality not in (None, DEFAULTS.quality):
+        notes.append(_NO_QUALITY)
     if one_shard:
         notes += _one_file(format_name, plans)
     return Conversion(source, format_name, resolved, classes, plans, tuple(notes))
@@ -200,6 +203,10 @@ def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]
         )
 
 
+_NO_QUALITY = (
+    "--quality is for images that are shrunk, and without --max-side or --short-side none is; it "
+    "is recorded, and applies where this dataset is converted with one of them"
+)
 _IMAGE_FOLDER = (
     "ImageFolder numbers the class folders that it finds, so its labels of such a split are not "
     "those of labels.tsv, nor of the other splits; take the labels from labels.tsv"

@@ -63,6 +63,14 @@ def test_what_is_limited_and_of_other_classes_is_said(source, records, tmp_path)
     assert "to be written: train: 2 of 7 records, shuffled" in dry
 
 
+def test_a_quality_that_has_no_effect_is_noted(source, tmp_path):
+    words = ("convert", source, tmp_path / "out", "--classes", "found", "--quality", "80")
+    note = "note: --quality is for images that are shrunk"
+    assert note in _run(*words, "--dry-run")
+    assert note not in _run(*words, "--dry-run", "--max-side", "64")
+    assert note not in _run(*words[:-2], "--dry-run")
+
+
 def test_dataset_json_has_what_was_left_out_and_a_conversion_of_it_keeps_that(source, tmp_path):
     options = Options(classes=("found",))
     assert convert([source], tmp_path / "a", options=options).left_out == LEFT_OUT
