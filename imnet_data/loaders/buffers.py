@@ -27,6 +27,7 @@ class Buffers:
     """A pool of arrays of bytes; `allocate` returns uint8[nbytes] if none is free."""
 
     def __init__(self, allocate: Callable[[int], NDArray[np.uint8]] | None = None) -> None:
+        self.is_plain = allocate is None  # NumPy's memory, which nobody has asked for
         self._allocate = allocate or _empty
         self._buffers: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()  # else two threads find the same buffer free

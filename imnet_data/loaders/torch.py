@@ -77,6 +77,12 @@ def rank_and_world() -> tuple[int, int]:
     return (group.rank, group.world_size) if group else (0, 1)
 
 
+def pin_buffers(loader: CpuLoader) -> None:
+    """Make a loader's batches in pinned memory, unless it was made with an `allocate`."""
+    if loader.buffers.is_plain:
+        loader.buffers = Buffers(pinned)
+
+
 class TorchLoader(Closing):
     """Loader of tensors, and a drop-in for torch's DataLoader.
 
@@ -86,7 +92,7 @@ class TorchLoader(Closing):
 
     Args:
         loader: what makes the batches; closed with this one. For a GPU a CpuLoader's memory is
-            pinned; the others decode on the GPU that they were made for.
+            pinned, unless it has an `allocate`; the others decode on the GPU they were made for.
         device: where the tensors are to be.
         dtype: of images: torch.float32, float16 or bfloat16.
         channels_last: give images in this memory format.
@@ -135,8 +141,12 @@ class TorchLoader(Closing):
         self._at = (0, 0)  # epoch, and batches of it that were given
         self._next = (0, 0)  # where the next iteration begins
         self._is_epoch_set = False
-        if self.device.type == "cuda" and isinstance(loader, CpuLoader):
-            loader.buffers = Buffers(pinned)
+        self._stream: torch.cuda.Stream | None = None
+        if self.device.type == "cuda":
+            # one for all epochs: torch keeps the memory of each stream for that stream alone
+            self._stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            if isinstance(loader, CpuLoader):
+                pin_buffers(loader)
 
     @property
     def dataset(self) -> Dataset:
@@ -269,7 +279,8 @@ class TorchLoader(Closing):
 
     def _copied(self, batches: Iterator[Batch | DeviceBatch]) -> Iterator[TensorBatch]:
         """Yield the batches on the GPU, the next ones being copied meanwhile."""
-        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        stream = self._stream
+        assert stream is not None
         numbers = constants(self.loader.recipe, self.device)  # once: this waits for the device
         ahead: deque[_OnTheWay] = deque()
         try:

@@ -160,6 +160,22 @@ def test_memory_of_torch_is_used_again_and_not_while_it_is_held(root):
     assert len(sizes) == 6 + 4
 
 
+def test_memory_is_pinned_for_a_gpu_unless_the_user_allocates_it(root):
+    def allocate(nbytes):
+        return np.zeros(nbytes, np.uint8)
+
+    schedule = Schedule(count=27, batch_size=4)
+    with imnet.Dataset.open(root, "train") as dataset:
+        with CpuLoader(source_of(dataset), TRAIN, schedule, allocate=allocate) as loader:
+            own = loader.buffers
+            loaders.pin_buffers(loader)
+            assert loader.buffers is own
+            assert own._allocate is allocate
+        with CpuLoader(source_of(dataset), TRAIN, schedule) as loader:
+            loaders.pin_buffers(loader)
+            assert loader.buffers._allocate is loaders.pinned
+
+
 def test_iterating_gives_one_epoch_after_another_or_the_one_that_is_set(root):
     with open_torch(root) as loader:
         epochs = [[batch[:2] for batch in loader.epoch(number)] for number in range(6)]
@@ -382,6 +398,18 @@ def test_a_gpu_keeps_what_is_held_and_may_be_left_early(root):
         for _ in loader.epoch(1):
             pass
     assert_same([[part.cpu() for part in batch[:2]] for batch in held], expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_reserves_no_more_memory_with_each_epoch(root):
+    options = {"device": "cuda", "decoder": "cpu"}
+    with imnet.open_loader(root, TRAIN, batch_size=4, **options) as loader:
+        reserved = []
+        for epoch in range(40):
+            assert len(list(loader.epoch(epoch))) == 6
+            reserved.append(torch.cuda.memory_reserved())
+    assert len(set(reserved[4:])) == 1  # after some in which it settles
 
 
 def to_array(image):
