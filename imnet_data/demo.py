@@ -91,7 +91,9 @@ def _take(directory: Path) -> None:
             tarball.unlink(missing_ok=True)
             part_of(tarball).unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{directory}: cannot be written ({error.strerror})") from error
+        raise OutputError(
+            f"{directory}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
 
 
 def _row(path: Path, name: str, source: Source, workers: int | None, progress: Progress) -> Row:

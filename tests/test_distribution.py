@@ -77,3 +77,16 @@ def test_the_classifiers_have_each_supported_python() -> None:
     )
     assert PROJECT["requires-python"] == f">={supported[0]}"
     assert supported == [f"3.{minor}" for minor in range(11, 11 + len(supported))]
+
+
+def test_the_page_on_installing_names_the_oldest_versions_that_the_metadata_allows() -> None:
+    page = (ROOT / "docs" / "installing.md").read_text()
+    extras = PROJECT["optional-dependencies"]
+    wanted = {
+        "NumPy": next(one for one in PROJECT["dependencies"] if one.startswith("numpy>=")),
+        "torch": extras["torch"][0],
+        "DALI": extras["dali"][0],
+    }
+    for name, requirement in wanted.items():
+        assert f"{name} {requirement.partition('>=')[2]} or newer" in page
+    assert f"Python {PROJECT['requires-python'].removeprefix('>=')} or newer" in page

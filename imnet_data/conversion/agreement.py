@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ConvertError
+from imnet_data.machine import files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imnet_data.conversion.plan import Conversion, SplitPlan
     from imnet_data.dataset.description import Description
+
+_log = logging.getLogger("imnet_data")  # on stderr, unless it is sent elsewhere
 
 
 def agreed_plan(conversion: Conversion, path: Path) -> bytes:
@@ -90,6 +93,13 @@ def already_done(conversion: Conversion, out: Path) -> Description:
             raise ConvertError(
                 f"{out}: its source has changed: {split} has images with other names, classes or "
                 "sizes now; choose another OUT, or add --force to discard it"
+            )
+    made_ns = files.written_ns(out / description.FILE_NAME)
+    for path in sorted({*conversion.source.identities().values()}):
+        if files.written_ns(Path(path)) > made_ns:
+            _log.warning(
+                f"{path}: was written to after {out} was made, which stays as it is; if its images "
+                "differ, add --force to convert it again"
             )
     return about
 

@@ -59,7 +59,10 @@ def held(out: Path) -> Iterator[Path]:
             finally:
                 _remove_unused(out)
     except OSError as error:
-        raise ConvertError(f"{out}: cannot be written ({error.strerror or error})") from error
+        raise ConvertError(
+            f"{out}: cannot be written ({error.strerror or error}); choose another OUT, or make it "
+            "a folder that you may write to, on a disk with room"
+        ) from error
 
 
 @contextmanager

@@ -54,6 +54,14 @@ def identity(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns} {digest.hexdigest()}"
 
 
+def written_ns(path: Path) -> int:
+    """Return when a file, or the newest file below a folder, was last written to, in ns."""
+    if not path.is_dir():
+        return path.stat().st_mtime_ns
+    found = (path / at / name for at, _, names in os.walk(path) for name in names)
+    return max((file.lstat().st_mtime_ns for file in found), default=0)
+
+
 def read_small(path: Path) -> bytes:
     """Return the content of a file that the user names; it may be a pipe.
 
@@ -138,7 +146,7 @@ def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:
         write_whole(path, content)
     except (OSError, RuntimeError) as error:  # of a loop of links, pathlib raises RuntimeError
         reason = error.strerror if isinstance(error, OSError) else error
-        raise OutputError(f"{path}: cannot be written ({reason})") from error
+        raise OutputError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
 class FileHash(Closing):

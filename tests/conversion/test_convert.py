@@ -1,10 +1,14 @@
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from imnet_data import formats
 from imnet_data.conversion.convert import convert
+from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.sources.opening import open_any
 
@@ -72,3 +76,30 @@ def test_converting_there_and_back_gives_the_same_bytes(
     convert([tmp_path / "there"], tmp_path / "back", format=format_name)
     assert sums(tmp_path / "there") == sums(made[other])
     assert sums(tmp_path / "back") == sums(made[format_name])
+
+
+@pytest.mark.parametrize("kind", ["tarballs", "folder"])
+def test_a_finished_dataset_says_which_source_was_written_to_since(
+    tarballs: Path,
+    made: dict[str, Path],
+    kind: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(tarballs if kind == "tarballs" else made["folder"], source)
+    (source / "dataset.json").unlink(missing_ok=True)  # then it is a tree
+    (source / "SHA256SUMS").unlink(missing_ok=True)
+    out = tmp_path / "out"
+    convert(source, out, options=Options(limit=8))
+    caplog.clear()
+    convert(source, out, options=Options(limit=8))
+    assert "was written to after" not in caplog.text
+    before = sums(out)
+    changed = max(source.rglob("*.tar" if kind == "tarballs" else "*.JPEG"))
+    later_ns = (out / "dataset.json").stat().st_mtime_ns + 1_000_000_000
+    os.utime(changed, ns=(later_ns, later_ns))
+    convert(source, out, options=Options(limit=8))
+    where = changed if kind == "tarballs" else source
+    assert f"{where}: was written to after {out} was made" in caplog.text
+    assert sums(out) == before
