@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from imnet_data import demo
+from imnet_data import demo, formats
 from imnet_data.cli import main
 from imnet_data.conversion import staging
 from imnet_data.conversion.convert import convert
@@ -56,8 +56,8 @@ def test_the_demo_makes_its_own_folder_again(
         synth(out, class_count=2, images_per_class=2, val_per_class=1, mean_nbytes=2_000)
 
     monkeypatch.setattr(demo, "synth", small)
-    two = {name: demo.formats.FORMATS[name] for name in ("lmdb", "folder")}
-    monkeypatch.setattr(demo.formats, "FORMATS", two)
+    two = {name: formats.FORMATS[name] for name in ("lmdb", "folder")}
+    monkeypatch.setattr(formats, "FORMATS", two)
     first = demo.demo(tmp_path / "demo", workers=1)
     again = demo.demo(tmp_path / "demo", workers=1)
     assert [row.about for row in again] == [row.about for row in first]

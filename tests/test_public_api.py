@@ -99,13 +99,14 @@ def test_training_takes_what_is_like_a_path_and_reports_steps(small: Path, tmp_p
     from imnet_data.evaluation import load_model
     from imnet_data.loaders.torch import ImageNet
     from imnet_data.train import loop, recipes
+    from imnet_data.train.checkpoint import WEIGHTS
 
     recipe = recipes.get("demo").with_epochs(1).with_batch_size(4)
     seen: list[Step] = []
     loop.train(Named(small), Named(tmp_path / "run"), recipe, progress=seen.append)
     assert [step.message[:9] for step in seen] == ["epoch 1/1", "epoch 1/1"]
     assert seen[-1].done == seen[-1].total > 0
-    assert load_model(recipe.model, checkpoint=Named(tmp_path / "run" / loop.WEIGHTS))
+    assert load_model(recipe.model, checkpoint=Named(tmp_path / "run" / WEIGHTS))
     assert ImageNet(Named(small)).root == small
 
 
@@ -250,7 +251,8 @@ def test_a_wrong_argument_of_evaluate_and_train_is_named(small: Path, tmp_path: 
     from imnet_data.train.execution import Execution
 
     recipe = recipes.get("demo")
-    for name, value in (("batch_size", 2.5), ("epochs", 1.5), ("optimizer", "adam")):
+    wrong: dict[str, Any] = {"batch_size": 2.5, "epochs": 1.5, "optimizer": "adam"}
+    for name, value in wrong.items():
         with pytest.raises(ValueError, match=f"^{name} is {value!r}; allowed are "):
             dataclasses.replace(recipe, **{name: value})
     with pytest.raises(ValueError, match=r"^seed is 'a'; allowed are integers$"):

@@ -91,7 +91,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pip",
         "--disable-pip-version-check",
         "--python",
-        programs / "python",
+        str(programs / "python"),
     ]
     run([*pip, "install", "--no-index", "--no-deps", wheel], **environment)
     places = {

@@ -122,7 +122,7 @@ def integers(classes: Sequence[str], space: str = "sorted") -> dict[str, int]:
             f"{unknown[0]} is not a class of ILSVRC2012, so it has no devkit id; "
             "use the label space `sorted`"
         )
-    if len(unknown) == len(classes):
+    if unknown and len(unknown) == len(classes):
         raise LabelError(f"the label space {space} has none of the {len(classes)} classes")
     return {wnid: integer_of.get(wnid, -1) for wnid in classes}
 

@@ -234,9 +234,11 @@ def test_every_field_of_the_json_is_on_its_page(measured):
 
 def test_every_option_is_on_its_page():
     page_text = PAGE.read_text()
+    bench = main.get_command(click.Context(main), "bench")
+    assert bench is not None
     options = [
         option
-        for parameter in main.get_command(click.Context(main), "bench").params
+        for parameter in bench.params
         for option in parameter.opts
         if option.startswith("--") and option != "--help"
     ]

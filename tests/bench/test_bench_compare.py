@@ -39,6 +39,8 @@ def test_what_is_slower_than_the_noise_has_changed_for_the_worse():
     )
     (one,) = [one for one in comparison.changes if one.is_changed]
     assert one.stage == names.DECODE
+    assert one.speed_ratio is not None
+    assert one.cost_ratio is not None
     assert one.speed_ratio.middle == pytest.approx(0.9)
     assert one.speed_ratio.low <= 0.9 <= one.speed_ratio.high < 1
     assert one.cost_ratio.low > 1

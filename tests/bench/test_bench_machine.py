@@ -68,4 +68,5 @@ def test_facts_say_what_it_takes_to_repeat(tmp_path):
     assert facts["memory_nbytes"] > 1e8
     assert {"governor", "gpu", "simd", "system"} <= set(facts)
     assert {"python", "numpy", "pillow"} <= set(machine.versions())
-    assert machine.storage(tmp_path) is None or " on " in machine.storage(tmp_path)
+    storage = machine.storage(tmp_path)
+    assert storage is None or " on " in storage

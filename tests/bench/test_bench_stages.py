@@ -198,7 +198,9 @@ def test_dali_is_held_against_pillow_and_nothing_is_expected_of_it(root):
         loader="dali", threads=(1,), batch_size=8, size=32, seconds=0.01, repeats=1
     )
     (told,) = rounds.measure([root], options).datasets
-    assert told.find("batches (dali)").checked == CHECKED
+    batches = told.find("batches (dali)")
+    assert batches is not None
+    assert batches.checked == CHECKED
     assert roofline.predicted(told, cores=2) == []
 
 

@@ -10,7 +10,7 @@ from imnet_data.conversion.convert import plan_conversion
 from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
 from imnet_data.dataset.description import Options
 from imnet_data.errors import SourceError
-from imnet_data.record import Listing, Record
+from imnet_data.record import Listing, Record, Records
 from imnet_data.sources import Source
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
@@ -115,7 +115,7 @@ def test_two_records_of_one_key_are_refused() -> None:
 
 
 def test_a_class_list_has_wnids_once_each() -> None:
-    splits = {"train": Listed([("k", "n00000002", 1), ("l", "n00000001", 1)])}
+    splits: dict[str, Records] = {"train": Listed([("k", "n00000002", 1), ("l", "n00000001", 1)])}
     assert plan.class_list(["found"], None, splits) == ("n00000001", "n00000002")
     assert plan.class_list(None, ["n2", "n1"], splits) == ("n1", "n2")
     assert len(plan.class_list(None, None, splits)) == 1000

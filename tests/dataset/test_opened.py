@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_a_dataset_lists_its_records_once(root: Path) -> None:
 def test_an_index_that_is_out_of_range_is_refused(root: Path, column: str, value: int) -> None:
     path = root / "train" / index_file.FILE_NAME
     found = index_file.open_index(path)
-    changed = np.array(getattr(found, column))
+    changed: Any = np.array(getattr(found, column))
     changed[len(changed) // 2] = value
     path.write_bytes(index_file.to_bytes(found._replace(**{column: changed}), version=2))
     with pytest.raises(ManifestError, match=f"train/index.npy: damaged .its column {column} has"):

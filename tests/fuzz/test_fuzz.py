@@ -25,8 +25,10 @@ def compiler(tmp_path_factory):
     (folder / "empty.cpp").write_text("int main() {}\n")
     for name in ("g++", "clang++"):
         path = shutil.which(name)
+        if path is None:
+            continue
         command = [path, *SANITIZERS, "empty.cpp", "-o", "empty"]
-        if path and subprocess.run(command, cwd=folder, capture_output=True).returncode == 0:
+        if subprocess.run(command, cwd=folder, capture_output=True).returncode == 0:
             return path
     pytest.skip("needs g++ or clang++ with AddressSanitizer and UndefinedBehaviorSanitizer")
 

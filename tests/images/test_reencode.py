@@ -85,7 +85,7 @@ def ycck_jpeg():
     stored = [255 - ink for ink in INKS]
     ycc = Image.new("RGB", (1, 1), tuple(255 - value for value in stored[:3])).convert("YCbCr")
     # CMY is stored as the YCC of its complement; Pillow inverts again what it is given
-    values = tuple(255 - value for value in (*ycc.getpixel((0, 0)), stored[3]))
+    values = tuple(255 - value for value in (*np.asarray(ycc)[0, 0].tolist(), stored[3]))
     file = io.BytesIO()
     Image.new("CMYK", (16, 16), values).save(file, "JPEG", quality=100)
     jpeg = bytearray(file.getvalue())

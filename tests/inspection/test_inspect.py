@@ -113,6 +113,7 @@ def test_summary_counts_what_is_there(root):
     assert not told.is_ilsvrc2012
     assert (train.record_count, train.class_count, train.unlabelled_count) == (7, 2, 0)
     assert (val.record_count, val.class_count, val.unlabelled_count) == (2, 2, 0)
+    assert train.records_per_class is not None
     assert (train.records_per_class.minimum, train.records_per_class.maximum) == (2, 5)
     assert (train.order, val.order) == ("shuffled", "sorted")
     assert train.fixes == {"cmyk-to-rgb": 1, "png-to-jpeg": 1}
@@ -128,6 +129,8 @@ def test_spreads_are_numbers_of_the_records(root):
         nbytes = sorted(len(record.jpeg) for record in dataset)
     widths = sorted(width for width, _ in sizes)
     spread = train.width
+    assert spread is not None
+    assert train.height is not None
     assert (spread.minimum, spread.median, spread.maximum) == (widths[0], widths[3], widths[6])
     assert train.height.maximum == max(height for _, height in sizes)
     assert (train.image_nbytes.minimum, train.image_nbytes.median) == (nbytes[0], nbytes[3])
@@ -176,7 +179,9 @@ def test_json_is_one_document_of_the_same_numbers(root):
     document = json.loads(invoke(root, "--json").stdout)
     told = summary.summary(root)
     assert document["splits"]["train"]["digest"] == told.splits["train"].digest
-    assert document["splits"]["train"]["width"]["median"] == told.splits["train"].width.median
+    width = told.splits["train"].width
+    assert width is not None
+    assert document["splits"]["train"]["width"]["median"] == width.median
     assert document["options"]["shard_nbytes"] == 9000
 
 

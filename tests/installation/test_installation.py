@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -24,7 +25,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NO_GPU = gpu.Stack(devices=[], driver_cuda=None, dali=[], torch=False, torch_cuda=None)
 
 
-def stack(**parts: object) -> gpu.Stack:
+def stack(**parts: Any) -> gpu.Stack:
     return dataclasses.replace(NO_GPU, **parts)
 
 

@@ -122,7 +122,7 @@ def test_other_kinds_go_to_pillow_only_when_asked():
         jpeg.decode(data, (3, 2, 9, 8), other="pillow"), by_pillow(data)[2:8, 3:9]
     )
     with pytest.raises(ValueError, match="other is 'dali'; known: error, pillow"):
-        jpeg.decode(data, other="dali")
+        jpeg.decode(data, other="dali")  # type: ignore[arg-type]
 
 
 def test_cmyk_handed_to_pillow_is_pillows_rgb():

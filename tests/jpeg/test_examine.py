@@ -2,7 +2,7 @@
 
 import io
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -110,6 +110,7 @@ def test_fix_makes_a_plain_jpeg_of_all_that_can_be_read(cases):
             assert deep or case.found.verdict is Verdict.UNDECODABLE, case.name
             continue
         assert case.found.verdict is not Verdict.UNDECODABLE, case.name
+        assert outcome.record is not None
         after = jpeg.examine(outcome.record.jpeg)
         assert after.verdict == (outcome.verdict or Verdict.PLAIN), case.name
         if outcome.fix:
@@ -225,7 +226,8 @@ def test_an_image_that_claims_too_many_pixels_is_refused_by_one_limit():
     found = jpeg.examine(bomb)
     assert found.verdict is Verdict.UNDECODABLE
     assert found.reason == "more than 178,956,970 pixels"
-    for options in ({}, {"other": "pillow"}, {"other": "pillow", "damaged": "pillow"}):
+    each: list[dict[str, Any]] = [{}, {"other": "pillow"}, {"other": "pillow", "damaged": "pillow"}]
+    for options in each:
         with pytest.raises(ImageError, match="more pixels than allowed"):
             jpeg.decode(bomb, **options)
 

@@ -70,6 +70,7 @@ def test_bytes_between_segments_are_passed_over_as_by_libjpeg():
 
 def test_views_of_any_kind_are_taken_and_text_is_not():
     data = encoded(photo(20, 10))
-    assert jpeg.header(memoryview(data)) == jpeg.header(bytearray(data)) == jpeg.header(data)
+    views = (memoryview(data), memoryview(bytearray(data)), data)
+    assert len({jpeg.header(view) for view in views}) == 1
     with pytest.raises(TypeError):
-        jpeg.header("text")
+        jpeg.header("text")  # type: ignore[arg-type]

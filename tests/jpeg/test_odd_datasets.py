@@ -48,7 +48,7 @@ def pixels(root):
 
 
 def test_the_manifest_has_the_verdict_on_what_is_stored(root, tree):
-    counts = Counter()
+    counts = Counter[str]()
     with Dataset.open(root, "train") as dataset:
         for entry in dataset.entries():
             image = (tree / "train" / "n01440764" / f"{entry.key}.JPEG").read_bytes()

@@ -1,5 +1,7 @@
 """Reports of given numbers, so that what is said of them can be held against arithmetic."""
 
+from typing import Any
+
 from imnet_data.bench import names
 from imnet_data.bench.measurement import Measurement, Repeat
 from imnet_data.bench.options import BenchOptions
@@ -47,7 +49,7 @@ def dataset(*, decode=500e-6, batches=1600.0, cold=5000.0, from_storage=1.0, **f
         measurement("batches (cpu)", batches / 2, cpu=2 / batches, is_cold=False),
         measurement("batches (cpu)", batches, cpu=2 / batches, threads=2, is_cold=False),
     ]
-    known = {
+    known: dict[str, Any] = {
         "root": "/data/imagenet",
         "format": "webdataset",
         "split": "train",

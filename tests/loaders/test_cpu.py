@@ -199,7 +199,7 @@ def test_an_epoch_may_be_left_early_and_others_go_on(extents):
                 next(epoch)
             other = loader.epoch(1)  # while the first one is under way
             first = next(other)
-            epoch.close()
+            epoch.close()  # type: ignore[attr-defined]
             assert_same([first, *other], expected)
 
 
@@ -313,7 +313,7 @@ def test_wrong_arguments_say_what_is_allowed(extents):
     with pytest.raises(ValueError, match=r"threads is 0; allowed are integers from 1 to 1,024"):
         CpuLoader(extents, TRAIN, schedule_of(), threads=0)
     with pytest.raises(ValueError, match=r"on_error is 'ignore'; allowed are raise, skip"):
-        CpuLoader(extents, TRAIN, schedule_of(), on_error="ignore")
+        CpuLoader(extents, TRAIN, schedule_of(), on_error="ignore")  # type: ignore[arg-type]
     with (
         CpuLoader(extents, TRAIN, schedule_of()) as loader,
         pytest.raises(ValueError, match=r"start is 6; allowed are integers from 0 to 5"),

@@ -5,6 +5,7 @@ import io
 import itertools
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -316,7 +317,8 @@ def test_a_damaged_record_is_named(extents, jpegs, nbytes):
 
 def failing(monkeypatch, message, *, runs):
     """Put a stand-in for DALI's `run` that fails `runs` times; return the errors it has raised."""
-    errors, run = [], Pipeline.run
+    errors: list[Exception] = []
+    run = Pipeline.run
 
     def stand_in(pipeline):
         if len(errors) == runs:
@@ -482,6 +484,7 @@ def test_the_graph_of_a_gpu_can_be_put_together(extents, recipe):
     for device_id in (None, 0):
         options = decode_options(extents.width, extents.height, device_id=device_id, threads=1)
         decoder = _Decoder(recipe, batch_size=4, threads=1, device_id=None, options=options)
+        assert decoder._pipeline is not None
         written = decoder._pipeline.serialize()
         found[device_id] = (written.count(b"mixed"), written.count(b"\x03gpu") > 1)
     assert found == {None: (0, False), 0: (1, True)}
@@ -505,7 +508,7 @@ def root(tmp_path_factory):
 
 @pytest.mark.parametrize("recipe", [TRAIN, EVALUATE], ids=["train", "evaluate"])
 def test_open_loader_has_it_by_name(root, recipe):
-    options = {"batch_size": 8, "seed": 2, "rank": 1, "world_size": 2}
+    options: dict[str, Any] = {"batch_size": 8, "seed": 2, "rank": 1, "world_size": 2}
     with (
         imnet.open_loader(root, recipe, decoder="dali", **options) as loader,
         imnet.open_loader(root, recipe, **options) as other,
@@ -585,7 +588,9 @@ class TestOnAGpu:
 
     def test_one_word_is_enough(self, root):
         torch = self.torch
-        options = {"batch_size": 8, "seed": 2}
+        options: dict[str, Any] = {"batch_size": 8, "seed": 2}
+        loader: Any  # TorchLoaders
+        exact: Any
         with (
             imnet.open_loader(root, TRAIN, device="cuda", **options) as loader,
             imnet.open_loader(root, TRAIN, device="cuda", decoder="cpu", **options) as exact,

@@ -6,7 +6,7 @@ from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.loaders.cpu import CpuLoader
-from imnet_data.loaders.schedule import Schedule
+from imnet_data.loaders.schedule import Last, Order, Schedule
 from imnet_data.loaders.source import SupportsExtents, source_of
 from imnet_data.synth import synth
 from imnet_data.transforms import EvalRecipe, TrainRecipe
@@ -28,10 +28,11 @@ def batches_of(tarballs, folder, format_name, **options):
     root = folder / format_name
     convert([tarballs], root, format=format_name, options=Options(**options))
     batches = []
-    for split, recipe, order, last in (
+    each: list[tuple[str, TrainRecipe | EvalRecipe, Order, Last]] = [
         ("train", TrainRecipe(size=64), "shuffled", "drop"),
         ("val", EvalRecipe(resize=72, crop=64), "sequential", "ragged"),
-    ):
+    ]
+    for split, recipe, order, last in each:
         with Dataset.open(root, split) as dataset:
             source = source_of(dataset)
             assert isinstance(source, SupportsExtents) == formats.get(format_name).EXTENTS

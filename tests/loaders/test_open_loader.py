@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,7 @@ def test_order_and_last_may_be_others(root, order, last):
 def test_a_split_may_be_called_by_its_other_names(root):
     for name in ("val", "validation", "valid", "dev"):
         with imnet.open_loader(root, EVALUATE, batch_size=4, split=name) as loader:
+            assert loader.dataset is not None
             assert loader.dataset.split == "val"
     with pytest.raises(SplitError, match=r"no split 'small_classes'; there are train, val, test"):
         imnet.open_loader(root, EVALUATE, batch_size=4, split="small_classes")
@@ -94,7 +96,7 @@ def test_bad_records_may_be_skipped(root, tmp_path):
         key = dataset[4].key
     (path,) = (tmp_path / "out" / "val").rglob(f"{key}.*")
     path.write_bytes(bytes(path.stat().st_size))
-    options = {"batch_size": 4, "on_error": "skip"}
+    options: dict[str, Any] = {"batch_size": 4, "on_error": "skip"}
     with imnet.open_loader(tmp_path / "out", EVALUATE, **options) as loader:
         with pytest.warns(RuntimeWarning, match="1 records were skipped"):
             batches = list(loader.epoch(0))
@@ -104,7 +106,7 @@ def test_bad_records_may_be_skipped(root, tmp_path):
         *range(5, 9),
     ]
     with pytest.raises(ValueError, match="on_error is 'ignore'; allowed are raise, skip"):
-        imnet.open_loader(root, EVALUATE, batch_size=4, on_error="ignore")
+        imnet.open_loader(root, EVALUATE, batch_size=4, on_error="ignore")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match=r"on_error is 'skip'; allowed are raise$"):
         imnet.open_loader(root, EVALUATE, batch_size=4, on_error="skip", decoder="dali")
 
@@ -122,7 +124,7 @@ def test_three_lines_are_enough(root):
     train = imnet.open_loader(root, imnet.TrainRecipe(size=32), batch_size=8, seed=0)
     for images, labels, _ in train.epoch(0):
         seen.append((images.shape, images.dtype, labels.shape, labels.dtype))
-    assert seen == [((8, 32, 32, 3), np.uint8, (8,), np.int64)] * 3
+    assert seen == [((8, 32, 32, 3), np.dtype(np.uint8), (8,), np.dtype(np.int64))] * 3
     train.close()
 
 
@@ -229,7 +231,7 @@ def test_a_device_that_is_not_there_is_an_error_and_leaves_no_thread(root, decod
 
 def test_a_decoder_that_there_is_not_is_an_error(root):
     with pytest.raises(ValueError, match=r"decoder is 'gpu'; allowed are cpu, dali"):
-        imnet.open_loader(root, TRAIN, batch_size=4, decoder="gpu")
+        imnet.open_loader(root, TRAIN, batch_size=4, decoder="gpu")  # type: ignore[call-overload]
 
 
 def test_a_decoder_that_is_missing_is_named_with_its_pip_line(root):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,12 +90,13 @@ def test_ranks_of_a_launcher_see_every_record_exactly_once(root, launched, varia
 @pytest.mark.parametrize("variables", LAUNCHERS.values(), ids=LAUNCHERS)
 def test_the_innermost_launcher_is_asked_and_what_is_passed_wins(root, launched, variables):
     launched(**variables)
-    for passed, expected in (
+    each: list[tuple[dict[str, Any], tuple[int, int]]] = [
         ({}, (2, 3)),
         ({"rank": 0, "world_size": 1}, (0, 1)),
         ({"rank": 1}, (1, 3)),
         ({"world_size": 4}, (2, 4)),
-    ):
+    ]
+    for passed, expected in each:
         with imnet.open_loader(root, TRAIN, batch_size=2, **passed) as loader:
             assert (loader.schedule.rank, loader.schedule.world_size) == expected
 

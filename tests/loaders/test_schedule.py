@@ -110,6 +110,6 @@ def test_wrong_numbers_say_what_is_allowed():
     with pytest.raises(ValueError, match=r"10 records do not fill one batch of 6 on each"):
         Schedule(count=10, batch_size=6, world_size=2)
     with pytest.raises(ValueError, match=r"order is 'random'; allowed are shuffled, block"):
-        Schedule(count=10, batch_size=2, order="random")
+        Schedule(count=10, batch_size=2, order="random")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"last is 'keep'; allowed are drop, wrap, ragged"):
-        Schedule(count=10, batch_size=2, last="keep")
+        Schedule(count=10, batch_size=2, last="keep")  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty")
 def test_no_two_threads_are_given_the_same_buffer() -> None:
-    buffers, shared = Buffers(), []
+    buffers = Buffers()
+    shared: list[Any] = []
 
     def take(number: int) -> None:
         held = []

@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from imnet_data.transforms import normalize
 torch = pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
 
 from imnet_data.loaders import torch as loaders  # noqa: E402
+from imnet_data.loaders.device import constants, normalized  # noqa: E402
 
 # three numbers that are not ImageNet's, so that none is taken for granted
 TRAIN = imnet.TrainRecipe(size=32, mean=(0.4, 0.5, 0.6), std=(0.3, 0.2, 0.1))
@@ -78,10 +80,12 @@ def bits(images):
     return images.contiguous().view(torch.int32 if images.dtype == torch.float32 else torch.int16)
 
 
+def name_of(dtype) -> Any:
+    return str(dtype).removeprefix("torch.")
+
+
 def normalized_bits(batch, dtype):
-    values = normalize(
-        batch.images, mean=TRAIN.mean, std=TRAIN.std, dtype=str(dtype).removeprefix("torch.")
-    )
+    values = normalize(batch.images, mean=TRAIN.mean, std=TRAIN.std, dtype=name_of(dtype))
     return torch.from_numpy(values.view("int32" if dtype == torch.float32 else "int16"))
 
 
@@ -112,17 +116,15 @@ def test_tensors_are_the_batches_of_the_cpu_normalised(root, dtype, channels_las
 def test_the_arithmetic_of_devices_is_that_of_normalize(dtype, channels_last):
     # every value of every channel
     images = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    values = loaders.normalized(
+    values = normalized(
         torch.from_numpy(images),
-        loaders.constants(TRAIN, torch.device("cpu")),
+        constants(TRAIN, torch.device("cpu")),
         dtype=dtype,
         channels_last=channels_last,
     )
     layout = torch.channels_last if channels_last else torch.contiguous_format
     assert values.is_contiguous(memory_format=layout)
-    expected = normalize(
-        images, mean=TRAIN.mean, std=TRAIN.std, dtype=str(dtype).removeprefix("torch.")
-    )
+    expected = normalize(images, mean=TRAIN.mean, std=TRAIN.std, dtype=name_of(dtype))
     as_integers = "int32" if dtype == torch.float32 else "int16"
     assert torch.equal(bits(values), torch.from_numpy(expected.view(as_integers)))
 
@@ -390,7 +392,7 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(root, dtype, channels_last):
 def test_a_gpu_keeps_what_is_held_and_may_be_left_early(root):
     with open_torch(root) as loader:
         expected = [batch[:2] for batch in loader.epoch(0)]
-    options = {"device": "cuda", "decoder": "cpu"}
+    options: dict[str, Any] = {"device": "cuda", "decoder": "cpu"}
     with imnet.open_loader(root, TRAIN, batch_size=4, **options) as loader:
         assert torch.from_numpy(next(loader.loader.epoch(0)).images).is_pinned()
         next(iter(loader.epoch(1)))
@@ -403,7 +405,7 @@ def test_a_gpu_keeps_what_is_held_and_may_be_left_early(root):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_gpu_reserves_no_more_memory_with_each_epoch(root):
-    options = {"device": "cuda", "decoder": "cpu"}
+    options: dict[str, Any] = {"device": "cuda", "decoder": "cpu"}
     with imnet.open_loader(root, TRAIN, batch_size=4, **options) as loader:
         reserved = []
         for epoch in range(40):
@@ -438,12 +440,15 @@ def test_a_dataset_has_images_labels_and_classes(root):
     assert loaders.ImageNet(root, "test")[0][1] == -1
 
 
+def pixels_of(dataset):
+    return [dataset[index][0].tobytes() for index in range(len(dataset))]
+
+
 def test_a_dataset_gives_the_same_from_every_format(root, tarballs, tmp_path):
-    expected = [image.tobytes() for image, _ in loaders.ImageNet(root, "train")]
+    expected = pixels_of(loaders.ImageNet(root, "train"))
     for name, options in (("folder", Options()), ("lmdb", Options()), ("beton", Options(raw=0.5))):
         imnet.convert([tarballs], tmp_path / name, format=name, options=options, workers=1)
-        made = [image.tobytes() for image, _ in loaders.ImageNet(tmp_path / name, "train")]
-        assert made == expected, name
+        assert pixels_of(loaders.ImageNet(tmp_path / name, "train")) == expected, name
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

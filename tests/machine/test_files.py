@@ -226,7 +226,9 @@ def test_streams_beside_each_other_are_hashes_of_their_own_whatever_their_length
     for _ in range(500):
         stream, whole = _native.Sha256(), b""
         for _ in range(rng.randrange(4)):
-            contents = [rng.randbytes(rng.choice(lengths)) for _ in range(rng.randrange(4))]
+            contents: list[bytes | memoryview] = [
+                rng.randbytes(rng.choice(lengths)) for _ in range(rng.randrange(4))
+            ]
             more = rng.randbytes(rng.choice([*lengths, rng.randrange(20_000)]))
             whole += more
             cut = rng.randrange(len(more) + 1)

@@ -30,14 +30,14 @@ class Taken(Sequence[int]):
     """Numbers that know how many of them were taken."""
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        self.length = count
         self.taken = 0
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, index: int) -> int:  # type: ignore[override]
-        if index >= self.count:
+        if index >= self.length:
             raise IndexError
         self.taken += 1
         return index

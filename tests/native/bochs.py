@@ -171,7 +171,7 @@ class Machine:
             return self.mapped - (second + PAGE - 1) // PAGE * PAGE
         if number == BRK:
             self.end = max(self.end, first)
-            return self.end
+            return int(self.end)
         if number == ARCH_PRCTL and first == SET_FS:
             self.session.cpu.fs = segment(0x2B, 0xC0F3, second)
             return 0

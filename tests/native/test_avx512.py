@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from programs import FOLDER, Programs
@@ -16,7 +17,7 @@ def programs(tmp_path_factory):
     pytest.importorskip("bochscpu", reason="needs bochscpu-python 0.3.1, an emulator of AVX-512")
     if COMPILER is None:
         pytest.skip("needs g++")
-    emulator = [sys.executable, FOLDER / "bochs.py"]
+    emulator: list[str | Path] = [sys.executable, FOLDER / "bochs.py"]
     return Programs(COMPILER, tmp_path_factory.mktemp("avx512"), emulator)
 
 

@@ -3,6 +3,7 @@
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import source_layouts as layouts
@@ -19,7 +20,7 @@ def _descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-def _refused(paths: list[Path], match: str, **options: bool | str) -> None:
+def _refused(paths: list[Path], match: str, **options: Any) -> None:
     before = _descriptors()
     with pytest.raises((SourceError, SplitError), match=match) as caught:
         open_sources(paths, **options)

@@ -32,7 +32,8 @@ def _refused(source: Path, tmp_path: Path, match: str, *, mib: int = 1024) -> No
         "import resource, sys; from imnet_data.cli import main;"
         f"resource.setrlimit(resource.RLIMIT_DATA, ({mib * MIB}, {mib * MIB})); main()"
     )
-    words = [sys.executable, "-c", code, "convert", source, tmp_path / "out", "--classes", "found"]
+    words = [sys.executable, "-c", code, "convert", str(source), str(tmp_path / "out")]
+    words += ["--classes", "found"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)  # a guard
     assert done.returncode == 1, done.stderr
     lines = done.stderr.strip().splitlines()

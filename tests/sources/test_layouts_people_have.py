@@ -4,6 +4,7 @@ import gzip
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -46,7 +47,7 @@ def _zip(path: Path, files: Files) -> Path:
 CONTAINERS = [_folder, _tar, _tar_gz, _zip]
 
 
-def _read(*paths: Path, spool: Path | None = None, **options: str) -> dict[str, list[Record]]:
+def _read(*paths: Path, spool: Path | None = None, **options: Any) -> dict[str, list[Record]]:
     source = open_sources(paths, spool=spool, **options)
     try:
         return {

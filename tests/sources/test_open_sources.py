@@ -9,7 +9,7 @@ import source_layouts as layouts
 
 from imnet_data.errors import SourceError, SplitError
 from imnet_data.machine.progress import Step
-from imnet_data.record import Records
+from imnet_data.record import Record, Records
 from imnet_data.sources import Source, open_sources
 from imnet_data.sources.left_out import Reason
 
@@ -25,11 +25,11 @@ LAYOUTS = [
 ]
 
 
-def _all(records: Records) -> list[object]:
+def _all(records: Records) -> list[Record]:
     return [records[index] for index in range(len(records))]
 
 
-def _contents(source: Source) -> dict[str, list[object]]:
+def _contents(source: Source) -> dict[str, list[Record]]:
     try:
         return {split: _all(records) for split, records in source.splits.items()}
     finally:

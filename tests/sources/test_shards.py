@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import source_layouts as layouts
@@ -57,7 +58,7 @@ def held(tarballs, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("timm")
     source = open_sources(tarballs)
     wnids = labels.ilsvrc2012_wnids()
-    splits = {}
+    splits: dict[str, dict[str, Any]] = {}
     for split, name, count in (("train", "train", 3), ("val", "validation", 1)):
         records = source.splits[split]
         files = [f"imagenet1k-{name}-{number:04}.tar" for number in range(count)]

@@ -3,6 +3,7 @@ import hashlib
 import io
 import tarfile
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from imnet_data.synth import FILE_NAMES, images, sketch, synth, synth_from_folde
 from imnet_data.synth.devkit import meta_mat
 from imnet_data.synth.layout import Layout, choose_classes
 
-TINY = {
+TINY: dict[str, Any] = {
     "class_count": 5,
     "images_per_class": 7,
     "val_per_class": 3,
@@ -41,17 +42,23 @@ def tiny(tmp_path_factory):
     return out
 
 
+def content(archive, member):
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
 def members(path):
     """Names and contents of a tar archive's files, as stored."""
     with tarfile.open(path) as archive:
-        return [(m.name, archive.extractfile(m).read()) for m in archive if m.isfile()]
+        return [(m.name, content(archive, m)) for m in archive if m.isfile()]
 
 
 def train_images(out):
     found = []
     for _, inner in members(out / "ILSVRC2012_img_train.tar"):
         with tarfile.open(fileobj=io.BytesIO(inner)) as archive:
-            found += [(m.name, archive.extractfile(m).read()) for m in archive]
+            found += [(m.name, content(archive, m)) for m in archive]
     return found
 
 
@@ -207,6 +214,12 @@ def test_any_number_of_images_has_distinct_keys_and_the_oddities_there_is_room_f
     assert len(oddities) == room
 
 
+def text_of(element, path):
+    text = element.findtext(path)
+    assert text is not None, path
+    return text
+
+
 def test_boxes_follow_the_images_and_have_the_published_pitfalls(tiny):
     train = dict(train_images(tiny))
     val = dict(members(tiny / "ILSVRC2012_img_val.tar"))
@@ -220,15 +233,16 @@ def test_boxes_follow_the_images_and_have_the_published_pitfalls(tiny):
             assert folder == (key[:9] if published is train else "val")
             image = Image.open(io.BytesIO(published[f"{key}.JPEG"]))
             root = ET.fromstring(text)
-            width, height = (int(root.findtext(f"size/{side}")) for side in ("width", "height"))
+            width, height = (int(text_of(root, f"size/{side}")) for side in ("width", "height"))
             if root.findtext("filename") == "%s":
                 pitfalls.add("file name")
             if (width, height) != image.size:
                 pitfalls.add("size")
             for thing in root.findall("object"):
-                if not labels.is_wnid(thing.findtext("name")):
+                if not labels.is_wnid(text_of(thing, "name")):
                     pitfalls.add("name")
-                left, top, right, bottom = (int(side.text) for side in thing.find("bndbox"))
+                sides = (f"bndbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
+                left, top, right, bottom = (int(text_of(thing, side)) for side in sides)
                 if left > right:
                     pitfalls.add("inverted")
                 assert 0 <= min(left, right) < max(left, right) < width

@@ -1,7 +1,7 @@
 """What a recipe does to a batch, held against the functions that do it, in their order."""
 
 import dataclasses
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ BATCH = Batch(
 )
 
 
-DRAWN = {"seed": 1, "epoch": 2, "indices": BATCH.indices}
+DRAWN: dict[str, Any] = {"seed": 1, "epoch": 2, "indices": BATCH.indices}
 
 
 def plain():
@@ -66,8 +66,8 @@ def test_a_named_policy_and_jitter_do_what_augment_does(name, policy):
     if policy is not None:
         images = augment.apply_policy(images, policy, **DRAWN)
     colors = augment.ColorJitter(brightness=0.4, contrast=0.3, saturation=0.2, hue=0.1)
-    images = augment.jitter(images, recipe=colors, **DRAWN).permute(0, 2, 3, 1).numpy()
-    expected = normalize(images, mean=recipe.pixels.mean, std=recipe.pixels.std)
+    jittered = augment.jitter(images, recipe=colors, **DRAWN).permute(0, 2, 3, 1).numpy()
+    expected = normalize(jittered, mean=recipe.pixels.mean, std=recipe.pixels.std)
     got, _ = augmented(BATCH, recipe, class_count=5, seed=1, epoch=2, device=CPU)
     assert np.array_equal(got.numpy(), expected)
     assert not np.array_equal(got.numpy(), plain().images.numpy())
@@ -87,10 +87,10 @@ def test_every_name_of_a_policy_has_one():
 def test_published_recipes_do_all_they_name(name, policy):
     recipe = dataclasses.replace(recipes.get(name), erasing=0.9)
     pixels = torch.from_numpy(BATCH.images).permute(0, 3, 1, 2)
-    images = augment.apply_policy(pixels, policy, **DRAWN).permute(0, 2, 3, 1).numpy()
-    images = normalize(images, mean=recipe.pixels.mean, std=recipe.pixels.std)
+    changed = augment.apply_policy(pixels, policy, **DRAWN).permute(0, 2, 3, 1).numpy()
+    normalized = normalize(changed, mean=recipe.pixels.mean, std=recipe.pixels.std)
     images = augment.erase(
-        torch.from_numpy(images), recipe=augment.Erasing(probability=0.9), **DRAWN
+        torch.from_numpy(normalized), recipe=augment.Erasing(probability=0.9), **DRAWN
     )
     targets = augment.soft_targets(torch.from_numpy(BATCH.labels), 5)
     mix = augment.Mix(mixup_alpha=recipe.mixup, cutmix_alpha=1.0)

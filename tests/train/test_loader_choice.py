@@ -35,7 +35,7 @@ def test_dali_feeds_the_loop_as_the_cpu_loader_does(dataset, augment):
     """With another box, or another flip, images differ by ten times what is allowed here."""
     recipe = dataclasses.replace(TINY, augment=augment)
     unit = 1 if augment else 1 / 255 / 0.225  # levels, or what normalizing makes of them
-    taken = [[], []]
+    taken: list[list[int]] = [[], []]
     for rank in (0, 1):
         ranks = Ranks(rank, 2, CPU)
         ours = epochs(dataset, recipe, DALI, ranks)

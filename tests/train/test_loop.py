@@ -61,6 +61,7 @@ def test_a_finished_run_is_not_trained_further(dataset, never_killed):
     before = (never_killed / "log.jsonl").read_bytes()
     outcome = loop.train(dataset, never_killed, TINY, execution=EXECUTION)
     assert (never_killed / "log.jsonl").read_bytes() == before
+    assert outcome.top1 is not None
     assert outcome.top1.correct == events(never_killed, "val")[-1]["top1"]
 
 
@@ -83,6 +84,7 @@ def test_a_finished_run_that_is_to_be_longer_is_refused_with_a_way_that_works(
     with pytest.raises(TrainError, match=r"recipe\.epochs is 3, not 4") as caught:
         loop.train(dataset, never_killed, TINY.with_epochs(4), execution=EXECUTION)
     found = re.search(r"with a new head: --finetune (\S+) --out OTHER$", str(caught.value))
+    assert found is not None
     start = Transfer(Path(found[1]))
     loop.train(dataset, tmp_path, ONE_EPOCH, start=start, execution=EXECUTION)
     assert len(losses(tmp_path)) == STEPS

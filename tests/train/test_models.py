@@ -1,6 +1,7 @@
 """Models, held against torchvision's."""
 
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,8 @@ def test_parameter_counts_are_the_published_ones():
 
 def test_blur_is_a_filter_before_each_stride_and_changes_no_name():
     options = ModelOptions(blur=True)
-    blurred, plain = build_model("resnet50", 10, options), build_model("resnet50", 10)
+    blurred: Any = build_model("resnet50", 10, options)
+    plain = build_model("resnet50", 10)
     assert blurred.state_dict().keys() == plain.state_dict().keys()
     convolution = blurred.layer2[0].conv2
     images = torch.randn(2, convolution.in_channels, 8, 8)
@@ -54,7 +56,7 @@ def test_blur_is_a_filter_before_each_stride_and_changes_no_name():
 
 
 def test_stochastic_depth_leaves_blocks_out_in_training_alone():
-    model = build_model("resnet18", 10, ModelOptions(stochastic_depth=1 - 1e-6))
+    model: Any = build_model("resnet18", 10, ModelOptions(stochastic_depth=1 - 1e-6))
     last = model.layer4[1]
     images = torch.rand(4, 512, 2, 2)
     assert last.drop_probability > 0.9999
@@ -66,7 +68,8 @@ def test_stochastic_depth_leaves_blocks_out_in_training_alone():
 
 
 def test_zero_init_makes_blocks_the_identity():
-    block = build_model("resnet50", 10, ModelOptions(zero_init=True)).layer1[1].eval()
+    model: Any = build_model("resnet50", 10, ModelOptions(zero_init=True))
+    block = model.layer1[1].eval()
     images = torch.rand(2, 256, 4, 4)
     assert torch.equal(block(images), images)
 
@@ -84,7 +87,7 @@ def test_models_of_timm_and_torchvision_come_by_name(timm):
         model = build_model(name, 7)
         assert parameter_count(model) == parameter_count(ours)
         assert head_name(model) == "fc"
-    dropped = build_model("timm:resnet18", 7, ModelOptions(stochastic_depth=0.2))
+    dropped: Any = build_model("timm:resnet18", 7, ModelOptions(stochastic_depth=0.2))
     assert dropped.layer4[1].drop_path.drop_prob == pytest.approx(0.2)
 
 

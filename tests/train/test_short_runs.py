@@ -24,6 +24,7 @@ def test_limit_trains_on_some_images_of_each_epoch_and_validates_on_all(dataset,
     two = TINY.with_epochs(2)
     outcome = loop.train(dataset, tmp_path, two, execution=EXECUTION, limit=20)
     assert list(losses(tmp_path)) == [(epoch, step) for epoch in (0, 1) for step in (1, 2)]
+    assert outcome.top1 is not None
     assert outcome.top1.total == 28
     assert json.loads((tmp_path / "card.json").read_text())["limit"] == 20
     with pytest.raises(TrainError, match="limit is 20, not None"):

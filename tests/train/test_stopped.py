@@ -20,6 +20,7 @@ from training_kit import (
     weights,
 )
 
+from imnet_data.machine.progress import Step
 from imnet_data.train import loop
 
 _LIMIT_SECONDS = 120
@@ -45,7 +46,7 @@ def test_killed_in_mid_epoch_and_resumed_equals_never_killed(dataset, never_kill
     kill_at(dataset, tmp_path, 1, 4)
     epoch, step = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["position"]
     assert (epoch, step) in [(1, 3), (1, 6)]  # in the middle of an epoch of eight steps
-    seen = []
+    seen: list[Step] = []
     loop.train(dataset, tmp_path, TINY, execution=EXECUTION, progress=seen.append)
     assert seen[0].message == f"resuming from epoch {epoch + 1}, step {step}"
     assert losses(tmp_path) == losses(never_killed)
@@ -85,7 +86,7 @@ def test_a_stopped_run_with_augmentation_ends_as_one_that_was_not(dataset, tmp_p
     loop.train(dataset, tmp_path / "whole", strong, execution=EXECUTION)
     with pytest.raises(KeyboardInterrupt):
         loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=stop)
-    seen = []
+    seen: list[Step] = []
     loop.train(dataset, tmp_path / "stopped", strong, execution=EXECUTION, progress=seen.append)
     assert seen[0].message == "resuming from epoch 1, step 3"
     assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")

@@ -37,8 +37,8 @@ def test_wrong_arguments_say_what_is_allowed():
     with pytest.raises(ValueError, match=r"images are uint8\[8, 32, 3\]; expected uint8\[n, h, w"):
         normalize(EVERY_VALUE[0], mean=mean, std=std)
     with pytest.raises(ValueError, match=r"dtype is 'int8'; allowed are float32, float16, bf"):
-        normalize(EVERY_VALUE, mean=mean, std=std, dtype="int8")
+        normalize(EVERY_VALUE, mean=mean, std=std, dtype="int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"layout is 'CHWN'; allowed are NCHW, NHWC"):
-        normalize(EVERY_VALUE, mean=mean, std=std, layout="CHWN")
+        normalize(EVERY_VALUE, mean=mean, std=std, layout="CHWN")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"std above zero"):
         normalize(EVERY_VALUE, mean=mean, std=(0.0, 1.0, 1.0))

@@ -10,7 +10,7 @@ def test_recipes_are_values():
     assert TrainRecipe() == TrainRecipe(size=224)
     assert len({EvalRecipe(), EvalRecipe(resize=256, crop=224), EvalRecipe(crop=192)}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TrainRecipe().size = 3
+        TrainRecipe().size = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,18 @@ def test_progressive_size_may_jump():
         (lambda: TrainRecipe(scale=(0.5, 0.1)), r"scale\[1\] is 0.1; allowed are numbers from 0.5"),
         (lambda: TrainRecipe(ratio=(0.0, 1.0)), r"ratio\[0\] is 0.0; allowed are numbers above 0"),
         (lambda: TrainRecipe(flip=1.5), r"flip is 1.5; allowed are numbers from 0 to 1"),
-        (lambda: TrainRecipe(filter="box"), r"filter is 'box'; allowed are bilinear, bicubic"),
+        (
+            lambda: TrainRecipe(filter="box"),  # type: ignore[arg-type]
+            r"filter is 'box'; allowed are bilinear, bicubic",
+        ),
         (lambda: EvalRecipe(crop=0), r"crop is 0; allowed are integers from 1 to 65,535"),
         (lambda: EvalRecipe.timm(input_size=(1, 8, 8)), r"input_size is \(1, 8, 8\); allowed"),
         (lambda: EvalRecipe.timm(input_size=(3, 8, 9)), r"input_size is \(3, 8, 9\); allowed"),
         (lambda: EvalRecipe.timm(crop_mode="squash"), r"crop_mode is 'squash'; allowed are center"),
-        (lambda: EvalRecipe.timm(interpolation="random"), r"interpolation is 'random'; allowed"),
+        (
+            lambda: EvalRecipe.timm(interpolation="random"),  # type: ignore[arg-type]
+            r"interpolation is 'random'; allowed",
+        ),
         (lambda: EvalRecipe.timm(crop_pct=1.5), r"crop_pct is 1.5; allowed are numbers above 0"),
         (
             lambda: Progressive(min_size=9, max_size=8, start_epoch=0, end_epoch=1),

@@ -7,6 +7,7 @@ from PIL import Image
 
 from imnet_data.native import _native
 from imnet_data.transforms import resize
+from imnet_data.transforms.pixels import Filter
 
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 pillow_13 = pytest.mark.skipif(
@@ -44,7 +45,8 @@ def test_resize_gives_the_pixels_of_pillow(simd, noise, seed):
     pixels = noise(height, width, channels, seed=seed)
     size = (draw.choice([width, side(draw)]), draw.choice([height, side(draw)]))
     (left, right), (upper, lower) = span(draw, width), span(draw, height)
-    box, filter = (left, upper, right, lower), draw.choice(["bilinear", "bicubic"])
+    box = (left, upper, right, lower)
+    filter: Filter = draw.choice(["bilinear", "bicubic"])
     expected = by_pillow(pixels, size, box, filter)
     np.testing.assert_array_equal(resize(pixels, size, box=box, filter=filter), expected)
 
@@ -113,7 +115,7 @@ def test_out_is_written_and_nothing_around_it(simd, noise):
 def test_wrong_arguments_say_what_is_allowed(noise):
     pixels = noise(20, 30)
     with pytest.raises(ValueError, match=r"filter is 'lanczos'; allowed are bilinear, bicubic"):
-        resize(pixels, (10, 10), filter="lanczos")
+        resize(pixels, (10, 10), filter="lanczos")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"image is float64\[20, 30, 3\]; allowed are uint8"):
         resize(pixels.astype(float), (10, 10))
     with pytest.raises(ValueError, match=r"rows of 1 or 3 channels"):

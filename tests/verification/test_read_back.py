@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def installed(format_name: str) -> set[str]:
     return {reader.name for reader in readers.of_format(format_name) if reader.is_installed}
 
 
-def read(root: Path, *, without: set[str] = frozenset()) -> dict[str, ReadBack]:
+def read(root: Path, *, without: Set[str] = frozenset()) -> dict[str, ReadBack]:
     """Give what each installed library made of a dataset."""
     results = {result.reader: result for result in read_back(root) if not result.install}
     assert results.keys() == installed(root.name)

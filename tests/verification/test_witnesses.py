@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -93,7 +94,7 @@ def test_two_flipped_bits_are_undone_or_nothing_is_changed(tarballs: Path, tmp_p
     ],
 )
 def test_a_changed_description_is_made_again_and_not_believed(
-    tarballs: Path, tmp_path: Path, what: str, change: Callable[[dict], object]
+    tarballs: Path, tmp_path: Path, what: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     root = tmp_path / "dataset"
     convert([tarballs], root, options=SMALL, workers=1)

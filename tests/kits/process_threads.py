@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 
-def own_threads():
+def own_threads() -> set[str]:
     return {path.name for path in Path("/proc/self/task").iterdir()}
 
 
-def left_after_a_while(started):
+def left_after_a_while(started: set[str]) -> set[str]:
     """Those of `started` that have not ended; a thread that was joined leaves the list later."""
     deadline = time.monotonic() + 60
     while started & own_threads() and time.monotonic() < deadline:
