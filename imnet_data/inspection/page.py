@@ -103,14 +103,14 @@ def _charts(opened: Dataset, about: SplitSummary) -> Iterator[str]:
     index = opened.index
     charts = [
         density(index.width, index.height, titles=("width, pixels", "height, pixels")),
-        histogram(index.nbytes, title="bytes of an image", counted="images", show=text.nbytes_text),
+        histogram(index.nbytes, title="bytes per image", counted="images", show=text.nbytes_text),
     ]
     if about.class_count:
         class_counts = np.bincount(index.label[index.label >= 0])
         charts.append(
             histogram(
                 class_counts[class_counts > 0],
-                title="images of a class",
+                title="images per class",
                 counted="classes",
                 show="{:,}".format,
             )
