@@ -421,7 +421,13 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     peaks = []
     for count in (20, 400):
         tracemalloc.start()
-        synth(tmp_path, class_count=5, images_per_class=count, val_per_class=1, mean_nbytes=1_500)
+        synth(
+            tmp_path / str(count),
+            class_count=5,
+            images_per_class=count,
+            val_per_class=1,
+            mean_nbytes=1_500,
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

@@ -1,6 +1,7 @@
 """Killed in the middle of an epoch, and called again."""
 
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -26,13 +27,20 @@ from imnet_data.train import loop
 _LIMIT_SECONDS = 120
 
 
+def has_logged(log, epoch, step):
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    logged = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut
+    found = {(one["epoch"], one["step"]) for one in logged if one["event"] == "train"}
+    return (epoch, step) in found
+
+
 def kill_at(dataset, out, epoch, step):
     """Start the run of TINY, and kill it with SIGKILL as soon as it has told of a step."""
     command = [sys.executable, "-c", SCRIPT.format(recipe="TINY"), str(dataset), str(out)]
     process = subprocess.Popen(command, env=environment())
     try:
         end = time.monotonic() + _LIMIT_SECONDS
-        while not (out / "log.jsonl").exists() or (epoch, step) not in losses(out):
+        while not has_logged(out / "log.jsonl", epoch, step):
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.002)
