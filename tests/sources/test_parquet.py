@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from opened_sources import read, refused
 
 from imnet_data import convert
 from imnet_data.archives.parquet import Kept, Rows
@@ -18,7 +19,6 @@ from imnet_data.cli import main
 from imnet_data.dataset.description import Options
 from imnet_data.errors import MissingExtra, SourceError
 from imnet_data.imagenet import labels
-from imnet_data.record import Record
 from imnet_data.sources import open_sources
 from imnet_data.sources.parquet import Parquet
 from imnet_data.sources.parts import split_of_file
@@ -49,26 +49,6 @@ def write(path: Path, rows, *, names=None, group_rows=3, with_labels=True, **opt
     table = pa.table(columns, schema=pa.schema(fields, metadata=metadata))
     pq.write_table(table, path, row_group_size=group_rows, **options)
     return path
-
-
-def read(*paths: Path, **options) -> dict[str, list[Record]]:
-    source = open_sources(paths, **options)
-    try:
-        return {
-            split: [records[at] for at in range(len(records))]
-            for split, records in source.splits.items()
-        }
-    finally:
-        source.close()
-
-
-def refused(path: Path, *words: str) -> str:
-    """Give the one line with which `inspect` refuses a path."""
-    result = CliRunner().invoke(main, ["inspect", str(path), *words])
-    assert result.exit_code == 1, result.output
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1
-    return lines[0]
 
 
 @pytest.fixture(scope="module")

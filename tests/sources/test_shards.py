@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import source_layouts as layouts
 from click.testing import CliRunner
+from opened_sources import read, refused
 
 from imnet_data import convert
 from imnet_data.cli import main
@@ -19,26 +20,6 @@ from imnet_data.sources import open_sources
 
 TENCH, GOLDFISH = labels.ilsvrc2012_wnids()[:2]
 JPEG = b"\xff\xd8\xff" + bytes(range(200))
-
-
-def read(*paths: Path, **options) -> dict[str, list[Record]]:
-    source = open_sources(paths, **options)
-    try:
-        return {
-            split: [records[at] for at in range(len(records))]
-            for split, records in source.splits.items()
-        }
-    finally:
-        source.close()
-
-
-def refused(path: Path, *words: str) -> str:
-    """Give the one line with which `inspect` refuses a path."""
-    result = CliRunner().invoke(main, ["inspect", str(path), *words])
-    assert result.exit_code == 1, result.output
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1
-    return lines[0]
 
 
 def shard(path: Path, **members: bytes | str) -> Path:
