@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imnet_data.archives import tar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine.progress import Step, no_progress, steps
@@ -43,7 +44,8 @@ def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
             differences += _check_bytes(path, official, progress)
         differences += _check_structure(path, progress)
     except SourceError as error:
-        differences.append(str(error).removeprefix(f"{path.name}: "))
+        text = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+        differences.append(text.replace(tar.REMEDY, "download it again"))  # this is that check
     except OSError as error:
         differences.append(f"cannot be read ({error.strerror})")
     return differences

@@ -95,3 +95,10 @@ def test_progress_goes_to_the_size_of_the_file(tmp_path):
 
 def test_a_missing_file_is_a_difference(tmp_path):
     assert check_official(tmp_path / "x.tar") == ["cannot be read (No such file or directory)"]
+
+
+def test_the_check_of_a_file_names_it_no_second_time_and_does_not_advise_itself(tmp_path):
+    path = tmp_path / "ILSVRC2012_img_val.tar"
+    path.write_bytes(b"no tar" * 200)
+    *_, damage = check_official(path)
+    assert damage == "no tar header at byte 0; download it again"
