@@ -28,7 +28,7 @@ from imnet_data.sources import find
 from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, LeftOut
 from imnet_data.sources.names import IMAGE_SUFFIXES, Named
-from imnet_data.sources.shards import is_shard
+from imnet_data.sources.tools.shards import is_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ from imnet_data.archives.parquet import KEPT_NBYTES, MAGIC, Kept, Row, Rows
 from imnet_data.archives.tree import regular_nbytes
 from imnet_data.errors import SourceError
 from imnet_data.machine import files
-from imnet_data.sources import numbering, parts
+from imnet_data.sources.tools import numbering, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -29,8 +29,9 @@ from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import split_of
 from imnet_data.machine import files
-from imnet_data.sources import first_bytes, numbering, parts
+from imnet_data.sources import first_bytes
 from imnet_data.sources.names import IMAGE_SUFFIXES
+from imnet_data.sources.tools import numbering, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -20,8 +20,8 @@ from imnet_data.dataset.description import Options
 from imnet_data.errors import MissingExtra, SourceError
 from imnet_data.imagenet import labels
 from imnet_data.sources import open_sources
-from imnet_data.sources.parquet import Parquet
-from imnet_data.sources.parts import split_of_file
+from imnet_data.sources.tools.parquet import Parquet
+from imnet_data.sources.tools.parts import split_of_file
 from imnet_data.verification.repair import repair
 from imnet_data.verification.verify import verify
 

@@ -1,10 +1,14 @@
-"""Files of other tools that are read in place: which there are at a path, and their containers."""
+"""Files of other tools that are read in place: which there are at a path, and their containers.
+
+A module for each tool; what their labels and their names mean belongs here, too.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imnet_data.sources import find, parquet, parts, shards
+from imnet_data.sources import find
+from imnet_data.sources.tools import parquet, parts, shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
