@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from imnet_data.loaders.device import require_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+_TIMEOUT = timedelta(minutes=10)  # ranks compile for minutes, and rank 0 alone writes files
 
 
 class Ranks(NamedTuple):
@@ -36,11 +39,30 @@ class Ranks(NamedTuple):
             values.copy_(at)
         return values
 
-    def make_equal(self, model: nn.Module) -> None:
-        """Return `model` on every rank the numbers that it has on rank 0."""
-        if self.world_size > 1:
-            for value in model.state_dict().values():
-                dist.broadcast(value, 0)
+    def make_equal(self, models: Iterable[nn.Module]) -> None:
+        """Set the numbers of `models` on every rank to those that they have on rank 0."""
+        if self.world_size == 1:
+            return
+        values = [value for model in models for value in model.state_dict().values()]
+        for dtype in dict.fromkeys(value.dtype for value in values):
+            _send([value for value in values if value.dtype == dtype])
+
+
+def _send(values: list[Tensor]) -> None:
+    """Broadcast tensors of one dtype in one message."""
+    message = torch.cat([value.reshape(-1) for value in values])
+    dist.broadcast(message, 0)
+    parts = torch.split(message, [value.numel() for value in values])
+    for value, part in zip(values, parts, strict=True):
+        value.copy_(part.view(value.shape))
+
+
+def device_of_rank(local_rank: int, gpu_count: int) -> str:
+    """Return the device of a process, "cuda:N".
+
+    Slurm, Ray and Kubernetes may show each process one GPU alone, which then has the number 0.
+    """
+    return f"cuda:{0 if gpu_count == 1 else local_rank}"
 
 
 @contextlib.contextmanager
@@ -56,13 +78,28 @@ def joined(device: str) -> Iterator[Ranks]:
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     where = torch.device("cpu")
     if device == "cuda":
-        where = require_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
+        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        where = require_device(device_of_rank(local_rank, torch.cuda.device_count()))
         torch.cuda.set_device(where)
     if world_size == 1:
         yield Ranks(0, 1, where)
         return
-    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    dist.init_process_group(
+        "nccl" if device == "cuda" else "gloo",
+        timeout=_TIMEOUT,
+        device_id=where if device == "cuda" else None,  # so that NCCL fails now, not at a step
+    )
     try:
         yield Ranks(dist.get_rank(), world_size, where)
-    finally:
+    except BaseException:
+        _abort()
+        raise
+    dist.destroy_process_group()
+
+
+def _abort() -> None:
+    """Leave without waiting for what is under way, which other ranks may never join."""
+    if dist.get_backend() == "nccl" and hasattr(dist.distributed_c10d, "_abort_process_group"):
+        dist.distributed_c10d._abort_process_group()
+    else:
         dist.destroy_process_group()

@@ -22,10 +22,19 @@ class Ema:
     @torch.no_grad()
     def update(self, model: nn.Module, *, restart: bool = False) -> None:
         """Move towards the weights of `model`, or with `restart` take them as they are."""
-        weight = 1.0 if restart else 1 - self.decay
-        current = model.state_dict()
-        for name, average in self.model.state_dict().items():
-            if average.is_floating_point() and not restart:
-                average.lerp_(current[name], weight)
-            else:
-                average.copy_(current[name])
+        averages, values = self.model.state_dict(), model.state_dict()
+        moved = [
+            name for name, value in averages.items() if value.is_floating_point() and not restart
+        ]
+        copied = [name for name in averages if name not in set(moved)]
+        # many tensors in one launch: a GPU would wait for the host to launch one for each
+        if moved:
+            torch._foreach_lerp_(
+                [averages[name] for name in moved],
+                [values[name] for name in moved],
+                1 - self.decay,
+            )
+        if copied:
+            torch._foreach_copy_(
+                [averages[name] for name in copied], [values[name] for name in copied]
+            )

@@ -52,7 +52,13 @@ class Learner:
         self._optimizer = build_optimizer(self.model, recipe)
         self._scaler = torch.amp.GradScaler(execution.device, enabled=execution.precision == "fp16")
         self._ema = None if recipe.ema_decay is None else Ema(self.model, decay=recipe.ema_decay)
-        self._trained = self._wrapped()
+        # as training calls it, around the same weights; what compiles it has to see where
+        # gradients are summed
+        self._parallel = DistributedDataParallel(self.model) if ranks.world_size > 1 else self.model
+        self._trained = self._parallel
+        if execution.compiles:
+            self._trained = torch.compile(self._parallel)  # type: ignore[assignment]
+        self._is_settled = False
 
     def _build(self, start: Transfer | None) -> nn.Module:
         recipe = self._recipe
@@ -65,13 +71,6 @@ class Learner:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 
-    def _wrapped(self) -> nn.Module:
-        """Return the model as training calls it; the weights are the same."""
-        model = self.model
-        if self._execution.compiles:
-            model = torch.compile(model)  # type: ignore[assignment]
-        return DistributedDataParallel(model) if self._ranks.world_size > 1 else model
-
     @property
     def best(self) -> nn.Module:
         """The average of the weights where the recipe has one, else the weights."""
@@ -81,6 +80,7 @@ class Learner:
         self, at: Position, parts: Iterator[Batch | DeviceBatch | TensorBatch], *, rate: float
     ) -> Tensor:
         """Move the weights once by the next batches; give their mean loss on this rank."""
+        self._is_settled = False
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         # a frozen backbone keeps the statistics of BatchNorm, too
@@ -134,9 +134,9 @@ class Learner:
 
     def _synchronized(self, synchronizes: bool) -> contextlib.AbstractContextManager[None]:
         """Sum gradients over ranks in the last part of a step alone."""
-        if synchronizes or not isinstance(self._trained, DistributedDataParallel):
+        if synchronizes or not isinstance(self._parallel, DistributedDataParallel):
             return contextlib.nullcontext()
-        return self._trained.no_sync()
+        return self._parallel.no_sync()
 
     def _autocast(self) -> torch.autocast:
         dtype = _AUTOCAST.get(self._execution.precision)
@@ -147,8 +147,9 @@ class Learner:
 
         Ranks differ in the statistics of BatchNorm alone, which are of their own images.
         """
-        self._ranks.make_equal(self.model)
-        self._ranks.make_equal(self.best)
+        if not self._is_settled:
+            self._ranks.make_equal(dict.fromkeys((self.model, self.best)))
+            self._is_settled = True
         self.best.eval()
 
     def state(self) -> dict[str, Any]:

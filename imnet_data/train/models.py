@@ -142,9 +142,17 @@ def _foreign(library: str, name: str, class_count: int, options: ModelOptions) -
 class _BlurredConv(nn.Conv2d):
     """A convolution of a blurred image; its parameters are those of the plain one."""
 
+    def __init__(
+        self, inputs: int, outputs: int, side: int, *, stride: int, padding: int, bias: bool
+    ) -> None:
+        super().__init__(inputs, outputs, side, stride=stride, padding=padding, bias=bias)
+        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        kernel = torch.outer(line, line).repeat(inputs, 1, 1, 1)
+        # moves to the device with the model; no part of its weights
+        self.register_buffer("kernel", kernel, persistent=False)
+
     def forward(self, input: Tensor) -> Tensor:
-        line = torch.tensor([1.0, 2.0, 1.0], dtype=input.dtype, device=input.device) / 4
-        kernel = torch.outer(line, line).expand(self.in_channels, 1, 3, 3)
+        kernel = cast("Tensor", self.kernel).to(input.dtype)
         return super().forward(F.conv2d(input, kernel, padding=1, groups=self.in_channels))
 
 

@@ -3,6 +3,9 @@
 Source: You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", 2020,
 algorithm 2; as in timm.optim.Lamb the gradients are first clipped to a norm of 1 over all
 parameters, and parameters without weight decay move without a trust ratio.
+
+Each step of the arithmetic is done to all tensors of a group at once (`torch._foreach_...`): on a
+GPU that is a few launches instead of some for each tensor.
 """
 
 from __future__ import annotations
@@ -50,37 +53,52 @@ class Lamb(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Move the parameters once."""
         assert closure is None
-        gradients = [
-            parameter.grad
-            for group in self.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None
-        ]
-        norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]).norm()
-        clip = (norm / _LAMB_MAX_NORM).clamp(min=1.0)
-        for group in self.param_groups:
+        groups = [_with_gradients(group) for group in self.param_groups]
+        norms = torch._foreach_norm([gradient for _, found in groups for gradient in found])
+        clip = (torch.stack(list(norms)).norm() / _LAMB_MAX_NORM).clamp(min=1.0)
+        for group, (parameters, gradients) in zip(self.param_groups, groups, strict=True):
             group["step"] += 1
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    update = self._adam(parameter, parameter.grad / clip, group["step"])
-                    _move(parameter, update, group["lr"], group["weight_decay"])
+            if parameters:
+                clipped = torch._foreach_div(gradients, clip)
+                updates = self._adam(parameters, clipped, group["step"])
+                _move(parameters, updates, group["lr"], group["weight_decay"])
 
-    def _adam(self, parameter: Tensor, gradient: Tensor, step: int) -> Tensor:
-        state = self.state[parameter]
-        if not state:
-            state["mean"] = torch.zeros_like(parameter)
-            state["square"] = torch.zeros_like(parameter)
+    def _adam(
+        self, parameters: list[Tensor], gradients: tuple[Tensor, ...], step: int
+    ) -> tuple[Tensor, ...]:
+        states = [self.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if not state:
+                state["mean"] = torch.zeros_like(parameter)
+                state["square"] = torch.zeros_like(parameter)
+        means = [state["mean"] for state in states]
+        squares = [state["square"] for state in states]
         beta_mean, beta_square = _LAMB_BETAS
-        state["mean"].lerp_(gradient, 1 - beta_mean)
-        state["square"].mul_(beta_square).addcmul_(gradient, gradient, value=1 - beta_square)
-        deviation = state["square"].sqrt() / (1 - beta_square**step) ** 0.5 + _LAMB_EPSILON
-        update: Tensor = state["mean"] / (1 - beta_mean**step) / deviation
-        return update
+        torch._foreach_lerp_(means, gradients, 1 - beta_mean)
+        torch._foreach_mul_(squares, beta_square)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta_square)
+        deviations = torch._foreach_sqrt(squares)
+        torch._foreach_div_(deviations, (1 - beta_square**step) ** 0.5)
+        torch._foreach_add_(deviations, _LAMB_EPSILON)
+        updates = torch._foreach_div(means, 1 - beta_mean**step)
+        torch._foreach_div_(updates, deviations)
+        return updates
 
 
-def _move(parameter: Tensor, update: Tensor, rate: float, weight_decay: float) -> None:
+def _with_gradients(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the parameters of a group that have a gradient, and their gradients."""
+    parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+    return parameters, [parameter.grad for parameter in parameters]
+
+
+def _move(
+    parameters: list[Tensor], updates: tuple[Tensor, ...], rate: float, weight_decay: float
+) -> None:
     if weight_decay:
-        update = update + weight_decay * parameter
-        size, step = parameter.norm(), update.norm()
-        update = update * torch.where((size > 0) & (step > 0), size / step, 1.0)
-    parameter.sub_(update * rate)
+        torch._foreach_add_(updates, torch._foreach_mul(parameters, weight_decay))
+        sizes = torch.stack(list(torch._foreach_norm(parameters)))
+        steps = torch.stack(list(torch._foreach_norm(updates)))
+        trust = torch.where((sizes > 0) & (steps > 0), sizes / steps, 1.0)
+        torch._foreach_mul_(updates, list(trust.unbind()))
+    torch._foreach_mul_(updates, rate)
+    torch._foreach_sub_(parameters, updates)

@@ -53,6 +53,7 @@ def test_blur_is_a_filter_before_each_stride_and_changes_no_name():
         if isinstance(module, nn.Conv2d) and module.stride[0] > 1 and module.in_channels >= 16
     ]
     assert strided == ["_BlurredConv"] * 6  # 3x3 and shortcut of three stages
+    assert all(buffer.is_meta for buffer in blurred.to("meta").buffers())  # the kernels, too
 
 
 def test_stochastic_depth_leaves_blocks_out_in_training_alone():

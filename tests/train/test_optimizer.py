@@ -43,6 +43,40 @@ def test_lamb_moves_as_that_of_timm():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-7)
 
 
+def lamb_of_one_tensor(value, gradient, state, *, step, weight_decay):
+    """Move one tensor as `Lamb` describes it, operation by operation."""
+    mean, square = state
+    mean.lerp_(gradient, 1 - 0.9)
+    square.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
+    deviation = square.sqrt() / (1 - 0.999**step) ** 0.5 + 1e-6
+    update = mean / (1 - 0.9**step) / deviation
+    if weight_decay:
+        update = update + weight_decay * value
+        update = update * (value.norm() / update.norm())
+    value.sub_(update * A3.learning_rate)
+
+
+def test_all_tensors_at_once_move_as_each_by_itself_to_the_last_bit():
+    model = build_model("resnet10", 10)
+    optimizer = build_optimizer(model, A3)
+    ours = [value for group in optimizer.param_groups for value in group["params"]]
+    expected = [value.detach().clone() for value in ours]
+    states = [(torch.zeros_like(value), torch.zeros_like(value)) for value in expected]
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    for step in (1, 2, 3):
+        optimizer.zero_grad()
+        model(images).pow(2).sum().backward()
+        gradients = [value.grad for value in ours]
+        norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+        for value, gradient, state in zip(expected, gradients, states, strict=True):
+            decay = A3.weight_decay if value.ndim > 1 else 0.0
+            clipped = gradient / norm.clamp(min=1.0)
+            lamb_of_one_tensor(value, clipped, state, step=step, weight_decay=decay)
+        optimizer.step()
+        for value, other in zip(ours, expected, strict=True):
+            assert torch.equal(value, other)
+
+
 def test_norms_and_biases_are_not_decayed_where_the_recipe_says_so():
     model = build_model("resnet18", 10)
     groups = build_optimizer(model, A3).param_groups
