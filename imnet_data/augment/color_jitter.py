@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from imnet_data.augment import tones
 from imnet_data.augment.arguments import require_batch
 from imnet_data.augment.hue import shift_hue
+from imnet_data.augment.sending import sent
 from imnet_data.rng import Stream, uniform
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def apply_jitter(images: Tensor, draw: JitterDraw) -> Tensor:
             factors = draw.factors[:, number]
             rows = np.flatnonzero((draw.order[:, place] == number) & (factors != unchanged))
             if len(rows):
-                chosen, column = (
-                    torch.from_numpy(array).to(images.device, non_blocking=True)
-                    for array in (rows, factors[rows])
-                )
+                chosen, column = (sent(array, images.device) for array in (rows, factors[rows]))
                 done = operation(images[chosen], column.view(-1, 1, 1, 1))
                 images.index_copy_(0, chosen, done)
     return images

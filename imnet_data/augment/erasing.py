@@ -20,6 +20,7 @@ from imnet_data.augment.arguments import require_batch, require_probability
 from imnet_data.augment.distributions import power
 from imnet_data.augment.noise import normal_noise
 from imnet_data.augment.rectangles import inside
+from imnet_data.augment.sending import sent
 from imnet_data.rng import Stream, hash64, uniform
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def erase(
         return images.clone().masked_fill_(inside(boxes, images), recipe.value)
     hashes = hash64(seed, Stream.ERASE, epoch, indices[rows], draw=_NOISE)
     noise = normal_noise(hashes, (3, height, width), device=images.device).to(images.dtype)
-    chosen = torch.from_numpy(rows).to(images.device, non_blocking=True)
+    chosen = sent(rows, images.device)
     part = images[chosen]
     erased = torch.where(inside(boxes[rows], part), noise, part)
     return images.clone().index_copy_(0, chosen, erased)

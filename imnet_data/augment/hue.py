@@ -8,8 +8,16 @@ transforms/_functional_pil.py, adjust_hue.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from imnet_data.augment.sending import sent_once
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def shift_hue(images: Tensor, shifts: Tensor) -> Tensor:
@@ -57,12 +65,15 @@ def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     falling = _rounded(top * (1.0 - product))
     rising = _rounded(top * (1.0 - strength * (1.0 - part)))
     levels = torch.cat([value, falling, low, rising], dim=1)
-    # which of these four is red, green and blue in each sixth of the circle
-    table = torch.tensor(
-        [[0, 1, 2, 2, 3, 0], [3, 0, 0, 1, 2, 2], [2, 2, 3, 0, 0, 1]], dtype=torch.int64
-    ).to(hue.device, non_blocking=True)
-    chosen = table[:, sector.long().squeeze(1) % 6].movedim(0, 1)
+    chosen = _sixths(hue.device)[:, sector.long().squeeze(1) % 6].movedim(0, 1)
     return levels.gather(1, chosen).to(torch.uint8)
+
+
+@sent_once
+def _sixths() -> NDArray[np.int64]:
+    """Return which of value, falling, low and rising each channel is in each sixth."""
+    red, green, blue = (0, 1, 2, 2, 3, 0), (3, 0, 0, 1, 2, 2), (2, 2, 3, 0, 0, 1)
+    return np.array([red, green, blue], np.int64)
 
 
 def _rounded(levels: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from imnet_data.augment.arguments import require_batch, require_probability
 from imnet_data.augment.distributions import symmetric_beta
 from imnet_data.augment.rectangles import inside
+from imnet_data.augment.sending import sent
 from imnet_data.rng import Stream, uniform
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def apply_mix(images: Tensor, targets: Tensor, draw: MixDraw) -> tuple[Tensor, T
 
 def _weights(shares: NDArray[np.float64], values: Tensor) -> tuple[Tensor, Tensor]:
     """Return the weights of each and of its partner, float32, shaped to be multiplied with."""
-    both = torch.from_numpy(np.stack([shares, 1 - shares]).astype(np.float32))
+    both = sent(np.stack([shares, 1 - shares]).astype(np.float32), values.device)
     shape = (2, -1, *[1] * (values.ndim - 1))
-    own, partners = both.to(values.device, non_blocking=True).view(shape)
+    own, partners = both.view(shape)
     return own, partners

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imnet_data.augment.sending import sent, sent_once
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
@@ -31,6 +33,9 @@ def normal_quantiles() -> NDArray[np.float32]:
     return np.concatenate([half, -half[::-1]])
 
 
+_quantiles = sent_once(normal_quantiles)
+
+
 def normal_noise(
     hashes: NDArray[np.uint64], shape: tuple[int, int, int], *, device: torch.device
 ) -> Tensor:
@@ -43,12 +48,11 @@ def normal_noise(
     """
     channels, height, width = shape
     assert channels <= _CHANNELS
-    table = torch.from_numpy(normal_quantiles()).to(device, non_blocking=True)
-    states = torch.from_numpy(hashes.view(np.int64)).to(device, non_blocking=True)
+    states = sent(hashes.view(np.int64), device)
     places = torch.arange(height * width, device=device).view(height, width)
     bits = _mix(states.view(-1, 1, 1) ^ _mix(places))
     levels = [bits >> 16 * channel & _LEVELS - 1 for channel in range(channels)]
-    return table[torch.stack(levels, dim=1)]
+    return _quantiles(device)[torch.stack(levels, dim=1)]
 
 
 def _mix(word: Tensor) -> Tensor:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from imnet_data.augment import tones, warps
+from imnet_data.augment.sending import sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -62,7 +62,7 @@ def apply_operations(
     interpolation: Interpolation = "nearest",
     fill: tuple[int, int, int] = (0, 0, 0),
 ) -> Tensor:
-    """Return images after all steps; images of one operation go through it together.
+    """Return images after all steps; images of one kind of operation go through it together.
 
     Args:
         images: uint8[n, 3, height, width], on any device; left as they are.
@@ -72,27 +72,37 @@ def apply_operations(
     """
     images = images.clone()
     for operations, magnitudes in zip(draw.operations.T, draw.magnitudes.T, strict=True):
-        for operation in np.unique(operations[operations > 0]):
-            rows = np.flatnonzero(operations == operation)
-            chosen = torch.from_numpy(rows).to(images.device, non_blocking=True)
-            name = OPERATIONS[operation]
-            done = _apply(images[chosen], name, magnitudes[rows], interpolation, fill)
+        for rows in _together(operations):
+            chosen = sent(rows, images.device)
+            names = [OPERATIONS[operation] for operation in operations[rows]]
+            done = _apply(images[chosen], names, magnitudes[rows], interpolation, fill)
             images.index_copy_(0, chosen, done)
     return images
 
 
+def _together(operations: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of images that are done at once: all warps, and those of each other kind."""
+    last_warp = len(_WARPS)
+    if len(warped := np.flatnonzero((operations > 0) & (operations <= last_warp))):
+        yield warped
+    for operation in np.unique(operations[operations > last_warp]):
+        yield np.flatnonzero(operations == operation)
+
+
 def _apply(
     images: Tensor,
-    name: str,
+    names: list[str],
     magnitudes: NDArray[np.float64],
     interpolation: Interpolation,
     fill: tuple[int, int, int],
 ) -> Tensor:
-    if name in _WARPS:
+    if names[0] in _WARPS:
         height, width = images.shape[2:]
-        matrices = [_WARPS[name](magnitude, (height, width)) for magnitude in magnitudes.tolist()]
+        matrices = [
+            _WARPS[name](magnitude, (height, width))
+            for name, magnitude in zip(names, magnitudes.tolist(), strict=True)
+        ]
         return warps.warp(
             images, np.array(matrices, np.float64), interpolation=interpolation, fill=fill
         )
-    column = torch.from_numpy(magnitudes).to(images.device, non_blocking=True)
-    return _TONES[name](images, column.view(-1, 1, 1, 1))
+    return _TONES[names[0]](images, sent(magnitudes, images.device).view(-1, 1, 1, 1))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imnet_data.augment.sending import sent
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,7 +22,7 @@ def inside(boxes: NDArray[np.int64], images: Tensor) -> Tensor:
         images: [n, channels, height, width]; the mask is made on their device.
     """
     height, width = images.shape[-2:]
-    edges = torch.from_numpy(boxes).to(images.device, non_blocking=True).view(-1, 4, 1, 1, 1)
+    edges = sent(boxes, images.device).view(-1, 4, 1, 1, 1)
     left, upper, right, lower = edges.unbind(1)
     rows = torch.arange(height, device=images.device).view(-1, 1)
     columns = torch.arange(width, device=images.device)

@@ -94,7 +94,10 @@ def equalize(images: Tensor) -> Tensor:
     count, channels = images.shape[:2]
     lines = torch.arange(count * channels, device=images.device).view(count, channels, 1, 1)
     places = (images + 256 * lines).flatten()
-    histograms = torch.bincount(places, minlength=256 * count * channels).view(count, channels, 256)
+    # bincount would look for the greatest value, for which the host waits
+    histograms = torch.zeros(256 * count * channels, dtype=torch.int64, device=images.device)
+    histograms = histograms.scatter_add_(0, places, torch.ones_like(places))
+    histograms = histograms.view(count, channels, 256)
     values = torch.arange(256, device=images.device)
     last = images.amax(dim=(2, 3)).long().unsqueeze(2)
     pixels = images.shape[2] * images.shape[3]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from imnet_data.augment.sending import sent
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
@@ -77,7 +79,7 @@ def warp(
         raise ValueError(f"interpolation is {interpolation!r}; allowed are nearest, bilinear")
     sample = _nearest if interpolation == "nearest" else _bilinear
     values, is_within = sample(images, matrices)
-    filling = torch.tensor(fill, dtype=torch.uint8).to(images.device, non_blocking=True)
+    filling = sent(np.array(fill, np.uint8), images.device)
     return torch.where(is_within.unsqueeze(1), values, filling.view(1, 3, 1, 1))
 
 
@@ -107,7 +109,7 @@ def _mapped(
     images: Tensor, matrices: NDArray[np.generic], *, offset: float
 ) -> tuple[Tensor, Tensor]:
     """Return the column and row where each pixel comes from, [n, height, width] each."""
-    terms = torch.from_numpy(matrices).to(images.device, non_blocking=True).view(-1, 6, 1, 1)
+    terms = sent(matrices, images.device).view(-1, 6, 1, 1)
     a, b, c, d, e, f = terms.unbind(1)
     height, width = images.shape[2:]
     x = torch.arange(width, device=images.device) + offset

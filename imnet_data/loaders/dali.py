@@ -13,6 +13,7 @@ verify --decode` find it.
 from __future__ import annotations
 
 import base64
+import functools
 import re
 import weakref
 from collections import deque
@@ -114,9 +115,9 @@ class DaliLoader(Ranked):
             return batches
         import torch
 
-        from imnet_data.loaders.device import held
+        from imnet_data.loaders.device import held, mark
 
-        return held(batches, torch.device("cuda", self._device_id))
+        return held(batches, functools.partial(mark, torch.device("cuda", self._device_id)))
 
     def close(self) -> None:
         """End the threads and give back files and memory; batches that are held stay as they are.

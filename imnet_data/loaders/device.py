@@ -10,7 +10,7 @@ import torch.distributed
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,21 +71,33 @@ def normalized(
     return values.div_(scale).sub_(mean).div_(std).to(dtype)
 
 
+def mark(device: torch.device) -> torch.cuda.Event:
+    """Return an event that comes when what is queued now on the current stream is done.
+
+    A host that waits for it sleeps; by default it would keep a core busy that loaders could use.
+    """
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
 def held(
-    batches: Iterator[Batch | DeviceBatch], device: torch.device
+    batches: Iterator[Batch | DeviceBatch], mark: Callable[[], torch.cuda.Event]
 ) -> Iterator[Batch | DeviceBatch]:
     """Yield batches on, and hold each until the GPU has done what was queued for it.
 
-    Their memory is that of a decoder, which uses it again as soon as nobody holds it.
+    Their memory is that of a decoder, which uses it again as soon as nobody holds it. `mark` is
+    called when the next batch is asked for: which stream is the current one may have changed.
     """
     waiting: deque[tuple[Batch | DeviceBatch, torch.cuda.Event]] = deque()
-    stream = torch.cuda.current_stream(device)
     try:
         for batch in batches:
             yield batch
-            waiting.append((batch, stream.record_event()))
+            waiting.append((batch, mark()))
             if len(waiting) > _HELD:
                 waiting[0][1].synchronize()
                 waiting.popleft()
     finally:
-        stream.synchronize()
+        mark().synchronize()  # of the batch that was given last, if the epoch is left with it
+        for _, event in waiting:
+            event.synchronize()

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from imnet_data.arguments import integer
+from imnet_data.augment.sending import sent
 from imnet_data.loaders.batch import DeviceBatch
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
-from imnet_data.loaders.device import constants, normalized, pinned, require_device
+from imnet_data.loaders.device import constants, mark, normalized, pinned, require_device
 from imnet_data.loaders.ranks import of_group
 from imnet_data.loaders.samplers import EpochBatchSampler, EpochSampler
 from imnet_data.loaders.torch_dataset import ImageNet
@@ -297,12 +298,11 @@ class TorchLoader(Closing):
         self, batch: Batch | DeviceBatch, stream: torch.cuda.Stream, numbers: Tensor
     ) -> _OnTheWay:
         with torch.cuda.stream(stream):
-            raw, labels, indices = (
-                torch.as_tensor(part).to(self.device, non_blocking=True) for part in batch
-            )
-            copied = stream.record_event()
+            raw = torch.as_tensor(batch.images).to(self.device, non_blocking=True)
+            labels, indices = (sent(part, self.device) for part in (batch.labels, batch.indices))
+            copied = mark(self.device)
             images = normalized(raw, numbers, dtype=self.dtype, channels_last=self.channels_last)
-            ready = stream.record_event()
+            ready = mark(self.device)
         if isinstance(batch, DeviceBatch):
             copied = ready  # not copied: `raw` is its memory
         return _OnTheWay(batch, TensorBatch(images, labels, indices), copied, ready)

@@ -61,6 +61,15 @@ def test_no_generator_is_touched(images: Tensor) -> None:
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
+def test_the_host_looks_at_no_value(images: Tensor) -> None:
+    """On a GPU it would wait for that; a tensor of the meta device has none to be looked at."""
+    here = everything(images, torch.arange(7), 0)
+    there = everything(images.to("meta"), torch.arange(7).to("meta"), 0)
+    for one, other in zip(here, there, strict=True):
+        assert other.is_meta
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device was found")
 def test_a_gpu_gives_what_the_cpu_gives(images: Tensor) -> None:
