@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
 from imnet_data.machine.files import appearing
+from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from imnet_data.machine.progress import Progress
 
 _CHUNK = 1 << 20  # bytes
 
 
-def unpacked(
-    path: Path, folder: Path | None, *, progress: Callable[[str, int, int], None] | None = None
-) -> tuple[Path, str]:
+def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Path, str]:
     """Unpack the .tar.gz at `path` into `folder`; give the .tar and a note that says so.
 
     A file from an earlier run is taken if it has the modification time of `path`, which is set
@@ -47,14 +47,13 @@ def unpacked(
     )
 
 
-def _unpack(path: Path, part: Path, progress: Callable[[str, int, int], None] | None) -> None:
+def _unpack(path: Path, part: Path, progress: Progress) -> None:
     total = path.stat().st_size
     try:
         with path.open("rb") as packed, gzip.open(packed) as stream, part.open("wb") as file:
             while chunk := stream.read(_CHUNK):
                 file.write(chunk)
-                if progress:
-                    progress(f"unpack {path.name}", packed.tell(), total)
+                progress(Step(f"unpack {path.name}", packed.tell(), total))
     except (EOFError, OSError, zlib.error) as error:
         raise SourceError(
             f"{path.name}: cannot be unpacked to {part.parent} ({error}); "

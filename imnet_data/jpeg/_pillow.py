@@ -122,19 +122,12 @@ def _loaded(image: bytes, kind: _Kind, max_pixels: int) -> Image.Image:
 def _opened(image: bytes, kind: _Kind) -> Image.Image:
     if kind.name != "jpeg":
         return Image.open(io.BytesIO(image), formats=[kind.pillow])
-    # Image.open would warn of a large one
-    return JpegImagePlugin.JpegImageFile(io.BytesIO(_without_exif(image)))
+    return _Jpeg(io.BytesIO(image))  # Image.open would warn of a large one
 
 
-def _without_exif(jpeg: bytes) -> bytes:
-    position = 2
-    while jpeg[position : position + 1] == b"\xff" and position + 4 <= len(jpeg):
-        marker, length = jpeg[position + 1], int.from_bytes(jpeg[position + 2 : position + 4])
-        if length < 2 or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
-            break
-        end = position + 2 + length
-        if marker == 0xE1 and jpeg.startswith(b"Exif\0\0", position + 4):
-            jpeg = jpeg[:position] + jpeg[end:]
-        else:
-            position = end
-    return jpeg
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG whose EXIF is not read: Pillow looks for its resolution there, and warns."""
+
+    def getexif(self) -> Image.Exif:
+        """Return an empty one."""
+        return Image.Exif()

@@ -22,8 +22,3 @@ Progress = Callable[[Step], None]  # called several times a second
 
 def no_progress(step: Step) -> None:
     """Show nothing."""
-
-
-def steps(progress: Progress) -> Callable[[str, int, int], None]:
-    """Return a callback for work that is not counted in bytes: task, done, total."""
-    return lambda task, done, total: progress(Step(task, done, total))

@@ -20,12 +20,12 @@ from imnet_data.imagenet.labels import ilsvrc2012_wnids
 from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.machine import files
-from imnet_data.machine.progress import no_progress, steps
+from imnet_data.machine.progress import no_progress
 from imnet_data.sources import find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
@@ -106,15 +106,15 @@ def open_sources(
         MissingExtra: if a package that reads them is not installed.
         ValueError: if there is no such label space.
     """
-    paths, report = arguments.paths("paths", paths), steps(progress)
+    paths = arguments.paths("paths", paths)
     if split is not None:
         split = require_split(", ".join(map(str, paths)), split, SPLITS)
     try:
         layout = variants.find_layout(paths)
         if layout is not None:
-            return _open_variant(layout, split=split, spool=spool, progress=report)
+            return _open_variant(layout, split=split, spool=spool, progress=progress)
         gathered = Gathered(split=split, boxes=boxes, labels=labels)
-        return _open_ilsvrc(gathered, paths, split=split, spool=spool, progress=report)
+        return _open_ilsvrc(gathered, paths, split=split, spool=spool, progress=progress)
     except OSError as error:
         raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
 
@@ -125,7 +125,7 @@ def _open_ilsvrc(
     *,
     split: str | None,
     spool: Path | None,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress,
 ) -> Source:
     whole = False
     try:
@@ -154,7 +154,7 @@ def _open_variant(
     *,
     split: str | None,
     spool: Path | None,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress,
 ) -> Source:
     if split is not None:
         require_split(layout.path, split, [variants.SPLIT])

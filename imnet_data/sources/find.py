@@ -16,16 +16,18 @@ from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import known_names, split_of
+from imnet_data.machine.progress import no_progress
 from imnet_data.sources import first_bytes
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from imnet_data.archives.containers import Container, Entry
+    from imnet_data.machine.progress import Progress
 
 _SPLIT_ARCHIVE = re.compile(
     r"ILSVRC2012_img_(train|val|test).*\.tar(\.gz)?"
@@ -280,7 +282,7 @@ def open_archive(
     path: Path,
     *,
     spool_folder: Path | None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Container, list[str]]:
     """Open an archive by what its bytes say it is; give notes.
 

@@ -16,14 +16,13 @@ from imnet_data.sources.tools import ToolFiles
 from imnet_data.sources.truth import Truth, val_wnids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
+    from imnet_data.machine.progress import Progress
     from imnet_data.record import Records
     from imnet_data.sources.images import Columns
-
-    Progress = Callable[[str, int, int], None]
 
 
 _NOT_ASKED = "boxes, left out without --boxes:"
@@ -52,9 +51,7 @@ class Gathered:
         self._spooled: set[str] = set()  # names of archives that may have been unpacked
         self._texts: dict[str, tuple[Container, bytes]] = {}
 
-    def open(
-        self, paths: Sequence[Path], *, spool_folder: Path | None, progress: Progress | None
-    ) -> None:
+    def open(self, paths: Sequence[Path], *, spool_folder: Path | None, progress: Progress) -> None:
         """Open and walk all that the paths stand for."""
         classes = []
         for path in paths:
@@ -90,7 +87,7 @@ class Gathered:
         self._spooled.add(stem)
         return place
 
-    def _walk(self, container: Container, progress: Progress | None, *, promised: str = "") -> None:
+    def _walk(self, container: Container, progress: Progress, *, promised: str = "") -> None:
         self.containers.append(container)
         found = scan(
             container,

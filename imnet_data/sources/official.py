@@ -11,7 +11,7 @@ import numpy as np
 from imnet_data.archives import tar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts, labels
-from imnet_data.machine.progress import Step, no_progress, steps
+from imnet_data.machine.progress import Step, no_progress
 from imnet_data.sources import devkit, find
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
@@ -74,7 +74,7 @@ def _check_bytes(path: Path, official: OfficialFile, progress: Progress) -> Iter
 def _check_structure(path: Path, progress: Progress) -> Iterator[str]:
     container, _ = find.open_archive(path, spool_folder=None)
     with contextlib.closing(container):
-        found = scan(container, 0, split=None, boxes_builder=None, progress=steps(progress))
+        found = scan(container, 0, split=None, boxes_builder=None, progress=progress)
         promised = find.split_of_name(path.name)
         if promised is not None and promised not in found.images:
             yield f"holds no {promised} images"

@@ -24,6 +24,7 @@ from imnet_data.archives.tree import Branch, Tree
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import labels
 from imnet_data.imagenet.variants import OBJECTNET, VARIANTS, objectnet_folders, wnids
+from imnet_data.machine.progress import Step
 from imnet_data.sources import find
 from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, LeftOut
@@ -31,13 +32,12 @@ from imnet_data.sources.names import IMAGE_SUFFIXES, Named
 from imnet_data.sources.tools.shards import is_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
+    from imnet_data.machine.progress import Progress
     from imnet_data.sources.left_out import Reason
-
-    Progress = Callable[[str, int, int], None]
 
 SPLIT = "val"
 
@@ -111,7 +111,7 @@ def _name_of(root: str) -> str | None:
     return "imagenet-sketch" if name == "sketch" else name
 
 
-def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress | None) -> Opened:
+def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress) -> Opened:
     """Open a variant to be read in place; an archive that is really compressed is unpacked.
 
     Raises:
@@ -136,13 +136,13 @@ def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress
 
 
 def _scan(
-    name: str, container: Container, progress: Progress | None
+    name: str, container: Container, progress: Progress
 ) -> tuple[ImageRecords, list[str], LeftOut]:
     builder, wnid_of = ColumnsBuilder(0), _wnid_of_folder(name)
     taken, left_out = 0, LeftOut()
     for number, (path, place, nbytes) in enumerate(container.entries()):
-        if progress and number % _PROGRESS_STEP == 0:
-            progress(f"list {container.name}", place, container.extent)
+        if number % _PROGRESS_STEP == 0:
+            progress(Step(f"list {container.name}", place, container.extent))
         folder, stem, suffix = _parts(name, path)
         if path.rpartition("/")[2].startswith("."):
             left_out.add(HIDDEN, path)
