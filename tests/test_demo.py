@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from imnet_data import formats
 from imnet_data.cli import main
-from imnet_data.verification.readers import READERS
+from imnet_data.verification.readers import READERS, formats_of
 
 
 @pytest.mark.slow
@@ -20,7 +20,10 @@ def test_the_demo_makes_every_format_and_shows_who_read_it_back(tmp_path: Path) 
     assert len({row[1] for row in rows}) == len({row[7] for row in rows}) == 1
     lines = read_back.splitlines()
     expected = {
-        (name, reader.name) for reader in READERS if reader.is_installed for name in reader.formats
+        (name, reader.name)
+        for reader in READERS.values()
+        if reader.is_installed
+        for name in formats_of(reader)
     }
     assert {tuple(line.replace(":", "").split()[:2]) for line in lines[1:]} >= expected
     assert not [line for line in lines if "is not installed" in line]

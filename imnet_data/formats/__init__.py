@@ -124,6 +124,10 @@ class Format(Protocol):
         """The suffixes of the files that `write` leaves beside each shard, in that order."""
 
     @property
+    def READERS(self) -> tuple[str, ...]:
+        """The libraries that it is made for, by their names in `verification.readers.READERS`."""
+
+    @property
     def record_file(self) -> Callable[[str, str], str] | None:
         """Name the file of a record, from wnid and key, below the folder of its split.
 

@@ -43,6 +43,7 @@ LABELS = True
 PIXELS = True
 SEEKABLE = True
 SIDE_SUFFIXES = ()
+READERS = ("ffcv",)
 
 record_file = None
 

@@ -36,6 +36,7 @@ LABELS = True
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
+READERS = ("lmdb", "DALI")
 
 record_file = None
 

@@ -32,6 +32,7 @@ LABELS = False
 PIXELS = False
 SEEKABLE = False  # a folder is there to have the published files
 SIDE_SUFFIXES = ()
+READERS = ("torchvision", "DALI")
 
 _SUFFIX = ".JPEG"
 

@@ -37,6 +37,7 @@ LABELS = True
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
+READERS = ("lmdb",)
 
 record_file = None
 

@@ -44,6 +44,7 @@ LABELS = True
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
+READERS = ("pyarrow",)
 
 record_file = None
 

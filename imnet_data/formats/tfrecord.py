@@ -43,6 +43,7 @@ LABELS = True
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = (".idx",)
+READERS = ("tfrecord", "DALI")
 
 record_file = None
 

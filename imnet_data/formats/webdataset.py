@@ -45,6 +45,7 @@ LABELS = True
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = (".idx",)
+READERS = ("webdataset", "timm", "wids", "DALI")
 
 record_file = None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.installation import build, gpu
 from imnet_data.installation.requirements import Requirement, requirements
-from imnet_data.verification.readers import READERS, Reader
+from imnet_data.verification.readers import READERS, Reader, formats_of
 
 if TYPE_CHECKING:
     from imnet_data.installation.build import Build
@@ -64,7 +64,7 @@ def report() -> Report:
         build=found,
         requires=[str(each) for each in needed if not each.extra],
         extras=[_extra(name, needed) for name in PURPOSES],
-        readers=[_library(reader) for reader in READERS],
+        readers=[_library(reader) for reader in READERS.values()],
         gpu=stack,
         problems=[*problems(found, needed), *gpu.misfits(stack)],
     )
@@ -129,7 +129,7 @@ def _extra_text(extra: Extra) -> list[str]:
 def _library(reader: Reader) -> Library:
     version = (reader.version or "installed") if reader.is_installed else None
     return Library(
-        name=reader.name, formats=list(reader.formats), version=version, install=reader.install
+        name=reader.name, formats=formats_of(reader), version=version, install=reader.install
     )
 
 

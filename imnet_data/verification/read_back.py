@@ -144,7 +144,7 @@ def _open(root: Path, workers: int, progress: Progress) -> _Dataset:
 
 
 def _reads(reader: Reader, split: Split) -> bool:
-    return split.has_labels or split.format not in reader.needs_labels
+    return split.has_labels or not reader.needs_labels
 
 
 def _run(

@@ -9,6 +9,7 @@ import pytest
 import imnet_data
 from imnet_data import EvalRecipe, Options, TrainRecipe, formats
 from imnet_data.errors import ManifestError
+from imnet_data.verification.readers import READERS, Reader
 
 # one file for each record, as our own folder has it, and otherwise not like it
 _FLAT = """
@@ -23,6 +24,7 @@ LABELS = False
 PIXELS = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
+READERS = ("flat files",)
 
 def record_file(wnid, key):
     return f"{key}={wnid}.jpg"
@@ -67,13 +69,26 @@ def split_side_files(split, shards):
     return {"count.txt": b"%d" % sum(shard.record_count for shard in shards)}
 """
 
+_READER = """
+from imnet_data.verification.readers import Returned
+
+def read(split):
+    for shard in split.shards:
+        for file in sorted(shard.glob("*.jpg")):
+            key, _, _ = file.stem.partition("=")
+            yield Returned(key, None, file.read_bytes())
+"""
+
 
 @pytest.fixture
 def flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "flat_format.py").write_text(_FLAT)
+    (tmp_path / "modules" / "flat_files.py").write_text(_READER)
     monkeypatch.syspath_prepend(tmp_path / "modules")
     monkeypatch.setitem(formats.FORMATS, "flat", "flat_format")
+    reader = Reader("flat files", "flat_files", imports="pathlib", install="python itself")
+    monkeypatch.setitem(READERS, "flat files", reader)
     return "flat"
 
 
@@ -96,6 +111,27 @@ def test_a_format_outside_the_package_goes_the_whole_way(
             for mine, other in zip(here.epoch(1), there.epoch(1), strict=True):
                 assert np.array_equal(mine.images, other.images)
                 assert np.array_equal(mine.labels, other.labels)
+
+
+def test_it_names_the_library_that_reads_it_back(flat: str, tarballs: Path, tmp_path: Path) -> None:
+    root = tmp_path / "flat"
+    about = imnet_data.convert(tarballs, root, format=flat, workers=2)
+    count = sum(split.record_count for split in about.splits.values())
+    (result,) = imnet_data.read_back(root, workers=2)
+    line = f"flat files: {count} of {count} records match (labels are not exposed)"
+    assert (str(result), count > 100) == (line, True)
+    min((root / "train").glob("*.jpg")).unlink()
+    (result,) = imnet_data.read_back(root, workers=2)
+    assert (result.match_count, result.difference_count) == (count - 1, 1)
+
+
+def test_a_reader_that_no_row_describes_is_named(
+    flat: str, tarballs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imnet_data.convert(tarballs, tmp_path / "flat", format=flat, options=Options(limit=3))
+    monkeypatch.delitem(READERS, "flat files")
+    with pytest.raises(ValueError, match="reader of flat is 'flat files'; allowed are webdataset"):
+        imnet_data.read_back(tmp_path / "flat")
 
 
 def test_damage_to_it_is_named_by_file_and_repaired(

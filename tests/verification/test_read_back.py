@@ -30,7 +30,7 @@ BY_TURN = {"timm"}  # returns neither keys nor bytes, so that after a fault it i
 @pytest.fixture(scope="module", autouse=True)
 def imported(request: pytest.FixtureRequest) -> None:
     """Import each library here, so that the processes that read have it from the start."""
-    for reader in READERS:
+    for reader in READERS.values():
         if reader.is_installed:
             if reader.name in {"timm", "torchvision"}:
                 request.getfixturevalue(reader.name)
@@ -119,13 +119,13 @@ def shards(made: dict[str, Path], request: pytest.FixtureRequest, tmp_path: Path
 
 def test_every_library_returns_every_record(made: dict[str, Path], format_name: str) -> None:
     for name, result in read(made[format_name]).items():
-        reader = next(reader for reader in READERS if reader.name == name)
-        count = TRAIN + VAL + (0 if format_name in reader.needs_labels else TEST)
+        needs_labels = READERS[name].needs_labels
+        count = TRAIN + VAL + (0 if needs_labels else TEST)
         assert (result.match_count, result.record_count) == (count, count), result
         assert result.differences == ()
         assert f": {count} of {count} records match" in str(result)
         left_out = "not read for lack of labels: test"
-        assert (left_out in str(result)) == (format_name in reader.needs_labels)
+        assert (left_out in str(result)) == needs_labels
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_the_command_prints_a_line_for_each_library_and_counts_what_differs(
 ) -> None:
     runner, root = CliRunner(), Path(shutil.copytree(made["lmdb"], tmp_path / "lmdb"))
     sound = runner.invoke(main, ["verify", str(root), "--readers"])
-    version = next(reader for reader in READERS if reader.name == "lmdb").version
+    version = READERS["lmdb"].version
     total = TRAIN + VAL + TEST
     line = f"{root}: lmdb {version}: {total} of {total} records match"
     assert (sound.exit_code, sound.output) == (0, f"{line}\n{root}: sound\n")
@@ -356,10 +356,10 @@ def test_no_library_is_imported_where_the_results_are_wanted(made: dict[str, Pat
 
 
 def test_each_command_installs_a_distribution_that_the_version_is_asked_of() -> None:
-    for reader in READERS:
+    for reader in READERS.values():
         words = reader.install.split()
         assert words[-3:-1] == ["pip", "install"] or words[-4:-2] == ["pip", "install"]
-        assert set(words) & set(reader.distributions), reader
+        assert set(words) & {reader.name, *reader.distributions}, reader
 
 
 def test_the_page_lists_each_library_of_each_format() -> None:
@@ -371,8 +371,10 @@ def test_the_page_lists_each_library_of_each_format() -> None:
         if line.startswith("| ")
     ]
     listed = {(row[0], row[1]) for row in rows[2:]}
-    assert listed == {(name, reader.name) for reader in READERS for name in reader.formats}
+    assert listed == {
+        (name, reader.name) for name in formats.FORMATS for reader in readers.of_format(name)
+    }
 
 
 def test_every_format_has_a_library_that_reads_it() -> None:
-    assert {name for reader in READERS for name in reader.formats} == formats.FORMATS.keys()
+    assert all(readers.of_format(name) for name in formats.FORMATS)

@@ -1,7 +1,9 @@
 """Third-party libraries that datasets are made for, as readers of every record of a split.
 
-One module for each library, which alone imports it and has one function, `read`. What is returned
-is compared with the manifest in `verification`; our own readers belong to `formats` and `loaders`.
+One module per library, which alone imports it and has one function, `read`. A format names its
+readers (`Format.READERS`); a format outside the package adds a row to `READERS` here for a library
+of its own. What is returned is compared with the manifest in `verification`; our own readers belong
+to `formats` and `loaders`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import importlib
 from importlib import metadata, util
 from typing import TYPE_CHECKING, NamedTuple
 
+from imnet_data import formats
+from imnet_data.arguments import one_of
 from imnet_data.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -40,15 +44,14 @@ class Returned(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """A library, and the formats that it reads."""
+    """A library that reads every record of a split."""
 
     name: str
-    module: str  # of this package
-    formats: tuple[str, ...]
+    module: str  # has the function `read`
     imports: str  # the package whose presence says that the library is installed
-    distributions: tuple[str, ...]  # those that have it
     install: str  # the command to type where it is not installed
-    needs_labels: tuple[str, ...] = ()  # formats of which it reads no split without labels
+    distributions: tuple[str, ...] = ()  # those that may have it; the one called `name` if empty
+    needs_labels: bool = False  # it reads no split without labels
 
     @property
     def is_installed(self) -> bool:
@@ -61,7 +64,7 @@ class Reader(NamedTuple):
     @property
     def version(self) -> str:
         """The version that is installed, "" where that is not known."""
-        for name in self.distributions:
+        for name in self.distributions or (self.name,):
             try:
                 return metadata.version(name)
             except metadata.PackageNotFoundError:
@@ -75,96 +78,62 @@ class Reader(NamedTuple):
             MissingExtra: if the library cannot be imported.
         """
         try:
-            module = importlib.import_module(f"{__name__}.{self.module}")
+            module = importlib.import_module(self.module)
         except Exception as error:  # a library whose parts do not fit may raise anything
             raise MissingExtra(in_one_line(error)) from error
         read: Callable[[Split], Iterator[Returned]] = module.read
         return read
 
 
-READERS = (
-    Reader(
-        "webdataset",
-        "webdataset",
-        ("webdataset",),
-        imports="webdataset",
-        distributions=("webdataset",),
-        install="pip install webdataset",
-    ),
-    Reader(
-        "timm",
-        "timm",
-        ("webdataset",),
-        imports="timm",
-        distributions=("timm",),
-        install="pip install timm",
-        needs_labels=("webdataset",),
-    ),
-    Reader(
-        "wids",
-        "wids",
-        ("webdataset",),
-        imports="wids",
-        distributions=("wids",),
-        install="pip install wids torch",
-    ),
-    Reader(
-        "lmdb",
-        "lmdb",
-        ("lmdb", "caffe"),
-        imports="lmdb",
-        distributions=("lmdb",),
-        install="pip install lmdb",
-    ),
-    Reader(
-        "ffcv",
-        "ffcv",
-        ("beton",),
-        imports="ffcv",
-        distributions=("ffcv",),
-        install="apt-get install g++ pkg-config libopencv-dev libturbojpeg0-dev && "
-        "pip install torch ffcv",
-    ),
-    Reader(
-        "tfrecord",
-        "tfrecord",
-        ("tfrecord",),
-        imports="tfrecord",
-        distributions=("tfrecord",),
-        install="pip install tfrecord",
-    ),
-    Reader(
-        "pyarrow",
-        "pyarrow",
-        ("parquet",),
-        imports="pyarrow",
-        distributions=("pyarrow",),
-        install="pip install pyarrow",
-    ),
-    Reader(
-        "torchvision",
-        "torchvision",
-        ("folder",),
-        imports="torchvision",
-        distributions=("torchvision",),
-        install="pip install torchvision",
-        needs_labels=("folder",),
-    ),
-    Reader(
-        "DALI",
-        "dali",
-        ("webdataset", "caffe", "tfrecord", "folder"),
-        imports="nvidia.dali",
-        distributions=("nvidia-dali-cuda130", "nvidia-dali-cuda120"),
-        install="pip install nvidia-dali-cuda130",
-        needs_labels=("folder",),
-    ),
-)
+READERS = {
+    reader.name: reader
+    for reader in (
+        Reader("webdataset", f"{__name__}.webdataset", "webdataset", "pip install webdataset"),
+        Reader("timm", f"{__name__}.timm", "timm", "pip install timm", needs_labels=True),
+        Reader("wids", f"{__name__}.wids", "wids", "pip install wids torch"),
+        Reader("lmdb", f"{__name__}.lmdb", "lmdb", "pip install lmdb"),
+        Reader(
+            "ffcv",
+            f"{__name__}.ffcv",
+            "ffcv",
+            "apt-get install g++ pkg-config libopencv-dev libturbojpeg0-dev && "
+            "pip install torch ffcv",
+        ),
+        Reader("tfrecord", f"{__name__}.tfrecord", "tfrecord", "pip install tfrecord"),
+        Reader("pyarrow", f"{__name__}.pyarrow", "pyarrow", "pip install pyarrow"),
+        Reader(
+            "torchvision",
+            f"{__name__}.torchvision",
+            "torchvision",
+            "pip install torchvision",
+            needs_labels=True,
+        ),
+        Reader(
+            "DALI",
+            f"{__name__}.dali",
+            "nvidia.dali",
+            "pip install nvidia-dali-cuda130",
+            distributions=("nvidia-dali-cuda130", "nvidia-dali-cuda120"),
+        ),
+    )
+}
 
 
 def of_format(name: str) -> tuple[Reader, ...]:
-    """Return the libraries that read the format `name`; none for a format from elsewhere."""
-    return tuple(reader for reader in READERS if name in reader.formats)
+    """Return the libraries that the format `name` names as its readers.
+
+    Raises:
+        ValueError: if there is no such format, or no such library.
+    """
+    names = formats.get(name).READERS
+    for reader in names:
+        one_of(f"reader of {name}", reader, READERS)
+    return tuple(READERS[reader] for reader in names)
+
+
+def formats_of(reader: Reader) -> list[str]:
+    """Return the formats that name a library as their reader."""
+    return [name for name in formats.FORMATS if reader.name in formats.get(name).READERS]
 
 
 def in_one_line(error: Exception) -> str:

@@ -82,6 +82,9 @@ def _outputs(split: Split, links: Path) -> Any:
             (links / str(number) / "data.mdb").symlink_to(path.absolute())
         folders = [str(links / str(number)) for number in range(len(split.shards))]
         return fn.readers.caffe(name="reader", path=folders)
+    if not split.has_labels:  # DALI takes classes from folders, and here there are none
+        files = [str(path) for path in sorted(split.directory.rglob("*.JPEG"))]
+        return fn.readers.file(name="reader", files=files)
     return fn.readers.file(name="reader", file_root=str(split.directory))
 
 
