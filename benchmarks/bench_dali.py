@@ -99,7 +99,7 @@ def epochs_of(rival, dataset, options):
 
 
 def measure(rival, options):
-    """Return images a second of whole epochs, the first one not counted, and a CPU second."""
+    """Return images per second of whole epochs, the first one not counted, and per CPU second."""
     with Dataset.open(options.dataset, "train") as dataset:
         epoch = epochs_of(rival, dataset, options)
         wait(epoch(0), options)

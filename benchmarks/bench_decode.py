@@ -1,4 +1,4 @@
-"""How many images a second does the decoder make, against a bare full decode by libjpeg-turbo?
+"""How many images per second does the decoder make, against a bare full decode by libjpeg-turbo?
 
 "simplejpeg" is libjpeg-turbo without anything around it, "pillow" what torchvision reads with:
 both decode whole images. "full" is this decoder on whole images, "boxes-original" and

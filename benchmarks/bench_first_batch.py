@@ -2,10 +2,10 @@
 
 On the dataset of `bench_open.py`, which is made where it is not there yet. Each measurement is in a
 fresh process: five times from before the import to the first training batch (256 images of 224
-pixels; the images are tiny: with photographs, add 256 divided by the loader's images a second), and
-once ten epochs of 32-pixel batches, which take 0.8 MB each, so that next to all memory is what the
-loader needs beside them. Resident memory is told apart: that of the process's own, and that of
-mapped files, which the system may take back. The last line is one JSON document.
+pixels; the images are tiny: with photographs, add 256 divided by the loader's speed), and once ten
+epochs of 32-pixel batches, which take 0.8 MB each, so that next to all memory is what the loader
+needs beside them. Resident memory is split: that of the process's own, and that of mapped files,
+which the system may take back. The last line is one JSON document.
 
     python benchmarks/bench_first_batch.py FOLDER [--records 1281167] [--epochs 10]
 """

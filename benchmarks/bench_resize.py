@@ -43,7 +43,7 @@ def resizer(rival, pixels, filter):
 
 
 def measure(rival, width, height, filter):
-    """Return images a second, and a digest of the pixels."""
+    """Return images per second, and a digest of the pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     run = resizer(rival, pixels, filter)
     run()

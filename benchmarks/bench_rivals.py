@@ -1,4 +1,4 @@
-"""How many training images a second does each loader make, on one core and on more?
+"""How many training images per second does each loader make, on one core and on more?
 
 224 x 224 pixels, RandomResizedCrop and flip, uint8 batches of 64, from the same JPEGs: 768
 records made of the photographs of a folder, in the format that each loader reads. One file a rival

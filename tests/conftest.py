@@ -121,7 +121,7 @@ def dataset_root(made: dict[str, Path], format_name: str, tmp_path: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., list[str]]:
-    """Give the words of a `convert` command that makes what `made` has."""
+    """Return the words of a `convert` command that makes what `made` has."""
 
     def words(source: Path | str, out: Path | str, name: str, *more: str) -> list[str]:
         layout = ["--format", name]

@@ -48,7 +48,7 @@ class Block(NamedTuple):
     code: str
 
     def imports(self) -> set[str]:
-        """Give the packages that a block imports; of commands, what they need."""
+        """Return the packages that a block imports; of commands, what they need."""
         if self.language != "python":
             return (
                 {"torch"} if re.search(r"^imnet-data (train|evaluate)", self.code, re.M) else set()
@@ -147,7 +147,7 @@ def test_the_code_of_the_pages_runs(block: Block, reader: Reader) -> None:
 
 @functools.cache
 def anchors(page: Path) -> set[str]:
-    """Give the ids that headings have on the site: of Python-Markdown's `toc` extension."""
+    """Return the ids that headings have on the site: of Python-Markdown's `toc` extension."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     words = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in _HEADING.findall(text))
     return {re.sub(r"[-\s]+", "-", heading) for heading in words}

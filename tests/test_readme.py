@@ -31,7 +31,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names_after_running(block: int, dataset: Path) -> dict[str, Any]:
-    """Run a block of the section, and give what its names stand for then."""
+    """Run a block of the section, and return what its names stand for then."""
     section = README.read_text().partition("## In your trainer\n")[2].partition("\n## ")[0]
     code = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[block]
     assert "/fast/imagenet" in code

@@ -86,7 +86,7 @@ def unfolded(
         if not is_wnid(file.removesuffix(".tar")):
             raise SourceError(
                 f"{archive}, {name}: only <wnid>.tar is read inside another archive; unpack the "
-                "outer one, and give its contents"
+                "outer one, and pass its contents"
             )
         inner = f"{archive}, {name}"
         yield from class_members(

@@ -71,9 +71,9 @@ class Rows:
             with arrow.parquet.ParquetFile(self.path, page_checksum_verification=True) as file:
                 yield file
         except (arrow.ArrowException, OSError, ValueError, MemoryError) as error:
-            told = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split())[:200]
             raise SourceError(
-                f"{self.path}: damaged, or no Parquet file ({told}); {_DOWNLOAD}"
+                f"{self.path}: damaged, or no Parquet file ({reason}); {_DOWNLOAD}"
             ) from error
 
     def __iter__(self) -> Iterator[Row]:

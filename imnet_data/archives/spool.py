@@ -20,7 +20,7 @@ _CHUNK = 1 << 20  # bytes
 
 
 def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Path, str]:
-    """Unpack the .tar.gz at `path` into `folder`; give the .tar and a note that says so.
+    """Unpack the .tar.gz at `path` into `folder`; return the .tar and a note that says so.
 
     A file from an earlier run is taken if it has the modification time of `path`, which is set
     when it is whole.
@@ -31,7 +31,7 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
     if folder is None:
         raise SourceError(
             f"{path.name} is compressed, so it cannot be read in place: unpack it first "
-            f"(gunzip -k {path.name}), or give a folder with room to unpack it to"
+            f"(gunzip -k {path.name}), or pass a folder with room to unpack it to"
         )
     stem = path.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     target = folder / f"{stem}.tar"

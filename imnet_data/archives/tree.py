@@ -81,7 +81,7 @@ class Tree:
             raise SourceError(f"{folder}: a link leads back into it; remove the link")
         if len(above) > _MAX_DEPTH:
             raise SourceError(
-                f"{folder}: lies {_MAX_DEPTH} folders deep; give a folder closer to it"
+                f"{folder}: lies {_MAX_DEPTH} folders deep; pass a folder closer to it"
             )
         with os.scandir(folder) as found:
             items = sorted(found, key=lambda item: item.name)

@@ -110,7 +110,7 @@ class Zip:
             how = "encrypted" if row.encrypted else f"packed with method {row.method}"
             raise SourceError(
                 f"{self.name}: {row.name.decode(errors='replace')} is {how}, which is not read; "
-                "unpack the archive and give the folder"
+                "unpack the archive and pass the folder"
             )
         if row.method == _STORED:
             return packed

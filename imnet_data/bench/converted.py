@@ -32,7 +32,7 @@ def converted(
     work: Path | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[list[Path]]:
-    """Convert one split of the dataset at `root` to each format; give the datasets.
+    """Convert one split of the dataset at `root` to each format; return the datasets.
 
     They are gone when the context ends.
 

@@ -77,7 +77,7 @@ class Loading:
             repeat(self, seconds=self._seconds)
 
     def batches(self) -> Generator[Done, None, None]:
-        """Open the loader, and give its batches until it is closed."""
+        """Open the loader, and yield its batches until it is closed."""
         loader = opened(
             self.dataset, self.work, self.kind, threads=self.threads, device=self._device
         )

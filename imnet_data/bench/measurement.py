@@ -133,7 +133,7 @@ class Measurement:
 
     @property
     def cpu_costs(self) -> list[float]:
-        """CPU seconds an image of each repeat."""
+        """CPU seconds per image of each repeat."""
         return [repeat.cpu_seconds / repeat.images for repeat in self.repeats]
 
     @property

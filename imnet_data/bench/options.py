@@ -31,7 +31,7 @@ class BenchOptions:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model step
     target: float | None = None  # images per second that are needed
     gpus: int | None = None  # that train at once; None: all that are visible
-    ranks: int = 1  # loaders side by side, each a process with its share of the threads
+    ranks: int = 1  # loaders side by side, each in a process with its share of the threads
 
     def __post_init__(self) -> None:
         one_of("loader", self.loader, ("cpu", "dali", "torch"))

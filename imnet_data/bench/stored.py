@@ -50,7 +50,7 @@ class StoredReader(Closing):
         return list(chain.from_iterable(read))
 
     def close(self) -> None:
-        """End the threads and give back the files."""
+        """End the threads and release the files."""
         self._pool.shutdown()
         if self._files is not None:
             self._files.close()

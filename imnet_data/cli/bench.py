@@ -134,7 +134,7 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     metavar="N",
     default=1,
     show_default=True,
-    help="Measure also N loaders side by side, each a process with its share of the threads.",
+    help="Measure also N loaders side by side, each in a process with its share of the threads.",
 )
 @click.option(
     "--json", "json_out", type=_OUT, help="Write all figures to this file; - prints them."

@@ -331,7 +331,7 @@ def write_shards(
 
 def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
     if not paths:
-        raise ConvertError("no SOURCE; give tarballs, a folder or a dataset")
+        raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
     for path in paths:
         # a loop of links is given back as it is
         real, inside = os.path.realpath(path), os.path.realpath(out)

@@ -68,7 +68,7 @@ def finish(
 def finish_split(
     writing: Writing, split: str, workers: int
 ) -> tuple[SplitDescription, Iterable[tuple[str, str]]]:
-    """Write manifest, index and side files of a split; give names and hashes of all its files."""
+    """Write manifest, index and side files of a split; return names and hashes of all its files."""
     planned = writing.plans[split]
     journals = [writing.journal(ShardJob(split, number)) for number in range(planned.shard_count)]
     heads = [journal.read_head(path) for path in journals]

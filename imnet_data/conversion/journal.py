@@ -73,7 +73,7 @@ class Writer(Closing):
         self._identities.write(manifest.identity(entry))
 
     def finish(self, offsets: NDArray[np.int64]) -> str:
-        """Write the offsets into it all; give its sha256."""
+        """Write the offsets into it all; return its sha256."""
         self.close()
         with self._path.with_suffix(_INDEX).open("wb") as file:
             index_file.write(file, self._builder.index("", offsets))

@@ -117,7 +117,7 @@ def _refuse_equal_keys(split: str, listing: Listing, rows: NDArray[np.int64]) ->
     if len(equal):
         raise SourceError(
             f"{split}: two records have the key {keys[equal[0]].decode()}; "
-            "give each source once, and remove the copy"
+            "pass each source once, and remove the copy"
         )
 
 

@@ -45,11 +45,11 @@ def check(writing: Writing, jobs: Sequence[ShardJob], out: Path, *, freed_nbytes
     free = shutil.disk_usage(out).free + freed_nbytes
     if needed <= free:
         return
-    told = f"{_text(needed)} are needed and {_text(free)} are free"
+    room = f"{_text(needed)} are needed and {_text(free)} are free"
     if not is_guess:
-        raise ConvertError(f"{out}: {told}; make room, or choose another place")
+        raise ConvertError(f"{out}: {room}; make room, or choose another place")
     _log.warning(
-        f"{out}: by a sample of {_SAMPLE} images, {told}; if the disk fills up, make room and run "
+        f"{out}: by a sample of {_SAMPLE} images, {room}; if the disk fills up, make room and run "
         "the same command: it resumes where it stopped"
     )
 

@@ -49,7 +49,7 @@ class Options:
     short_side: int | None = None  # likewise, for the shorter side
     quality: int | None = None  # of what is encoded again; default 90
     classes: tuple[str, ...] | None = None  # wnids to take, or ("found",); default: all known
-    limit: int | None = None  # records a split, drawn by the seed
+    limit: int | None = None  # records per split, drawn by the seed
     raw: float | None = None  # share of the images stored as pixels, by a format that holds them
     jpeg: Jpeg | None = None  # as what JPEGs are stored; default: as the format prefers
     labels: str | None = None  # label space of the integers that a source has as labels

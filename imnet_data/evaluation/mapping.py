@@ -47,7 +47,7 @@ def outputs_of_count(count: int) -> tuple[str, ...]:
     if count == len(labels.ilsvrc2012_wnids()) + 1:
         return outputs_of("tf")
     raise EvaluationError(
-        f"the model has {count} outputs, and their classes are not known; give a list of wnids, "
+        f"the model has {count} outputs, and their classes are not known; pass a list of wnids, "
         "one per output (`--classes FILE`), or a checkpoint that has it"
     )
 
@@ -60,7 +60,7 @@ def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = Tr
     """
     of_model, of_dataset = [wnid for wnid in outputs if wnid], set(about.classes)
     if len(set(of_model)) < len(of_model):
-        raise EvaluationError("the model's list of classes has a class twice; give the right list")
+        raise EvaluationError("the model's list of classes has a class twice; pass the right list")
     if set(of_model) != of_dataset:
         only = {
             "the dataset": sorted(of_dataset - set(of_model)),

@@ -33,7 +33,7 @@ _TEN = range(10)
 
 
 class Model(NamedTuple):
-    """Anything that gives logits for images."""
+    """Anything that returns logits for images."""
 
     name: str
     # of images uint8[n, size, size, 3], and the recipe with their mean and std: [n, outputs],
@@ -149,7 +149,7 @@ def _outputs(model: Model, output_count: int) -> tuple[str, ...]:
     if len(outputs) != output_count:
         raise EvaluationError(
             f"{model.name} has {output_count} outputs and a list of {len(outputs)} classes; "
-            "give the list that it was trained with"
+            "pass the list that it was trained with"
         )
     return outputs
 

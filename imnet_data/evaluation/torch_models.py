@@ -107,7 +107,7 @@ def _pretrained(name: str) -> tuple[nn.Module, EvalRecipe]:
         "timm": _timm,
     }
     if library not in loaders:
-        raise EvaluationError(f"{name} comes without weights; give a checkpoint")
+        raise EvaluationError(f"{name} comes without weights; pass a checkpoint")
     import_library(library, name)
     return loaders[library](rest)
 
@@ -142,7 +142,7 @@ def timm_recipe(module: nn.Module) -> EvalRecipe:
     config = cast("Mapping[str, Any]", module.pretrained_cfg)
     if config.get("crop_mode", "center") != "center":
         raise EvaluationError(
-            f"the model's own crop is {config['crop_mode']}, not center; give --size"
+            f"the model's own crop is {config['crop_mode']}, not center; pass --size"
         )
     return EvalRecipe.timm(
         input_size=(config.get("test_input_size") or config["input_size"])[-1],

@@ -32,7 +32,7 @@ FORMATS = {
 
 
 class Sample(NamedTuple):
-    """What a format is given to write: a record, and what is known of it."""
+    """What a format writes: a record, and what is known of it."""
 
     record: Record
     label: int  # position in the dataset's class list; -1 where there is no label
@@ -81,7 +81,7 @@ class Shard(Protocol):
         Args:
             seen: given what is read of the shard's file from its start on without a gap: position
                 and bytes, which stay as they are until the next call. No more than a help: a format
-                may give nothing, or stop.
+                may pass nothing, or stop.
         """
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Format(Protocol):
         """Name shard `index` of `count`."""
 
     def write(self, out: Output, samples: Samples) -> NDArray[np.int64]:
-        """Write one shard and its side files; give the offset of each image, int64[written]."""
+        """Write one shard and its side files; return the offset of each image, int64[written]."""
 
     def open(self, path: Path) -> Shard:
         """Open the shard at `path`, cheaply."""

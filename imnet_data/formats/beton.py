@@ -87,7 +87,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one beton; give the position of each image.
+    """Write one beton; return the position of each image.
 
     Where an image is larger than a page, or so many records are skipped that pages could begin
     earlier, the samples are iterated again: the bytes depend on the written records alone.
@@ -113,7 +113,7 @@ class _Writer:
         file.seek(self._position)
 
     def add_all(self, samples: Samples) -> _Layout:
-        """Write the images; give the layout that they need, which stops at an image too large."""
+        """Write the images; return the layout that they need, which stops at an image too large."""
         for sample in samples:
             image = _image(sample)
             if len(image) > self._layout.page_nbytes:

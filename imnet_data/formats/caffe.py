@@ -50,7 +50,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one environment; give the position of each JPEG."""
+    """Write one environment; return the position of each JPEG."""
     if len(samples) > _MAX_COUNT:
         raise FormatError(
             f"{out.path}: Caffe's keys count to {_MAX_COUNT} records; split it into shards"

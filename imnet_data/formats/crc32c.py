@@ -46,7 +46,7 @@ def crc32c(message: bytes) -> int:
 
 
 def _fold(message: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    """Fold all but the last 5685 * width bytes away, in place; give the bytes that are left."""
+    """Fold all but the last 5685 * width bytes away, in place; return the bytes that are left."""
     end = len(message) - width * _DEGREE
     step = width * _STEP
     for start in range(0, end, step):

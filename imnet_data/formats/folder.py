@@ -49,7 +49,7 @@ def record_file(wnid: str, key: str) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one share of the tree into a fresh directory; give 0 for each image."""
+    """Write one share of the tree into a fresh directory; return 0 for each image."""
     out.path.mkdir()
     count = 0
     for sample in samples:

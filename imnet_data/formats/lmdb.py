@@ -53,7 +53,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one environment; give the position of each JPEG."""
+    """Write one environment; return the position of each JPEG."""
     items = (
         Item(struct.pack(">I", number), _before(sample), sample.record.jpeg)
         for number, sample in enumerate(samples)

@@ -98,7 +98,7 @@ class _Page:
         return self._lower + 2 + node_nbytes + node_nbytes % 2 <= self._upper
 
     def add(self, node: bytes) -> int:
-        """Add a node, which must fit; give its position in the page."""
+        """Add a node, which must fit; return its position in the page."""
         self._upper -= len(node) + len(node) % 2
         self._bytes[self._upper : self._upper + len(node)] = node
         struct.pack_into("<H", self._bytes, self._lower, self._upper)
@@ -112,7 +112,7 @@ class _Page:
 
 
 def write(path: Path, items: Iterable[Item]) -> NDArray[np.int64]:
-    """Write an environment of one file; give the position of each image.
+    """Write an environment of one file; return the position of each image.
 
     Keys must ascend. Memory is one leaf and a few bytes an item, whatever the values' sizes.
     """
@@ -203,7 +203,7 @@ class _Writer:
             self._file.write((header + meta).ljust(_PAGE_NBYTES, b"\0"))
 
     def _write_branches(self, children: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
-        """Write one level of branches of about as many children each; give keys and pages."""
+        """Write one level of branches of about as many children each; return keys and pages."""
         widest = max(_NODE.size + len(key) + len(key) % 2 for key, _ in children)
         capacity = (_PAGE_NBYTES - _HEADER.size) // (widest + 2)
         count = -(-len(children) // capacity)

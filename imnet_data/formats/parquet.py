@@ -102,7 +102,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one file; give the position of each JPEG."""
+    """Write one file; return the position of each JPEG."""
     offsets = array("q")
     groups: list[_Group] = []
     names: list[bytes] = []

@@ -60,7 +60,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one file of records and DALI's index; give the position of each JPEG."""
+    """Write one file of records and DALI's index; return the position of each JPEG."""
     offsets, lines = array("q"), []
     for sample in samples:
         example, image_start = _example(sample)

@@ -75,7 +75,7 @@ def shard_name(split: str, index: int, count: int) -> str:
 
 
 def write(out: Output, samples: Samples) -> NDArray[np.int64]:
-    """Write one tar and DALI's index of it; give the position of each JPEG."""
+    """Write one tar and DALI's index of it; return the position of each JPEG."""
     offsets, lines = array("q"), []
     for sample in samples:
         key = sample.record.key

@@ -77,7 +77,7 @@ def resize_to(
 ) -> bytes:
     """Shrink an image so that its sides are within both limits; grey stays grey.
 
-    An image that is small enough is given back as it is. Sides are rounded to the nearest pixel.
+    An image that is small enough is returned as it is. Sides are rounded to the nearest pixel.
     The filter is Pillow's antialiased BICUBIC: it keeps more detail than BOX (the INTER_AREA of
     others) for the resampling that training does once more.
 
@@ -92,7 +92,7 @@ def resize_to(
         ImageError: if it cannot be decoded.
     """
     if max_side is None and short_side is None:
-        raise ValueError("neither max_side nor short_side is given; give at least one")
+        raise ValueError("neither max_side nor short_side is given; pass at least one")
     for name, value in (("max_side", max_side), ("short_side", short_side)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}; allowed: 1 or more")

@@ -125,7 +125,7 @@ class CpuLoader(Ranked):
         return self._epoch(number, start)
 
     def close(self) -> None:
-        """End the threads and give back the files; batches that are held stay as they are."""
+        """End the threads and release the files; batches that are held stay as they are."""
         self._native.close()
         if self._files is not None:
             self._files.close()

@@ -120,7 +120,7 @@ class DaliLoader(Ranked):
         return held(batches, functools.partial(mark, torch.device("cuda", self._device_id)))
 
     def close(self) -> None:
-        """End the threads and give back files and memory; batches that are held stay as they are.
+        """End the threads and release files and memory; batches that are held stay as they are.
 
         An epoch that is under way cannot go on.
         """

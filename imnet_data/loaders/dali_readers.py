@@ -45,7 +45,7 @@ def pipeline(
 
     Each rank reads a share of the records, padded to the same number of batches on all ranks. Give
     DALI's iterator `reader_name=READER` and `last_batch_policy=LastBatchPolicy.PARTIAL`: it takes
-    the padding away again, and every record comes exactly once an epoch; or DROP, for batches of
+    the padding away again, and every record comes exactly once per epoch; or DROP, for batches of
     one size. With a TrainRecipe records are shuffled, and a rank goes on to the next share with
     each epoch; with an EvalRecipe it stays with its own.
 

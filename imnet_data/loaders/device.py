@@ -60,7 +60,7 @@ def normalized(
 
     Args:
         images: uint8[n, h, w, 3].
-        constants: as the function of that name gives them. No plain numbers: torch divides by
+        constants: as the function of that name returns them. No plain numbers: torch divides by
             those on a GPU by multiplying with their inverse, which rounds twice.
         dtype: of the result; computed in float32, then rounded.
         channels_last: memory format of the result.

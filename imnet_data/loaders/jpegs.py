@@ -109,7 +109,7 @@ class JpegReader:
         return record_name(self._source, index)
 
     def close(self) -> None:
-        """End the threads and give back the files."""
+        """End the threads and release the files."""
         self._pool.shutdown(cancel_futures=True)
         if self._files is not None:
             self._files.close()

@@ -127,7 +127,7 @@ def _require_agreement(ours: Ranks, group: Ranks) -> None:
     raise ValueError(
         f"{said} rank {ours.rank} of {ours.world_size}, and torch.distributed has rank "
         f"{group.rank} of {group.world_size}; open the loader after init_process_group, without "
-        "rank and world_size. For ranks that are to differ from the group's, give a CpuLoader a "
+        "rank and world_size. For ranks that are to differ from the group's, pass a CpuLoader a "
         "Schedule: it is not checked"
     )
 

@@ -96,7 +96,7 @@ class TorchLoader(Closing):
             pinned, unless it has an `allocate`; the others decode on the GPU they were made for.
         device: where the tensors are to be.
         dtype: of images: torch.float32, float16 or bfloat16.
-        channels_last: give images in this memory format.
+        channels_last: return images in this memory format.
         batches_on_device: copied to a GPU ahead of the one that the caller works on.
         names: iterate dicts, with these names for images and labels (and indices), not tuples.
         with_indices: iterate images, labels and indices.
@@ -153,7 +153,7 @@ class TorchLoader(Closing):
     def dataset(self) -> Dataset:
         """The split: its length, classes, labels and records."""
         if self.loader.dataset is None:
-            raise ValueError("the loader was made without a dataset; give CpuLoader one")
+            raise ValueError("the loader was made without a dataset; pass one to CpuLoader")
         return self.loader.dataset
 
     @property

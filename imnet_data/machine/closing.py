@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """Has files, threads or memory that `close` gives back."""
+    """Has files, threads or memory that `close` releases."""
 
     @abstractmethod
     def close(self) -> None:

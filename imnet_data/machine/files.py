@@ -221,7 +221,7 @@ class Output(Closing):
         self._sum = hashlib.sha256()  # of the file, where there are no such instructions
 
     def append(self, *pieces: bytes) -> int:
-        """Write pieces at the end; give the position of the first."""
+        """Write pieces at the end; return the position of the first."""
         position = self.nbytes
         self._pieces += pieces
         self.nbytes += sum(map(len, pieces))

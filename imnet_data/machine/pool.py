@@ -88,7 +88,7 @@ def run(
     counter: Counter,
     poll: Callable[[], None],
 ) -> Iterator[Result]:
-    """Run `task(job)` for each job in `workers` processes; give the results as they come.
+    """Run `task(job)` for each job in `workers` processes; return the results as they come.
 
     Args:
         task: reaches the workers through the fork, so it may hold anything.
@@ -118,7 +118,7 @@ def run(
 def run_in_order(
     task: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
 ) -> Iterator[Result]:
-    """Run `task(job)` for each job in `workers` processes; give the results in the jobs' order.
+    """Run `task(job)` for each job in `workers` processes; return the results in the jobs' order.
 
     Only few results wait to be taken, so that they may be large. Arguments and errors are those
     of `run`. What one process can do is done in this one.

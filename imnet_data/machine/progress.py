@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """How far a task has come; what a progress callback is given."""
+    """How far a task has come; the argument of a progress callback."""
 
     task: str
     done: int

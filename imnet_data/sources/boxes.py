@@ -73,7 +73,7 @@ def from_xml(content: bytes, *, key: str, archive: str) -> Annotation:
 
 
 def from_csv_row(row: str, *, archive: str) -> tuple[Annotation, str]:
-    """Read `ImageId,wnid x1 y1 x2 y2 wnid x1 ...`; give the boxes, and the first wnid."""
+    """Read `ImageId,wnid x1 y1 x2 y2 wnid x1 ...`; return the boxes, and the first wnid."""
     match = _CSV_ROW.fullmatch(row)
     if match is None or not match[2]:
         raise SourceError(
@@ -129,7 +129,7 @@ class BoxesBuilder:
         twice = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(twice):
             raise SourceError(
-                f"{twice[0].decode()} has two files of boxes; give one archive of boxes per split"
+                f"{twice[0].decode()} has two files of boxes; pass one archive of boxes per split"
             )
         at = np.minimum(np.searchsorted(in_order, keys), max(0, len(order) - 1))
         found = in_order[at] == keys if len(order) else np.zeros(len(keys), np.bool_)

@@ -21,7 +21,7 @@ from imnet_data.sources import matlab
 META = "meta.mat"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
-_REMEDY = "give ILSVRC2012_devkit_t12.tar.gz, as published on image-net.org"
+_REMEDY = "pass ILSVRC2012_devkit_t12.tar.gz, as published on image-net.org"
 
 
 class Node(NamedTuple):

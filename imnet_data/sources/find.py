@@ -159,7 +159,7 @@ class _Folder:
         elif not _matches(path, _IMAGES + _DEVKIT + _WHOLE):
             self._notes.append(
                 f"{path.name} was left out, because archives in a folder are recognised by their "
-                "names; to convert it, give it as a SOURCE"
+                "names; to convert it, pass it as a SOURCE"
             )
         else:
             return True
@@ -183,7 +183,7 @@ class _Folder:
         if splits and has_classes:
             raise SourceError(
                 f"{base}: has images or classes beside the folder {splits[0]}, so their split is "
-                "not known; give the folders that you want"
+                "not known; pass the folders that you want"
             )
         if splits or has_classes:
             others = (name for name in folders if not (split_of(name) if splits else is_wnid(name)))
@@ -205,7 +205,7 @@ class _Folder:
             if image:
                 raise SourceError(
                     f"{folder}: holds images ({image}), and its name is not that of a split "
-                    f"(known are {known_names()}); rename it, or give the folders that you want"
+                    f"(known are {known_names()}); rename it, or pass the folders that you want"
                 )
             if not fnmatch.fnmatchcase(folder.name, "ILSVRC2012_devkit*") and folder.name != "data":
                 self._notes.append(
@@ -284,7 +284,7 @@ def open_archive(
     spool_folder: Path | None,
     progress: Progress = no_progress,
 ) -> tuple[Container, list[str]]:
-    """Open an archive by what its bytes say it is; give notes.
+    """Open an archive by what its bytes say it is; return notes.
 
     One that holds images and is compressed is unpacked to `spool_folder`; without that it can be
     listed, but its images cannot be read.

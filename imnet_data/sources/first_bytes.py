@@ -24,8 +24,8 @@ _BETON = struct.Struct("<HHIQQ")  # version, fields, page size, records, allocat
 _PAGE_NBYTES = range(2 << 20, 1 << 32)
 _LMDB_MAGIC = b"\xde\xc0\xef\xbe"  # after the 16 bytes of a page's header
 
-_TO_FOLDERS = "write its images to folders train/<wnid>/ with that tool, and give the folder"
-_UNPACK = "unpack it, and give its contents"
+_TO_FOLDERS = "write its images to folders train/<wnid>/ with that tool, and pass the folder"
+_UNPACK = "unpack it, and pass its contents"
 
 # first bytes -> what it is, and what can be done
 _MAGIC = (

@@ -106,7 +106,7 @@ class Gathered:
         for name, content in found.texts.items():
             if name in self._texts:
                 raise SourceError(
-                    f"{self._texts[name][0].path} and {container.path} both have {name}; give one"
+                    f"{self._texts[name][0].path} and {container.path} both have {name}; pass one"
                 )
             self._texts[name] = container, content
 

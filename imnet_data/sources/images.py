@@ -157,5 +157,5 @@ class ImageRecords:
         return Record(key, columns.wnids[index].decode(), jpeg, boxes)
 
     def close(self) -> None:
-        """Refuse to read from now on; `Source.close` gives back the files."""
+        """Refuse to read from now on; `Source.close` releases the files."""
         self._closed = True

@@ -56,7 +56,7 @@ def _patched(
     patches = [at for at, name in enumerate(names) if _PATCH in name]
     if len(parts) != 2 or len(patches) != 1:
         raise SourceError(
-            f"{split} comes from {opened[0].path} and from {opened[1].path}; give one of them"
+            f"{split} comes from {opened[0].path} and from {opened[1].path}; pass one of them"
         )
     patch, whole = parts[patches[0]], parts[1 - patches[0]]
     replaced = np.isin(whole.keys, patch.keys)

@@ -33,7 +33,7 @@ def open_any(
             paths, split=split, boxes=boxes, labels=labels, spool=spool, progress=progress
         )
     if len(paths) > 1:
-        raise ConvertError("a dataset is converted by itself; give it as the only SOURCE")
+        raise ConvertError("a dataset is converted by itself; pass it as the only SOURCE")
     if labels is not None:
         raise ConvertError(f"{paths[0]}: is a dataset, which has wnids; leave out --labels")
     about = description.read(paths[0])

@@ -114,7 +114,7 @@ class _Walk:
             raise SourceError(
                 f"{self._container.name}: {path!r} and {self._first!r} lie in different folders, "
                 f"and the meaning of these is not known (known are {known_names()}); rename them, "
-                "or give one of them"
+                "or pass one of them"
             )
         self._root, self._first = root, path
 

@@ -56,7 +56,7 @@ def val_wnids(
     if len(unknown):
         raise SourceError(
             f"the class of val image {keys[unknown[0]].decode()} is not known; "
-            "sort the images into folders val/<wnid>, or give the devkit"
+            "sort the images into folders val/<wnid>, or pass the devkit"
         )
     return wnids, notes
 
@@ -85,7 +85,7 @@ def _check_numbers(numbers: NDArray[np.int64], truth: Truth) -> list[str]:
     if last > count:
         raise SourceError(
             f"{truth.archive}: wrong devkit: its ground truth covers val images 1 to {count}, but "
-            f"there is image {last}; give the devkit that belongs to these images"
+            f"there is image {last}; pass the devkit that belongs to these images"
         )
     numbered = int(np.count_nonzero(numbers))
     if numbered == count:
@@ -106,7 +106,7 @@ def _fill_from_table(
     if len(missing):
         raise SourceError(
             f"{keys[missing[0]].decode()}: ILSVRC2012 has val images 1 to {len(table) - 1}, "
-            "so its class is not known; give the devkit of these images"
+            "so its class is not known; pass the devkit of these images"
         )
     published = table[np.where(outside, 0, numbers)]
     named_otherwise = int(np.count_nonzero((wnids != b"") & (wnids != published) & (numbers > 0)))

@@ -78,7 +78,7 @@ def find_layout(paths: Sequence[Path]) -> Layout | None:
         return None
     name, path = found[0]
     if len(paths) > 1:
-        raise SourceError(f"{path} is {name}, a dataset of its own; give it as the only SOURCE")
+        raise SourceError(f"{path} is {name}, a dataset of its own; pass it as the only SOURCE")
     if name == "imagenet-o":
         raise SourceError(
             f"{path}: ImageNet-O has images of no class of ImageNet, so no label and no accuracy; "

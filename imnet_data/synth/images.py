@@ -52,7 +52,7 @@ def draw(slot: Slot, *, seed: int, scale: float) -> Picture:
 
 
 def encode(picture: Sketch, draws: Draws, *, seed: int) -> bytes:
-    """Draw the image and give its file: a JPEG, but for the oddities."""
+    """Draw the image, and return its file: a JPEG, but for the oddities."""
     planes = [Image.fromarray(plane) for plane in _planes(picture, draws, seed)]
     if picture.oddity == "grey":
         return _jpeg(planes[0], picture)

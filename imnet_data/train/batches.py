@@ -65,7 +65,7 @@ class Validation:
         self._loader, self._ranks = _tensors(loader, execution, ranks), ranks
 
     def results(self, logits: Callable[[Tensor], Tensor]) -> Results:
-        """Score all records, and give the results of all ranks on each of them.
+        """Score all records, and return the results of all ranks on each of them.
 
         Args:
             logits: of images float32[n, 3, size, size], [n, classes].

@@ -64,7 +64,7 @@ def require_same(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]
     if not differing:
         return
     texts = "; ".join(f"{name} is {was}, not {value}" for name, (was, value) in differing.items())
-    remedy = "give the options of that run to resume it, or choose another --out"
+    remedy = "pass the options of that run to resume it, or choose another --out"
     if "recipe.epochs" in differing:
         remedy += (
             ". The curves of a run end with its last epoch, so it cannot be made longer; to train "

@@ -79,7 +79,7 @@ class Learner:
     def step(
         self, at: Position, parts: Iterator[Batch | DeviceBatch | TensorBatch], *, rate: float
     ) -> Tensor:
-        """Move the weights once by the next batches; give their mean loss on this rank."""
+        """Move the weights once by the next batches; return their mean loss on this rank."""
         self._is_settled = False
         for group in self._optimizer.param_groups:
             group["lr"] = rate

@@ -91,7 +91,7 @@ def parameter_count(model: nn.Module) -> int:
 
 
 def head_name(model: nn.Module) -> str:
-    """Name the linear layer that gives the logits, the last one of the model."""
+    """Name the linear layer that returns the logits, the last one of the model."""
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise ValueError("the model has no linear layer that could be its head")

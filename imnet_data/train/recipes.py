@@ -2,7 +2,7 @@
 
 Sizes, rates and policies are those of the source. Three things are done the same way for all of
 them, and may move the result by a tenth of a percent: the learning rate follows its curve from step
-to step (torchvision's and timm's scripts change it once an epoch), and a cosine starts where the
+to step (torchvision's and timm's scripts change it once per epoch), and a cosine starts where the
 warm-up ends (timm's has run meanwhile); weight decay leaves out either nothing, or all norms and
 biases; pixels are resized as Pillow does (FFCV averages areas).
 

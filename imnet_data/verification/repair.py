@@ -174,7 +174,7 @@ class _Repair:
                     self._compare(split, numbers, writing)
 
     def _write_shards(self, writing: Writing, jobs: Sequence[ShardJob]) -> None:
-        remedy = "nothing is changed: give the source that the dataset was made from"
+        remedy = "nothing is changed: pass the source that the dataset was made from"
         convert.write_shards(writing, jobs, self._workers, self._progress, remedy=remedy)
 
     @contextmanager
@@ -218,7 +218,7 @@ class _Repair:
             plan = planned.plans.get(split)
             if plan is None or plan.shard_count != len(self._about.splits[split].shards):
                 raise ConvertError(
-                    f"the source does not have the records of {split}: give the source, or all "
+                    f"the source does not have the records of {split}: pass the source, or all "
                     "the sources, that the dataset was made from"
                 )
 
@@ -257,7 +257,7 @@ class _Repair:
         """
         lost = (
             f"{self._root / DESCRIPTION}: {SUMS} does not say the same, and what is made from the "
-            "source agrees with neither; nothing is changed: give the source that it was made "
+            "source agrees with neither; nothing is changed: pass the source that it was made "
             "from, copy dataset.json from elsewhere, or convert again"
         )
         try:
@@ -286,7 +286,7 @@ class _Repair:
             if file in suspects and not self._agrees(file, content):
                 raise ConvertError(
                     f"{self._root / file}: {SUMS} does not say the same, and what is made again "
-                    "agrees with neither; nothing is changed: give the source that it was made "
+                    "agrees with neither; nothing is changed: pass the source that it was made "
                     "from, or convert again"
                 )
         return {
@@ -352,5 +352,5 @@ def _sha256(content: Path | bytes) -> str:
 def _other_records(split: str, what: str) -> ConvertError:
     return ConvertError(
         f"{split}: the source gives another {what} than the dataset had; nothing is changed: "
-        "give the source that it was made from"
+        "pass the source that it was made from"
     )

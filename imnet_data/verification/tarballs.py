@@ -39,7 +39,7 @@ def verify(path: Path, tarballs: Sequence[Path], progress: Progress) -> list[Dif
     for file in sorted(path.iterdir()) if path.is_dir() else ():
         if file not in tarballs and file.name.endswith(_SUFFIXES):
             _log.warning(
-                f"{file}: left out, because its name is not a published one; give it by itself"
+                f"{file}: left out, because its name is not a published one; pass it by itself"
             )
     if path in tarballs and facts.official_file(path.name) is None:
         _log.warning(

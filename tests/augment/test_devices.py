@@ -31,7 +31,7 @@ POLICIES: list[Policy] = [
 
 
 def everything(images: Tensor, labels: Tensor, epoch: int) -> list[Tensor]:
-    """Give the results of each augmentation of a batch."""
+    """Return the results of each augmentation of a batch."""
     made = [
         apply_policy(images, policy, seed=0, epoch=epoch, indices=INDICES) for policy in POLICIES
     ]

@@ -40,7 +40,7 @@ def pairs(draw: OperationDraw) -> list[tuple[str, float]]:
 
 
 def allowed(space: dict[str, tuple[Tensor, bool]], bins: slice) -> dict[str, set[float]]:
-    """Give the magnitudes that torchvision has for each operation, as its operations take them."""
+    """Return the magnitudes of each of torchvision's operations, as the operations take them."""
     found = {}
     for name, (magnitudes, signed) in space.items():
         values = magnitudes[bins] if magnitudes.ndim else magnitudes.view(1)

@@ -18,7 +18,7 @@ TINY = ["--seconds", "0.01", "--batch-size", "8", "--size", "32", "--threads", "
 
 
 def repeated(told, *, times=2):
-    """Give a dataset with so many times the repeats: five show nothing of 12 figures."""
+    """Return a dataset with so many times the repeats: five show nothing of 12 figures."""
     for one in told.measurements:
         one.repeats *= times
     return told

@@ -10,7 +10,7 @@ from imnet_data.bench.options import BenchOptions
 
 
 def with_waits(told, **seconds):
-    """Give the last loader repeats that waited so many seconds in each second."""
+    """Return the last loader repeats that waited so many seconds in each second."""
     loader = told.measurements[-1]
     loader.repeats = [
         one._replace(**{name: share * one.seconds for name, share in seconds.items()})
@@ -42,7 +42,7 @@ def test_gpus_that_are_hidden_do_not_count(monkeypatch, value, count):
 
 
 def test_shares_are_of_the_loaders_time_and_add_up_to_1():
-    told = dataset(batches=400.0)  # each thread takes 5 ms an image, of which decode is 0.5
+    told = dataset(batches=400.0)  # each thread takes 5 ms per image, of which decode is 0.5
     spent = shares.shares(told, told.measurements[-1])
     assert spent[names.DECODE] == pytest.approx(0.1)
     assert spent[shares.REST] == pytest.approx(0.85)

@@ -48,7 +48,7 @@ def run_until(
 
 
 def workers_of(pid: int) -> list[str]:
-    """Give the child processes of a process, [] if it is gone."""
+    """Return the child processes of a process, [] if it is gone."""
     try:
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):

@@ -15,7 +15,7 @@ from imnet_data.verification.verify import verify
 
 
 def stored(dataset: Dataset, index: int) -> bytes:
-    """Give the bytes of a shard that `index.npy` says are a record's."""
+    """Return the bytes of a shard that `index.npy` says are a record's."""
     path: Path = dataset.shard_paths[dataset.index.shard[index]]
     start, nbytes = int(dataset.index.offset[index]), int(dataset.index.nbytes[index])
     return path.read_bytes()[start : start + nbytes]

@@ -82,14 +82,14 @@ def converted(folder, contents):
 
 @pytest.fixture(scope="session")
 def v2(tmp_path_factory):
-    """1000 images, one a class."""
+    """1000 images, one per class."""
     names = {f"{V2}/{label}/x.jpeg": painted(label) for label in range(1000)}
     return converted(tmp_path_factory.mktemp("v2"), names)
 
 
 @pytest.fixture(scope="session")
 def imagenet_a(tmp_path_factory):
-    """200 images, one a class of ImageNet-A."""
+    """200 images, one per class of ImageNet-A."""
     names = {f"imagenet-a/{WNIDS[label]}/x.jpg": painted(label) for label in A}
     return converted(tmp_path_factory.mktemp("a"), names)
 
@@ -233,7 +233,7 @@ def test_a_and_r_are_scored_among_their_200_classes(tmp_path, name):
     root = converted(tmp_path, {f"{name}/{WNIDS[at]}/x.jpg": painted(at) for at in own})
 
     def seen_beside(images, recipe):
-        """Give the right class, but those that the set lacks a little more."""
+        """Return the right class, but those that the set lacks a little more."""
         logits = logits_for(depicted(images))
         logits[:, np.setdiff1d(np.arange(1000), own)[::4]] = 9.5
         return logits
@@ -467,7 +467,7 @@ def test_torchscript_is_taken_from_its_file(torch, tmp_path, v2):
 def test_weights_of_another_model_are_refused(weights):
     with pytest.raises(EvaluationError, match="does not have the weights of resnet50"):
         load_model("resnet50", checkpoint=weights[1])
-    with pytest.raises(EvaluationError, match="resnet18 comes without weights; give a checkpoint"):
+    with pytest.raises(EvaluationError, match="resnet18 comes without weights; pass a checkpoint"):
         load_model("resnet18")
 
 

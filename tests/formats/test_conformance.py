@@ -259,7 +259,7 @@ def test_a_shard_cut_short_anywhere_is_a_format_error(
 
 
 def _record_ends(path: Path, module: Format, format_name: str) -> set[int]:
-    """Give the sizes at which a shorter shard is sound: a TFRecord file has no end of its own."""
+    """Return the sizes at which a shorter shard is sound: a TFRecord file has no end of its own."""
     if format_name != "tfrecord":
         return set()
     index = path.with_suffix(".idx").read_text()

@@ -187,7 +187,7 @@ def test_ffcvs_loader_gives_the_pixels_of_its_decoder(tmp_path: Path) -> None:
 
 
 def _square_samples(count: int, *, side: int) -> list[Sample]:
-    """Give samples of noise; each third is given as pixels besides."""
+    """Return samples of noise; each third is given as pixels besides."""
     random = np.random.default_rng(5)
     samples = []
     for number in range(count):

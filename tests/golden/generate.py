@@ -37,7 +37,7 @@ _GREY = (  # 16 x 12, 184 bytes
 
 
 def golden_samples() -> list[Sample]:
-    """Give three samples: colour with boxes, grey, and one without a label."""
+    """Return three samples: colour with boxes, grey, and one without a label."""
     colour, grey = base64.b64decode(_COLOUR), base64.b64decode(_GREY)
     boxes = (Box(0, 1, 15, 11), Box(2, 3, 4, 5))
     return [

@@ -11,7 +11,7 @@ SPEEDS = (0.99, 1.0, 1.01, 1.0, 0.995)  # of five repeats, of the middle one
 
 
 def measurement(name, speed, *, cpu, threads=1, is_cold=None, storage=0.0, speeds=SPEEDS):
-    """Give 100 images of 1000 bytes a repeat; `storage` is the share that came from there."""
+    """Return repeats of 100 images of 1000 bytes; the share `storage` came from there."""
     repeats = [
         Repeat(
             images=100,
@@ -32,12 +32,12 @@ def measurement(name, speed, *, cpu, threads=1, is_cold=None, storage=0.0, speed
 
 
 def dataset(*, decode=500e-6, batches=1600.0, cold=5000.0, from_storage=1.0, **fields):
-    """Give a dataset whose stages take 100 us, `decode` and 150 us, with a loader of two threads.
+    """Return a dataset whose stages take 100 us, `decode` and 150 us, with a loader of two threads.
 
     Args:
-        decode: CPU seconds an image.
-        batches: images a second of the loader with two threads.
-        cold: images a second from storage.
+        decode: CPU seconds per image.
+        batches: images per second of the loader with two threads.
+        cold: images per second from storage.
         from_storage: share of the cold reads' bytes that came from there.
         fields: of DatasetReport.
     """

@@ -55,20 +55,20 @@ def write(module: Format, path: Path, samples: Samples) -> NDArray[np.int64]:
 
 
 def place(sample: Sample, offset: int) -> Place:
-    """Give the place of a sample that was written at `offset`."""
+    """Return the place of a sample that was written at `offset`."""
     record = sample.record
     nbytes = len(record.jpeg) if sample.pixels is None else sample.pixels.nbytes
     return Place(record.key, record.wnid, int(offset), nbytes)
 
 
 def walk(module: Format, path: Path) -> list[Stored]:
-    """Give all that a shard tells of itself."""
+    """Return all that a shard tells of itself."""
     with closing(module.open(path)) as shard:
         return list(shard.walk(lambda position, piece: None))
 
 
 def seen(module: Format, path: Path) -> bytes:
-    """Give what a walk lets see of the file: all pieces, which must come in order."""
+    """Return what a walk lets see of the file: all pieces, which must come in order."""
     pieces = bytearray()
 
     def see(position: int, piece: memoryview) -> None:
@@ -87,7 +87,7 @@ def read_all(module: Format, path: Path, places: Sequence[Place]) -> list[bytes]
 
 
 def outcome(attempt: Callable[[], object]) -> str:
-    """Say how reading damaged bytes ended: it gives something, or a FormatError that helps."""
+    """Return how reading damaged bytes ended: it gives something, or a FormatError that helps."""
     try:
         attempt()
     except FormatError as error:
@@ -96,7 +96,7 @@ def outcome(attempt: Callable[[], object]) -> str:
 
 
 def tree_bytes(path: Path) -> dict[str, bytes]:
-    """Give the bytes of a file, or of each file of a tree."""
+    """Return the bytes of a file, or of each file of a tree."""
     if path.is_file():
         return {"": path.read_bytes()}
     return {
@@ -107,7 +107,7 @@ def tree_bytes(path: Path) -> dict[str, bytes]:
 
 
 def dali_batch(reader: str, count: int, **arguments: object) -> list[list[bytes]]:
-    """Give each output of a reader, run on the CPU, as bytes."""
+    """Return each output of a reader, run on the CPU, as bytes."""
     pipeline_module = pytest.importorskip(
         "nvidia.dali.pipeline", reason="nvidia-dali is not installed"
     )

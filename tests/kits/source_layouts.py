@@ -46,7 +46,7 @@ test_split.__test__ = False  # type: ignore[attr-defined]
 
 
 def everything() -> dict[str, list[Record]]:
-    """Give all splits, each sorted by key."""
+    """Return all splits, each sorted by key."""
     return {
         "train": sorted(train()),
         "val": sorted(val()),
@@ -91,7 +91,7 @@ def devkit_files() -> dict[str, bytes]:
 
 
 def train_tar_files() -> dict[str, bytes]:
-    """Give the inner archives, not in sorted order."""
+    """Return the inner archives, not in sorted order."""
     return {
         f"{wnid}.tar": tar_bytes(
             {f"{record.key}.JPEG": record.jpeg for record in train() if record.wnid == wnid}

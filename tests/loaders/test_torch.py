@@ -76,7 +76,7 @@ def assert_same(batches, others):
 
 
 def bits(images):
-    """Give the numbers as integers, so that those of bfloat16 can be compared."""
+    """Return the numbers as integers, so that those of bfloat16 can be compared."""
     return images.contiguous().view(torch.int32 if images.dtype == torch.float32 else torch.int16)
 
 
@@ -360,7 +360,7 @@ def test_wrong_arguments_say_what_is_allowed(root):
             ValueError, match=r"batches_on_device is 0; allowed are integers from 1"
         ):
             loaders.TorchLoader(loader, batches_on_device=0)
-        with pytest.raises(ValueError, match=r"made without a dataset; give CpuLoader one"):
+        with pytest.raises(ValueError, match=r"made without a dataset; pass one to CpuLoader"):
             loaders.TorchLoader(loader).state_dict()
 
 

@@ -18,7 +18,7 @@ V1 = (
 @pytest.fixture
 def tree(tmp_path):
     def tree(*, mounts, groups, files=()):
-        """Write `proc` and the files of groups below /sys/fs/cgroup; give the root."""
+        """Write `proc` and the files of groups below /sys/fs/cgroup; return the root."""
         known = {"proc/self/mountinfo": mounts, "proc/self/cgroup": groups}
         for name, content in {**known, **dict(files)}.items():
             path = tmp_path / name

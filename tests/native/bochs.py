@@ -50,7 +50,7 @@ class Machine:
             memory.page_insert(page, self.pages[page])
 
     def host(self, address: int) -> int:
-        """Give where on the host a byte is."""
+        """Return where on the host a byte is."""
         self.insert(address)
         return self.pages[address // PAGE * PAGE] + address % PAGE
 

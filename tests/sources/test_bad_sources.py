@@ -112,7 +112,7 @@ def test_one_split_from_two_paths(official, tmp_path):
     tree = layouts.extracted(tmp_path / "tree")
     _refused(
         [official / TRAIN, tree],
-        rf"train comes from /.*{TRAIN} and from /.*tree; give one of them$",
+        rf"train comes from /.*{TRAIN} and from /.*tree; pass one of them$",
     )
     again = layouts.official(tmp_path / "again")
     _refused([official / VAL, again / VAL], rf"val comes from /.*{VAL} and from /.*again/{VAL}")
@@ -120,7 +120,7 @@ def test_one_split_from_two_paths(official, tmp_path):
 
 def test_two_devkits(official, tmp_path):
     again = layouts.official(tmp_path / "again")
-    _refused([official, again / layouts.DEVKIT], r"both have meta\.mat; give one")
+    _refused([official, again / layouts.DEVKIT], r"both have meta\.mat; pass one")
 
 
 def test_an_empty_folder(tmp_path):
@@ -181,7 +181,7 @@ def test_a_ground_truth_of_fewer_images(official):
         devkit.ground_truth(layouts.VAL_WNIDS[:5])
     )
     layouts.write_tar(official / layouts.DEVKIT, files)
-    _refused([official], "its ground truth covers val images 1 to 5, but there is image 6; give")
+    _refused([official], "its ground truth covers val images 1 to 5, but there is image 6; pass")
 
 
 def test_labels_that_disagree(official, tmp_path):

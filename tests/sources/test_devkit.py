@@ -109,7 +109,7 @@ def test_a_tree_that_is_none_is_an_error_when_it_is_asked_for(child, match):
     rows[1000] = (*rows[1000][:5], np.array([[1.0, child]]), 19.0, 0.0)
     kit = read_meta(_saved(rows), archive="kit")
     assert kit.synsets == labels.ilsvrc2012()
-    with pytest.raises(SourceError, match=f"^kit: meta.mat: {match}.*; give ILSVRC2012_devkit"):
+    with pytest.raises(SourceError, match=f"^kit: meta.mat: {match}.*; pass ILSVRC2012_devkit"):
         kit.children()
 
 
@@ -139,7 +139,7 @@ def _changed(**fields: object) -> list[tuple[Any, ...]]:
     ],
 )
 def test_another_devkit_is_an_error(rows, match):
-    with pytest.raises(SourceError, match=rf"^kit: .*{match}.*; give ILSVRC2012_devkit_t12"):
+    with pytest.raises(SourceError, match=rf"^kit: .*{match}.*; pass ILSVRC2012_devkit_t12"):
         read_meta(_saved(rows), archive="kit")
 
 

@@ -365,7 +365,7 @@ def test_an_archive_of_an_unknown_name_in_a_folder_is_named(tmp_path):
     source = open_sources([tmp_path])
     assert source.notes == (
         "more.tar was left out, because archives in a folder are recognised by their names; to "
-        "convert it, give it as a SOURCE",
+        "convert it, pass it as a SOURCE",
     )
     source.close()
 

@@ -163,7 +163,7 @@ def test_what_does_not_belong_to_a_set_is_refused(tmp_path, names, message):
 
 def test_a_variant_is_the_only_source_and_has_one_split(tmp_path):
     path = write_tar(tmp_path / "r.tar", [f"imagenet-r/{R[0]}/x.jpg"])
-    with pytest.raises(SourceError, match="imagenet-r, a dataset of its own; give it as the only"):
+    with pytest.raises(SourceError, match="imagenet-r, a dataset of its own; pass it as the only"):
         open_sources([path, path])
     with pytest.raises(SplitError, match="no split 'train'; there are val"):
         open_sources([path], split="train")

@@ -19,7 +19,7 @@ DALI = EXECUTION._replace(loader="dali")
 
 
 def epochs(dataset, recipe, execution, ranks):
-    """Give the first two epochs as lists of (images, labels, indices), and those as arrays."""
+    """Return the first two epochs as lists of (images, labels, indices), and those as arrays."""
     loader = batches.open_training(dataset, recipe, seed=3, execution=execution, ranks=ranks)
     try:
         return [

@@ -66,14 +66,14 @@ def test_a_finished_run_is_not_trained_further(dataset, never_killed):
 
 
 def test_another_run_in_the_same_folder_is_refused(dataset, never_killed):
-    with pytest.raises(TrainError, match="another run: seed is 0, not 7; give the options of that"):
+    with pytest.raises(TrainError, match="another run: seed is 0, not 7; pass the options of that"):
         loop.train(dataset, never_killed, TINY, seed=7, execution=EXECUTION)
     other = dataclasses.replace(TINY, erasing=0.1, pixels=dataclasses.replace(TINY.pixels, size=40))
     with pytest.raises(TrainError) as caught:
         loop.train(dataset, never_killed, other, execution=EXECUTION)
     assert str(caught.value) == (
         f"{never_killed}/checkpoint.pt: was written by another run: recipe.pixels.size is 32, not "
-        "40; recipe.erasing is 0.0, not 0.1; give the options of that run to resume it, or "
+        "40; recipe.erasing is 0.0, not 0.1; pass the options of that run to resume it, or "
         "choose another --out"
     )
 

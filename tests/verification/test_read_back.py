@@ -44,7 +44,7 @@ def installed(format_name: str) -> set[str]:
 
 
 def read(root: Path, *, without: Set[str] = frozenset()) -> dict[str, ReadBack]:
-    """Give what each installed library made of a dataset."""
+    """Return what each installed library made of a dataset."""
     results = {result.reader: result for result in read_back(root) if not result.install}
     assert results.keys() == installed(root.name)
     found = {name: result for name, result in results.items() if name not in without}
@@ -57,7 +57,7 @@ Change = Callable[[list[Sample]], list[Sample]]
 
 
 def rewrite(root: Path, change: Change) -> str:
-    """Make of the first shard of train a sound shard of other records; give the key of its fourth.
+    """Make of the first shard of train a sound shard of other records; return the key of its fourth.
 
     The manifest stays. Of a folder there is nothing to be rewritten: its files are moved about.
     """

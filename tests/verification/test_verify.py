@@ -31,7 +31,7 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
 
 
 def place_of(root: Path, split: str, index: int) -> tuple[Path, int, str]:
-    """Say in which file, and where in it, the image of a record lies."""
+    """Return in which file, and where in it, the image of a record lies."""
     with Dataset.open(root, split) as dataset:
         record = dataset[index]
         shard = dataset.shard_paths[dataset.index.shard[index]]

@@ -61,11 +61,11 @@ def agreed(asked: str | None, names: Sequence[str] | None, *, where: str) -> Num
         return Numbering(listed, f"the class list in {where}")
     numbering = Numbering(labels.wnids_of(asked), f"the label space {asked}")
     for number, wnid in enumerate(listed or ()):
-        told = numbering.wnids[number] if number < len(numbering.wnids) else ""
-        if wnid and wnid != told:
+        known = numbering.wnids[number] if number < len(numbering.wnids) else ""
+        if wnid and wnid != known:
             raise SourceError(
                 f"{where}: its own class list says that label {number} is {wnid}, and in "
-                f"{asked} it is {told or 'no class'}; leave out --labels, or name the right one"
+                f"{asked} it is {known or 'no class'}; leave out --labels, or name the right one"
             )
     return numbering
 
@@ -121,13 +121,13 @@ def path_of(image: Image, numbering: Numbering | None, *, where: str) -> str:
     wnid = _wnid_of(folder.rpartition("/")[2], stem)
     label = -1 if image.label is None else image.label
     if label >= 0 and numbering:
-        told = numbering.wnid(label, where=where)
-        if wnid and told != wnid:
+        known = numbering.wnid(label, where=where)
+        if wnid and known != wnid:
             raise SourceError(
-                f"{where}: {image.name!r} says that it is {wnid}, and its label {label} is {told} "
+                f"{where}: {image.name!r} says that it is {wnid}, and its label {label} is {known} "
                 f"by {numbering.origin}; {REMEDY}"
             )
-        wnid = told
+        wnid = known
     if label >= 0 and not wnid:
         raise SourceError(f"{where}: has the label {label}, and no wnid in its name; {REMEDY}")
     if not wnid and image.split not in ("val", "test"):

@@ -124,9 +124,9 @@ class Parquet:
         return [(rows.path.name, rows.path.stat().st_size) for rows in self._files]
 
     def identity(self) -> str:
-        """Return what tells the files from others."""
-        told = "\n".join(f"{rows.path} {files.identity(rows.path)}" for rows in self._files)
-        return hashlib.sha256(os.fsencode(told)).hexdigest()
+        """Return what distinguishes the files from others."""
+        identities = "\n".join(f"{rows.path} {files.identity(rows.path)}" for rows in self._files)
+        return hashlib.sha256(os.fsencode(identities)).hexdigest()
 
     def close(self) -> None:
         """Nothing is held open."""

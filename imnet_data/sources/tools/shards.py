@@ -145,9 +145,9 @@ class Shards:
         return [(path.name, path.stat().st_size) for path in self._paths]
 
     def identity(self) -> str:
-        """Return what tells the shards from others."""
-        told = "\n".join(f"{path} {files.identity(path)}" for path in self._paths)
-        return hashlib.sha256(os.fsencode(told)).hexdigest()
+        """Return what distinguishes the shards from others."""
+        identities = "\n".join(f"{path} {files.identity(path)}" for path in self._paths)
+        return hashlib.sha256(os.fsencode(identities)).hexdigest()
 
     def close(self) -> None:
         """Nothing is held open."""
