@@ -33,7 +33,7 @@ class InMemory:
         name: of the stage.
         sample: the images.
         takes: what goes in.
-        nbytes: of what goes in, one number an image.
+        nbytes: of what goes in, one number per image.
         work: does image number i of the sample.
         is_right: returns whether the result of `work(i)` is right.
     """

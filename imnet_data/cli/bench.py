@@ -16,7 +16,7 @@ from imnet_data.bench.options import BenchOptions, default_threads
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import source_path
+from imnet_data.cli.values import batch_size, source_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,14 +74,7 @@ def _threads(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     metavar="N,N",
     help="Numbers of threads to run the loader with.  [default: 1, 2, 4, ... cores]",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    default=64,
-    show_default=True,
-    help="Images per batch.",
-)
+@batch_size
 @click.option(
     "--size",
     type=click.IntRange(1),

@@ -13,8 +13,8 @@ import click
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
+from imnet_data.cli.values import as_json, batch_size, label_space, source_path
 from imnet_data.cli.values import classes as wnids
-from imnet_data.cli.values import label_space, source_path
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
@@ -105,14 +105,7 @@ _BUILT_IN = "built-in"
     show_default=True,
     help="What is averaged over crops and sizes.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    metavar="N",
-    default=64,
-    show_default=True,
-    help="Images per batch.",
-)
+@batch_size
 @click.option(
     "--device",
     metavar="NAME",
@@ -131,7 +124,7 @@ _BUILT_IN = "built-in"
     type=output.path,
     help="Write the columns of timm's results to this file (one DATASET only).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@as_json
 @click.option(
     "--html",
     type=output.path,

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
-from imnet_data.cli.values import label_space, source_path
+from imnet_data.cli.values import as_json, label_space, source_path
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("path", type=source_path)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@as_json
 @click.option("--record", metavar="KEY|INDEX", help="Show one record, and check its hash.")
 @click.option(
     "--verdict",

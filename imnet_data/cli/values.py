@@ -48,6 +48,17 @@ def label_space(name: str) -> str:
 
 source_path = click.Path(exists=True, path_type=Path)
 out_path = click.Path(path_type=Path)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+)
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Images per batch.",
+)
 workers = click.option(
     "--workers",
     type=click.IntRange(1),

@@ -10,7 +10,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import source_path, workers
+from imnet_data.cli.values import as_json, source_path, workers
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ManifestError
 from imnet_data.verification import strays
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help=f"Move files that do not belong to the dataset to its folder {strays.FOLDER}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@as_json
 @workers
 def command(
     path: tuple[Path, ...],

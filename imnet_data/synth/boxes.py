@@ -1,4 +1,4 @@
-"""Bounding boxes as ILSVRC2012 publishes them: one VOC XML an image, pitfalls included.
+"""Bounding boxes as ILSVRC2012 publishes them: one VOC XML file per image, pitfalls included.
 
 Of every ten files one says `%s` for its file name, one has an English name instead of the wnid,
 one has a corner pair inverted, and one gives another size than the image's, to which its

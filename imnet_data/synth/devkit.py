@@ -49,7 +49,7 @@ class _Node(NamedTuple):
 
 
 def ground_truth(wnids: Sequence[str]) -> bytes:
-    """Return the text of the val labels: one devkit id a line, in number order."""
+    """Return the text of the val labels: one devkit id per line, in number order."""
     ids = labels.integers(sorted(set(wnids)), "ilsvrc")
     return "".join(f"{ids[wnid]}\n" for wnid in wnids).encode()
 

@@ -57,7 +57,7 @@ Change = Callable[[list[Sample]], list[Sample]]
 
 
 def rewrite(root: Path, change: Change) -> str:
-    """Make of the first shard of train a sound shard of other records; return the key of its fourth.
+    """Make the first shard of train a sound one of other records; return the key of its fourth.
 
     The manifest stays. Of a folder there is nothing to be rewritten: its files are moved about.
     """
