@@ -26,7 +26,7 @@ class StoredReader(Closing):
 
     def __init__(self, dataset: Dataset, *, threads: int = 1) -> None:
         source = self._source = source_of(dataset)
-        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._files = Files.of(source)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads)
 

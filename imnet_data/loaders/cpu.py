@@ -1,8 +1,9 @@
 """Batches made on the CPU by native threads: read, decode, crop, resize, flip.
 
 Threads take single records from the oldest batch that is under way, without the GIL, and decode
-only the part of an image that its crop needs. The pixels are those of Pillow and torchvision to the
-last bit, and do not depend on threads, batch size, ranks or where an epoch is resumed.
+only the part of an image that its crop needs. What comes after it is read ahead, so that no thread
+waits for storage (see `read_ahead`). The pixels are those of Pillow and torchvision to the last
+bit, and do not depend on threads, batch size, ranks or where an epoch is resumed.
 
 An image that the native decoder does not take (progressive, CMYK, a PNG ...) is decoded by Pillow,
 and counted in `decoded_by_pillow`. A record that is marked as damaged as it was published has
@@ -11,7 +12,6 @@ Pillow's pixels, too, and is counted in `damaged`; any other damage is an error.
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections import deque
@@ -25,13 +25,15 @@ from imnet_data.errors import FormatError, ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.buffers import Buffers
-from imnet_data.loaders.files import Files, ReadAhead, read_extent
+from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.pillow import decode_into
 from imnet_data.loaders.ranks import Ranked
+from imnet_data.loaders.read_ahead import ReadAhead, paths_of
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
     SupportsExtents,
+    is_whole,
     published_as,
     record_name,
     undecodable,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.loaders.read_ahead import EpochAhead
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.transforms import EvalRecipe, TrainRecipe
@@ -104,7 +107,10 @@ class CpuLoader(Ranked):
         self.skipped: dict[int, str] = {}  # record number -> what was wrong
         self._batches_ahead = batches_ahead
         self._on_error = on_error
-        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._files = Files.of(source)
+        self._read_ahead = None
+        if isinstance(source, SupportsExtents) and self._files is not None:
+            self._read_ahead = ReadAhead(source, self._files)
         self._counting = threading.Lock()
         self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(thread_count)
@@ -127,23 +133,29 @@ class CpuLoader(Ranked):
     def close(self) -> None:
         """End the threads and release the files; batches that are held stay as they are."""
         self._native.close()
+        if self._read_ahead is not None:
+            self._read_ahead.close()
         if self._files is not None:
             self._files.close()
         if self.dataset is not None:
             self.dataset.close()
 
     def _epoch(self, number: int, start: int) -> Iterator[Batch]:
-        work = self._work(number, start)
+        order = self.schedule.epoch_order(number)
+        ahead = self._read_ahead and self._read_ahead.epoch(
+            self.schedule, order, epoch=number, start=start
+        )
+        work = self._work(number, order, start)
         under_way: deque[_UnderWay] = deque()
         skipped = 0
         try:
             for item in islice(work, self._batches_ahead):
-                under_way.append(self._submit(*item))
+                under_way.append(self._submit(*item, ahead))
             while under_way:
                 faults = self._native.wait(under_way[0].ticket)
                 done = under_way.popleft()
                 for item in islice(work, 1):
-                    under_way.append(self._submit(*item))
+                    under_way.append(self._submit(*item, ahead))
                 with self._counting:
                     batch = self._finish(done, faults)
                 skipped += len(done.indices) - len(batch.indices)
@@ -153,6 +165,8 @@ class CpuLoader(Ranked):
         finally:
             for waiting in under_way:
                 self._native.cancel(waiting.ticket)
+            if ahead is not None:
+                ahead.end()
         if skipped:
             example = next(reversed(self.skipped.values()))
             warnings.warn(
@@ -162,17 +176,10 @@ class CpuLoader(Ranked):
             )
 
     def _work(
-        self, epoch: int, start: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]:
-        """Yield record numbers, rows of geometry and side of each batch."""
-        order = self.schedule.epoch_order(epoch)
+        self, epoch: int, order: NDArray[np.int64], start: int
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32], int]]:
+        """Yield the number, record numbers, rows of geometry and side of each batch."""
         side = geometry.side(self.recipe, epoch)
-        read_ahead = None
-        if self.schedule.order == "block" and self._files is not None:
-            assert isinstance(self.source, SupportsExtents)
-            read_ahead = ReadAhead(
-                self.source, self._files, self.schedule, epoch=epoch, start=start
-            )
         steps_at_once = max(1, _RECORDS_AT_ONCE // self.schedule.batch_size)
         for first in range(start, len(self), steps_at_once):
             steps = range(first, min(first + steps_at_once, len(self)))
@@ -187,17 +194,22 @@ class CpuLoader(Ranked):
             ends = np.cumsum([len(batch) for batch in batches])
             parts = np.split(rows, ends[:-1])
             for step, indices, part in zip(steps, batches, parts, strict=True):
-                if read_ahead is not None:
-                    read_ahead.ask(step)
-                yield indices, part, side
+                yield step, indices, part, side
 
-    def _submit(self, indices: NDArray[np.int64], rows: NDArray[np.int32], side: int) -> _UnderWay:
+    def _submit(
+        self,
+        step: int,
+        indices: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        side: int,
+        ahead: EpochAhead | None,
+    ) -> _UnderWay:
         images = self.buffers.take((len(indices), side, side, 3))
         bicubic = self.recipe.filter == "bicubic"
         rows = np.ascontiguousarray(rows)
-        if isinstance(self.source, SupportsExtents):
-            assert self._files is not None
-            files = self._files.open(self.source.shard[indices])
+        if ahead is not None:
+            assert isinstance(self.source, SupportsExtents)
+            files = ahead.files(step, indices)
             ticket = self._native.submit_files(
                 images,
                 rows,
@@ -206,7 +218,10 @@ class CpuLoader(Ranked):
                 self.source.offset[indices].astype(np.int64),
                 self.source.nbytes[indices].astype(np.int64),
                 files,
-                [b"" if file.descriptor >= 0 else os.fsencode(file.path) for file in files],
+                paths_of(files),
+                is_whole(self.source),
+                ahead.stream,
+                ahead.first(step),
             )
         else:
             jpegs = [self.source.read(index) for index in indices.tolist()]

@@ -1,6 +1,6 @@
 """Batches of JPEGs in the order of a Schedule, for decoders that are not ours.
 
-Threads read ahead, and cut each JPEG that is trained on to what its crop needs, in the compressed
+Threads read, and cut each JPEG that is trained on to what its crop needs, in the compressed
 bytes (`jpeg.crop`): less has to be sent to a GPU, and decoded there. A JPEG goes whole, and counts
 in `whole`, where that cannot be done (no restart markers, progressive, CMYK), or its crop needs
 all of it.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +19,8 @@ import numpy as np
 from imnet_data import jpeg
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
-from imnet_data.loaders.files import Files, ReadAhead, read_extent
+from imnet_data.loaders.files import Files, read_extent
+from imnet_data.loaders.read_ahead import ReadAhead
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -33,9 +34,11 @@ from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
+    from imnet_data.loaders.read_ahead import EpochAhead
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.machine.open_file import OpenFile
@@ -88,7 +91,10 @@ class JpegReader:
         schedule.require_records(len(source.label))
         self._source, self._recipe, self.schedule = source, recipe, schedule
         self._cuts = cut and isinstance(recipe, TrainRecipe)
-        self._files = Files(source.shard_paths) if isinstance(source, SupportsExtents) else None
+        self._files = Files.of(source)
+        self._read_ahead = None
+        if isinstance(source, SupportsExtents) and self._files is not None:
+            self._read_ahead = ReadAhead(source, self._files)
         self._reading = threading.Lock()  # of a source that may not be read by several threads
         self._damaged = published_as(source, "damaged")
         self._undecodable = undecodable(source)
@@ -111,15 +117,22 @@ class JpegReader:
     def close(self) -> None:
         """End the threads and release the files."""
         self._pool.shutdown(cancel_futures=True)
+        if self._read_ahead is not None:
+            self._read_ahead.close()
         if self._files is not None:
             self._files.close()
 
     def _epoch(self, number: int, start: int) -> Iterator[JpegBatch]:
-        work = self._work(number, start)
-        under_way = deque(
-            self._pool.submit(self._batch, *item) for item in islice(work, _BATCHES_AHEAD)
+        order = self.schedule.epoch_order(number)
+        ahead = self._read_ahead and self._read_ahead.epoch(
+            self.schedule, order, epoch=number, start=start
         )
+        work = self._work(number, order, start, ahead)
+        under_way: deque[Future[JpegBatch]] = deque()
         try:
+            under_way.extend(
+                self._pool.submit(self._batch, *item) for item in islice(work, _BATCHES_AHEAD)
+            )
             while under_way:
                 batch = under_way.popleft().result()
                 under_way.extend(self._pool.submit(self._batch, *item) for item in islice(work, 1))
@@ -127,28 +140,22 @@ class JpegReader:
         finally:
             for waiting in under_way:
                 waiting.cancel()
+            if ahead is not None:
+                ahead.end()
 
     def _work(
-        self, epoch: int, start: int
-    ) -> Iterator[tuple[NDArray[np.int64], list[OpenFile | None], int]]:
+        self, epoch: int, order: NDArray[np.int64], start: int, ahead: EpochAhead | None
+    ) -> Iterator[tuple[NDArray[np.int64], Iterator[OpenFile | None], int]]:
         """Yield record numbers and open files of each batch, and the epoch."""
-        source, schedule, read_ahead = self._source, self.schedule, None
-        order = schedule.epoch_order(epoch)
-        if schedule.order == "block" and self._files is not None:
-            assert isinstance(source, SupportsExtents)
-            read_ahead = ReadAhead(source, self._files, schedule, epoch=epoch, start=start)
-        for step in range(start, len(schedule)):
-            indices = schedule.batch(order, step)
-            files: list[OpenFile | None] = [None] * len(indices)
-            if self._files is not None:
-                assert isinstance(source, SupportsExtents)
-                files[:] = self._files.open(source.shard[indices])
-            if read_ahead is not None:
-                read_ahead.ask(step)
+        for step in range(start, len(self.schedule)):
+            indices = self.schedule.batch(order, step)
+            files: Iterator[OpenFile | None] = repeat(None)
+            if ahead is not None:
+                files = ahead.passing(step, ahead.files(step, indices))
             yield indices, files, epoch
 
     def _batch(
-        self, indices: NDArray[np.int64], files: list[OpenFile | None], epoch: int
+        self, indices: NDArray[np.int64], files: Iterator[OpenFile | None], epoch: int
     ) -> JpegBatch:
         recipe = self._recipe
         rows = geometry.rows(
@@ -158,7 +165,7 @@ class JpegReader:
         boxes = np.empty((len(indices), 4), np.int32)
         whole = 0
         for position, (index, file, row) in enumerate(
-            zip(indices.tolist(), files, rows, strict=True)
+            zip(indices.tolist(), files, rows, strict=False)
         ):
             stored, box = self._stored(index, file), tuple(row[geometry.CROP].tolist())
             make = self._pixels if row[geometry.PIXELS] else self._jpeg

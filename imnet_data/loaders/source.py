@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from imnet_data.errors import ImageError, verify_command
 from imnet_data.imagenet.labels import integers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -98,6 +98,28 @@ class Extents(NamedTuple):
     height: NDArray[np.integer]
     pixels: NDArray[np.bool_]
     verdict: NDArray[np.uint8] | None = None  # see published_as
+    whole: bool = False  # see is_whole
+
+
+class _RecordPaths(Sequence["Path"]):
+    """The file of each record."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Path]: ...
+
+    def __getitem__(self, number: int | slice) -> Path | Sequence[Path]:
+        numbers = np.arange(len(self))[number]
+        found = self._dataset.files_of(np.atleast_1d(numbers))
+        return found if isinstance(number, slice) else found[0]
 
 
 class Readable:
@@ -126,11 +148,13 @@ def source_of(dataset: Dataset, *, labels: str | None = None) -> SupportsExtents
     """
     index = dataset.index
     label = index.label if labels is None else _labels_in(labels, dataset)
-    if not formats.get(dataset.about.format).EXTENTS:
+    format = formats.get(dataset.about.format)
+    whole = format.record_file is not None
+    if not format.EXTENTS and not whole:
         return Readable(dataset, label)
     return Extents(
-        shard_paths=dataset.shard_paths,
-        shard=index.shard,
+        shard_paths=_RecordPaths(dataset) if whole else dataset.shard_paths,
+        shard=np.arange(len(dataset), dtype=np.int32) if whole else index.shard,
         offset=index.offset,
         nbytes=index.nbytes,
         key=index.key,
@@ -139,6 +163,7 @@ def source_of(dataset: Dataset, *, labels: str | None = None) -> SupportsExtents
         height=index.height,
         pixels=dataset.is_pixels,
         verdict=index.verdict,
+        whole=whole,
     )
 
 
@@ -146,6 +171,14 @@ def _labels_in(space: str, dataset: Dataset) -> NDArray[np.int32]:
     integer_of = integers(dataset.classes, space)
     table = np.array([*integer_of.values(), -1], np.int32)  # label -1 is the last
     return table[dataset.index.label]
+
+
+def is_whole(source: SupportsExtents) -> bool:
+    """Return whether each record has a file of its own, which holds nothing else.
+
+    `source.whole` says it; it is not so where a source has none.
+    """
+    return bool(getattr(source, "whole", False))
 
 
 def published_as(source: SupportsExtents | SupportsReading, *verdicts: str) -> NDArray[np.bool_]:

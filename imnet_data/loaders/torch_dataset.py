@@ -65,7 +65,7 @@ class ImageNet(torch.utils.data.Dataset[tuple[Any, Any]]):
         self._source = source_of(dataset)
         self._damaged = published_as(self._source, "damaged")
         self._undecodable = undecodable(self._source)
-        self._files = Files(self._source.shard_paths) if isinstance(self._source, Extents) else None
+        self._files = Files.of(self._source)
         self.classes = dataset.classes  # sorted wnids, as words are not unique
         self._labels = dataset.labels
         self.class_to_idx = {wnid: label for label, wnid in enumerate(self.classes)}

@@ -45,6 +45,26 @@ def jpeg_crop(
     jpeg: bytes | memoryview, box: tuple[int, int, int, int]
 ) -> tuple[bytes, tuple[int, int, int, int]]: ...
 
+# reading ahead
+class ReadAheadStream:
+    def passed(self, number: int) -> None: ...
+
+class ReadAhead:
+    def __init__(self, most_nbytes: int, threads: int) -> None: ...
+    def open(self, in_window: bool) -> ReadAheadStream: ...
+    def add(
+        self,
+        stream: ReadAheadStream,
+        files: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        nbytes: NDArray[np.int64],
+        paths: list[bytes],
+    ) -> int: ...
+    @property
+    def ahead_nbytes(self) -> int: ...
+    def end(self, stream: ReadAheadStream) -> None: ...
+    def close(self) -> None: ...
+
 # loader
 class BatchLoader:
     def __init__(self, threads: int) -> None: ...
@@ -58,6 +78,9 @@ class BatchLoader:
         nbytes: NDArray[np.int64],
         held: object,
         paths: list[bytes],
+        whole: bool,
+        ahead: ReadAheadStream | None,
+        first: int,
     ) -> int: ...
     def submit_buffers(
         self,

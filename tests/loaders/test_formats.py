@@ -35,7 +35,7 @@ def batches_of(tarballs, folder, format_name, **options):
     for split, recipe, order, last in each:
         with Dataset.open(root, split) as dataset:
             source = source_of(dataset)
-            assert isinstance(source, SupportsExtents) == formats.get(format_name).EXTENTS
+            assert isinstance(source, SupportsExtents)  # read, and read ahead, by native threads
             schedule = Schedule(count=len(dataset), batch_size=4, order=order, last=last)
             with CpuLoader(source, recipe, schedule, threads=2) as loader:
                 batches += list(loader.epoch(1))

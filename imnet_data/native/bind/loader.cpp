@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bind/module.hpp"
+#include "bind/read_ahead.hpp"
 #include "loader/batch.hpp"
 
 namespace nb = nanobind;
@@ -64,7 +65,8 @@ class PyBatchLoader {
   uint64_t submit_files(const Images& out, const GeometryRows& geometry, bool bicubic,
                         const Column<int32_t>& files, const Column<int64_t>& offsets,
                         const Column<int64_t>& nbytes, nb::object held,
-                        const std::vector<nb::bytes>& paths) {
+                        const std::vector<nb::bytes>& paths, bool whole,
+                        const PyReadAheadStream* ahead, size_t first) {
     const size_t count = out.shape(0);
     if (files.size() != count || offsets.size() != count || nbytes.size() != count ||
         paths.size() != count)
@@ -74,10 +76,13 @@ class PyBatchLoader {
     for (size_t i = 0; i < count; ++i) {
       names[i].assign(paths[i].c_str(), paths[i].size());
       sources[i] = {nullptr, files.data()[i], names[i].c_str(), offsets.data()[i],
-                    nbytes.data()[i]};
+                    nbytes.data()[i], whole};
     }
-    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, held, {},
-                   std::move(names)});
+    Pending pending = {new_batch(out, geometry, bicubic, std::move(sources)), out, held, {},
+                       std::move(names)};
+    if (ahead != nullptr) pending.batch->ahead = ahead->stream;
+    pending.batch->first = first;
+    return submit(std::move(pending));
   }
 
   uint64_t submit_buffers(const Images& out, const GeometryRows& geometry, bool bicubic,
@@ -189,7 +194,7 @@ void bind_loader(nb::module_& m) {
   nb::class_<PyBatchLoader>(m, "BatchLoader")
       .def(nb::init<int>(), "threads"_a)
       .def("submit_files", &PyBatchLoader::submit_files, "out"_a, "geometry"_a, "bicubic"_a,
-           "files"_a, "offsets"_a, "nbytes"_a, "held"_a, "paths"_a)
+           "files"_a, "offsets"_a, "nbytes"_a, "held"_a, "paths"_a, "whole"_a, "ahead"_a.none(), "first"_a)
       .def("submit_buffers", &PyBatchLoader::submit_buffers, "out"_a, "geometry"_a, "bicubic"_a,
            "buffers"_a)
       .def("wait", &PyBatchLoader::wait, "ticket"_a)

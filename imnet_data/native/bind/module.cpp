@@ -6,6 +6,7 @@ NB_MODULE(_native, m) {
   nanobind::set_leak_warnings(false);
   imnet::bind_jpeg(m);
   imnet::bind_pixels(m);
+  imnet::bind_read_ahead(m);
   imnet::bind_loader(m);
   imnet::bind_sha256(m);
   imnet::bind_mapping(m);

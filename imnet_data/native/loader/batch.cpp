@@ -65,6 +65,7 @@ void BatchLoader::work() {
     if (batch->begun == batch->sources.size()) waiting_.pop_front();
     guard.unlock();
 
+    if (batch->ahead != nullptr) batch->ahead->passed(batch->first + index);
     const size_t slot_nbytes = static_cast<size_t>(batch->side) * batch->side * 3;
     batch->outcomes[index] =
         worker.make(batch->sources[index], batch->geometry[index], batch->filter,

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "loader/read_ahead.hpp"
 #include "loader/record.hpp"
 
 namespace imnet {
@@ -23,6 +24,8 @@ struct Batch {
   int side = 0;
   uint8_t* out = nullptr;  // sources.size() slots of side x side x 3 bytes
   std::vector<Outcome> outcomes;
+  std::shared_ptr<ReadAheadStream> ahead;  // has the sources from number `first` on; may be null
+  size_t first = 0;
 
  private:
   friend class BatchLoader;

@@ -120,6 +120,9 @@ Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nby
   if (source.offset < 0 || source.nbytes < 0 || source.nbytes > about.st_size - source.offset)
     return unreadable("needed are " + std::to_string(source.nbytes) +
                       " bytes, but the file ends at " + std::to_string(about.st_size));
+  if (source.whole && source.nbytes != about.st_size)
+    return unreadable("the file has " + std::to_string(about.st_size) + " bytes, not " +
+                      std::to_string(source.nbytes));
   const auto count = static_cast<size_t>(nbytes);
   if (file_.size() < count) file_.resize(count);
   for (size_t done = 0; done < count;) {

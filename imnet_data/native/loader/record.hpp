@@ -18,6 +18,7 @@ struct RecordSource {
   const char* path = "";
   int64_t offset = 0;
   int64_t nbytes = 0;
+  bool whole = false;  // there must be nothing else in the file
 };
 
 // What is done to the image; all in pixels, boxes half open.

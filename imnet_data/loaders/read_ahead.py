@@ -1,0 +1,215 @@
+"""Reading ahead: the system is asked for what an epoch reads next, before a thread waits for it.
+
+At most 64 MB of a loader are asked for that no thread has begun to read, and records of at most the
+next few thousand. The bytes come into the page cache, where threads of the loader read them as
+ever. What is asked for depends on the schedule alone, and what comes of it on nothing but time.
+
+In `block` order, blocks are asked for one after another, a group ahead (see `schedule`): 8 MB at a
+time, but up to two groups, 3.6 GB of photographs, lie in the page cache.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imnet_data.errors import FormatError
+from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
+from imnet_data.loaders.source import is_whole
+from imnet_data.native import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from imnet_data.loaders.files import Files
+    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.source import SupportsExtents
+    from imnet_data.machine.open_file import OpenFile
+
+MOST_NBYTES = 64 << 20
+_MOST_RECORDS = 4096  # whose places are known to the native threads beyond the batches under way
+_RECORDS_AT_ONCE = 256  # that they are told of together: Python's cost is by the call
+_PIECE = 4 << 20  # of a block, which a thread waits for
+_THREADS = 2
+_THREADS_FOR_FILES = 4  # opening a file waits for storage, too
+
+
+class ReadAhead:
+    """Reads ahead for the epochs of one loader, which share the 64 MB."""
+
+    def __init__(self, source: SupportsExtents, files: Files) -> None:
+        self._source, self._files = source, files
+        self._native: _native.ReadAhead | None = None  # made where an epoch begins: it has threads
+        mean = max(1.0, float(np.mean(source.nbytes))) if len(source.nbytes) else 1.0
+        self._records = min(_MOST_RECORDS, int(MOST_NBYTES / mean) + 1)
+
+    def epoch(
+        self, schedule: Schedule, order: NDArray[np.int64], *, epoch: int, start: int
+    ) -> EpochAhead:
+        """Return what reads ahead for an epoch in `order`, from batch `start` on."""
+        if self._native is None:
+            threads = _THREADS_FOR_FILES if is_whole(self._source) else _THREADS
+            self._native = _native.ReadAhead(MOST_NBYTES, threads)
+        stream = _Stream(self._native, self._source, in_window=schedule.order != "block")
+        if schedule.order == "block":
+            return BlocksAhead(stream, self._files, schedule, epoch=epoch, start=start)
+        return EpochAhead(
+            stream, self._files, schedule, order=order, start=start, records=self._records
+        )
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._native is not None:
+            self._native.close()
+
+
+class _Stream:
+    """What the native threads are told, and the files that they must find open."""
+
+    def __init__(
+        self, native: _native.ReadAhead, source: SupportsExtents, *, in_window: bool
+    ) -> None:
+        self._native, self.source = native, source
+        self.native = native.open(in_window)
+        self._held: deque[list[OpenFile]] = deque()
+
+    def add(
+        self, files: list[OpenFile], offsets: NDArray[np.int64], nbytes: NDArray[np.int64]
+    ) -> None:
+        ended = self._native.add(
+            self.native,
+            np.array([file.descriptor for file in files], np.int32),
+            offsets.astype(np.int64),
+            nbytes.astype(np.int64),
+            paths_of(files),
+        )
+        self._held.append(files)
+        for _ in range(ended):
+            self._held.popleft()
+
+    def end(self) -> None:
+        self._native.end(self.native)
+        self._held.clear()
+
+
+class EpochAhead:
+    """Reads ahead in the order of an epoch."""
+
+    def __init__(
+        self,
+        stream: _Stream,
+        files: Files,
+        schedule: Schedule,
+        *,
+        order: NDArray[np.int64],
+        start: int,
+        records: int,
+    ) -> None:
+        self._stream, self._files, self._schedule, self._order = stream, files, schedule, order
+        self._start = self._next = start
+        self._steps = -(-records // schedule.batch_size)
+        self._steps_at_once = -(-_RECORDS_AT_ONCE // schedule.batch_size)
+        self._opened: dict[int, list[OpenFile]] = {}
+        self._goes_on = True
+
+    @property
+    def stream(self) -> _native.ReadAheadStream | None:
+        """Is told which records are being read: each batch's, from number `first` on."""
+        return self._stream.native
+
+    def first(self, step: int) -> int:
+        """Return the number in the stream of the first record of a batch."""
+        return (step - self._start) * self._schedule.batch_size
+
+    def files(self, step: int, indices: NDArray[np.int64]) -> list[OpenFile]:
+        """Ask for what batch `step` and its successors will read; return the files of `indices`.
+
+        Raises:
+            FormatError: if one of them cannot be opened.
+        """
+        self._ask(step)
+        opened = self._opened.pop(step, None)
+        return self._files.open(self._stream.source.shard[indices]) if opened is None else opened
+
+    def passing(self, step: int, files: list[OpenFile]) -> Iterator[OpenFile]:
+        """Yield the files of a batch, each when its record is being read."""
+        for number, file in enumerate(files, self.first(step)):
+            if self.stream is not None:
+                self.stream.passed(number)
+            yield file
+
+    def end(self) -> None:
+        """Ask for nothing more."""
+        self._stream.end()
+
+    def _ask(self, step: int) -> None:
+        until = min(len(self._schedule), step + 1 + self._steps)
+        while self._goes_on and self._next < until:
+            steps = range(self._next, min(self._next + self._steps_at_once, len(self._schedule)))
+            try:
+                self._add(steps)
+            except FormatError:  # of a batch that is not due yet: it is said when it is
+                self._goes_on = False
+            self._next = steps.stop
+
+    def _add(self, steps: range) -> None:
+        source = self._stream.source
+        batches = [self._schedule.batch(self._order, step) for step in steps]
+        indices = np.concatenate(batches)
+        files = self._files.open(source.shard[indices])
+        self._stream.add(files, source.offset[indices], source.nbytes[indices])
+        ends = np.cumsum([len(batch) for batch in batches]).tolist()
+        for step, batch, end in zip(steps, batches, ends, strict=True):
+            self._opened[step] = files[end - len(batch) : end]
+
+
+class BlocksAhead(EpochAhead):
+    """Reads the blocks of the next group ahead while one is in use."""
+
+    def __init__(
+        self, stream: _Stream, files: Files, schedule: Schedule, *, epoch: int, start: int
+    ) -> None:
+        super().__init__(
+            stream, files, schedule, order=np.empty(0, np.int64), start=start, records=0
+        )
+        self._blocks = shuffled_blocks(schedule.count, seed=schedule.seed, epoch=epoch)
+        self._asked = start * schedule.global_batch_size // BLOCK // GROUP * GROUP
+
+    @property
+    def stream(self) -> None:
+        """Is none: what is read next is in the page cache already."""
+        return None
+
+    def _ask(self, step: int) -> None:
+        until = GROUP + (step + 1) * self._schedule.global_batch_size // BLOCK
+        blocks = self._blocks[self._asked : until].tolist()
+        self._asked = max(self._asked, until)
+        pieces = [piece for block in blocks if self._goes_on for piece in self._pieces(block)]
+        if pieces:
+            files, offsets, nbytes = zip(*pieces, strict=True)
+            self._stream.add([*files], np.array(offsets), np.array(nbytes))
+
+    def _pieces(self, block: int) -> Iterator[tuple[OpenFile, int, int]]:
+        source = self._stream.source
+        records = slice(block * BLOCK, (block + 1) * BLOCK)
+        shards, offsets = source.shard[records], source.offset[records]
+        ends = offsets + source.nbytes[records]
+        for shard in np.unique(shards):
+            start, end = int(offsets[shards == shard].min()), int(ends[shards == shard].max())
+            try:
+                (file,) = self._files.open(np.array([shard]))
+            except FormatError:  # of a batch that is not due yet: it is said when it is
+                self._goes_on = False
+                return
+            for offset in range(start, end, _PIECE):
+                yield file, offset, min(_PIECE, end - offset)
+
+
+def paths_of(files: list[OpenFile]) -> list[bytes]:
+    """Return the paths of those files that are to be opened for each read, for the native code."""
+    return [b"" if file.descriptor >= 0 else os.fsencode(file.path) for file in files]
