@@ -14,6 +14,7 @@ from imnet_data.cli.values import classes, label_space, nbytes, out_path, source
 from imnet_data.conversion import convert as conversion
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
+from imnet_data.imagenet import class_lists
 from imnet_data.inspection.summary import keys_by_verdict
 from imnet_data.inspection.text import fix_text, verdict_text
 from imnet_data.jpeg import Verdict
@@ -85,8 +86,27 @@ def _formats(which: Callable[[Format], bool]) -> str:
     "--classes",
     type=classes,
     metavar="LIST",
-    help="Convert only these classes: wnids joined with commas, a file with one wnid per line, or "
-    "`found` for those that have images.",
+    help="Convert only these classes: wnids joined with commas, a file with one wnid per line, a "
+    f"list's name ({', '.join(class_lists.NAMES)}), or `found` for those that have images.",
+)
+@click.option(
+    "--hierarchy",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Take with each of --classes all classes below it, by this file: a devkit, its meta.mat, "
+    "or lines PARENT CHILD.  [default: the devkit, if it is a SOURCE]",
+)
+@click.option(
+    "--min-images",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Leave out the classes that have fewer images of train.",
+)
+@click.option(
+    "--val-first",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make a split val of the first N images, by name, of each class of train.",
 )
 @click.option(
     "--limit",
@@ -105,6 +125,12 @@ def _formats(which: Callable[[Format], bool]) -> str:
     type=click.IntRange(1),
     metavar="PIXELS",
     help="Shrink images so that the shorter side is at most this.",
+)
+@click.option(
+    "--resize",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Squeeze images to a square of this side, except those that are smaller on both sides.",
 )
 @click.option(
     "--quality",

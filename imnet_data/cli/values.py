@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imnet_data.imagenet import labels
+from imnet_data.imagenet import class_lists, labels
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.machine import files
 
@@ -23,15 +23,18 @@ def nbytes(text: str) -> int:
 
 
 def classes(text: str) -> tuple[str, ...]:
-    """Read wnids joined with commas, a file with one per line, or the word `found`."""
+    """Read wnids joined with commas, a file with one per line, a list's name, or `found`."""
     words = tuple(text.split(","))
     if all(map(is_wnid, words)) or words == ("found",):
         return words
+    if text in class_lists.NAMES:
+        return class_lists.wnids(text)
     try:
         lines = files.read_small(Path(text)).decode().splitlines()
     except (OSError, ValueError) as error:
         raise click.BadParameter(
-            f"{text[:60]!r} is neither wnids joined with commas, nor `found`, nor a file of wnids "
+            f"{text[:60]!r} is neither wnids joined with commas, nor `found`, nor one of "
+            f"{', '.join(class_lists.NAMES)}, nor a file of wnids "
             f"({getattr(error, 'strerror', None) or 'not text'})"
         ) from error
     return tuple(line.split()[0] for line in lines if line.strip())

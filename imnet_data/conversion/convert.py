@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from imnet_data import arguments, formats
 from imnet_data.conversion import (
     agreement,
+    classes,
     finish,
     journal,
     pixels,
     plan,
     refused,
+    selection,
     shard,
     space,
     staging,
@@ -160,37 +162,56 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     try:
         resolved = options.over(made_by.options if made_by else DEFAULTS)
     except ValueError as error:  # an earlier version did not check what it was given
-        raise ConvertError(f"the dataset was made with invalid options: {error}") from error
-    if resolved.classes is not None:  # labels are by sorted wnids, whatever the order given
-        resolved = dataclasses.replace(resolved, classes=tuple(sorted(resolved.classes)))
+        raise ConvertError(
+            f"the dataset was made with options that these do not go with: {error}"
+        ) from error
+    asked = selection.still_to_do(options, made_by.options if made_by else None)
+    wanted = classes.asked(asked, source)
+    if wanted is not None:  # labels are by sorted wnids, whatever the order given
+        resolved = dataclasses.replace(resolved, classes=wanted)
+    resolved = resolved.without("hierarchy")
     one_shard = module.ONE_SHARD and resolved.shard_nbytes is None
-    classes = plan.class_list(options.classes, source.classes, source.splits)
     is_complete = resolved.limit is None and made_by is None and source.name == variants.ILSVRC2012
-    notes = [
-        note
-        for name, records in source.splits.items()
-        for note in plan.check_classes(
-            name,
-            records.listing,
-            classes,
-            subset=options.classes is not None,
-            complete=is_complete,
-        )
-    ]
+    labelled, notes = _class_list(source, asked, wanted, is_complete=is_complete)
     if not module.LABELS and any("have no image" in note for note in notes):
         notes.append(_IMAGE_FOLDER)
+    chosen = selection.select(source.splits, labelled, val_first=asked.val_first)
     plans = {
-        name: plan.plan_split(name, records, classes=classes, options=resolved, one_shard=one_shard)
-        for name, records in source.splits.items()
+        name: plan.plan_split(name, *each, options=resolved, one_shard=one_shard)
+        for name, each in chosen.items()
     }
     pixels.check(plans, resolved, format_name)
     notes += pixels.notes(options)
-    shrinks = resolved.max_side is not None or resolved.short_side is not None
-    if not shrinks and options.quality not in (None, DEFAULTS.quality):
+    if not resolved.shrinks and options.quality not in (None, DEFAULTS.quality):
         notes.append(_NO_QUALITY)
     if one_shard:
         notes += _one_file(format_name, plans)
-    return Conversion(source, format_name, resolved, classes, plans, tuple(notes))
+    return Conversion(source, format_name, resolved, labelled, plans, tuple(notes))
+
+
+def _class_list(
+    source: Source, asked: Options, wanted: Sequence[str] | None, *, is_complete: bool
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the class list, and notes on records and classes that do not go together."""
+    if wanted is None and asked.min_images is not None and source.classes is None:
+        wanted = ("found",)
+    listed = classes.class_list(wanted, source.classes, source.splits)
+    notes: list[str] = []
+    if asked.min_images is not None:
+        listed, note = classes.frequent(listed, source.splits, least=asked.min_images)
+        notes.append(note)
+    notes += [
+        note
+        for name, records in source.splits.items()
+        for note in classes.check_classes(
+            name,
+            records.listing,
+            listed,
+            subset=wanted is not None or asked.min_images is not None,
+            complete=is_complete,
+        )
+    ]
+    return listed, notes
 
 
 def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]:
@@ -204,8 +225,8 @@ def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]
 
 
 _NO_QUALITY = (
-    "--quality is for images that are shrunk, and without --max-side or --short-side none is; it "
-    "is recorded, and applies where this dataset is converted with one of them"
+    "--quality is for images that are shrunk, and without --max-side, --short-side or --resize "
+    "none is; it is recorded, and applies where this dataset is converted with one of them"
 )
 _IMAGE_FOLDER = (
     "ImageFolder numbers the class folders that it finds, so its labels of such a split are not "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Options
     from imnet_data.record import Records
 
-_FIXED = ("raw", "max_side", "short_side")  # would need the JPEGs again
+_FIXED = ("raw", "max_side", "short_side", "resize")  # would need the JPEGs again
 
 
 def are_kept(records: Records, index: int) -> bool:
@@ -73,5 +73,5 @@ def notes(options: Options) -> Iterator[str]:
             f"a share of {options.raw} of the images is stored as pixels: the JPEGs cannot be had "
             "back from them, so keep the source"
         )
-    if options.max_side is not None or options.short_side is not None:
+    if options.shrinks:
         yield "larger images are shrunk, which cannot be undone, so keep the source"

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import rng
-from imnet_data.errors import LabelError, SourceError
-from imnet_data.imagenet import labels
+from imnet_data.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -60,14 +59,19 @@ class Conversion(NamedTuple):
 
 
 def plan_split(
-    split: str, records: Records, *, classes: Sequence[str], options: Options, one_shard: bool
+    split: str,
+    records: Records,
+    rows: NDArray[np.int64],
+    *,
+    options: Options,
+    one_shard: bool,
 ) -> SplitPlan:
     """Plan one split.
 
     Args:
         split: its name; train is shuffled unless the options say otherwise.
         records: where they come from.
-        classes: the class list; records of other classes must have been refused or left out.
+        rows: positions of those that are taken, in any order.
         options: resolved.
         one_shard: whether all goes to one shard, whatever its size.
 
@@ -75,7 +79,6 @@ def plan_split(
         SourceError: if no record is left, or two have the same key.
     """
     listing = records.listing
-    rows = _select(listing, classes)
     rows = rows[np.argsort(listing.keys[rows], kind="stable")]
     _refuse_equal_keys(split, listing, rows)
     seed = options.seed or 0
@@ -85,7 +88,8 @@ def plan_split(
     if not len(rows):
         raise SourceError(
             f"{split}: none of its {len(listing.keys)} images has a class that is converted; name "
-            "one of its classes with --classes, or convert another split alone with --split"
+            "one of its classes with --classes, for a synset above them give --hierarchy as well, "
+            "or convert another split alone with --split"
         )
     chosen = options.order or ("shuffled" if split == "train" else "sorted")
     if chosen == "shuffled":
@@ -104,11 +108,6 @@ def plan_split(
         nbytes=int(nbytes.sum()),
         listing_sha256=_listing_sha256(listing, rows),
     )
-
-
-def _select(listing: Listing, classes: Sequence[str]) -> NDArray[np.int64]:
-    chosen = np.isin(listing.wnids, np.array([*classes, ""], "S"))
-    return np.flatnonzero(chosen)
 
 
 def _refuse_equal_keys(split: str, listing: Listing, rows: NDArray[np.int64]) -> None:
@@ -138,70 +137,3 @@ def _listing_sha256(listing: Listing, rows: NDArray[np.int64]) -> str:
         digest.update(column.dtype.str.encode())
         digest.update(np.ascontiguousarray(column[rows]).tobytes())
     return digest.hexdigest()
-
-
-def class_list(
-    asked: Sequence[str] | None, known: Sequence[str] | None, splits: dict[str, Records]
-) -> tuple[str, ...]:
-    """Return the sorted class list of a dataset.
-
-    Args:
-        asked: the user's own list, or ["found"] for the classes that have images.
-        known: of the devkit or of the dataset that is converted.
-        splits: the records.
-    """
-    if asked is None:
-        return tuple(sorted(known)) if known is not None else labels.ilsvrc2012_wnids()
-    if list(asked) == ["found"]:
-        found = {wnid for records in splits.values() for wnid in np.unique(records.listing.wnids)}
-        return tuple(sorted(wnid.decode() for wnid in found if wnid))
-    return tuple(sorted(asked))
-
-
-def check_classes(
-    split: str, listing: Listing, classes: Sequence[str], *, subset: bool, complete: bool
-) -> list[str]:
-    """Refuse records of unknown classes and classes without a record; return notes.
-
-    Args:
-        split: its name, for the message.
-        listing: of its records.
-        classes: the class list.
-        subset: whether the user named the classes: records of others are left out rather than
-            refused, and classes may have no record.
-        complete: whether every class must have a record.
-
-    Raises:
-        LabelError: naming the first such class.
-    """
-    wnids, counts = np.unique(listing.wnids, return_counts=True)
-    count_of = dict(zip(wnids.astype(str).tolist(), counts.tolist(), strict=True))
-    count_of.pop("", None)
-    if not count_of:
-        return []
-    notes = []
-    if unknown := sorted(count_of.keys() - set(classes)):
-        if not subset:
-            raise LabelError(
-                f"{split}: {unknown[0]} is not among the {len(classes)} known classes"
-                f"{_and_others(unknown)}; is the devkit wrong? --classes FILE names the classes "
-                "to convert, --classes found converts all"
-            )
-        count = sum(count_of[wnid] for wnid in unknown)
-        notes.append(
-            f"{split}: {count:,} images of {len(unknown):,} classes that --classes does not name "
-            "are left out"
-        )
-    if missing := sorted(set(classes) - count_of.keys()):
-        if complete and not subset:
-            raise LabelError(
-                f"{split}: class {missing[0]} has no image{_and_others(missing)}, of "
-                f"{len(classes)} classes: is the source complete? --classes FILE names the "
-                "classes to convert, --classes found converts those that have images"
-            )
-        notes.append(f"{split}: {len(missing):,} of the {len(classes):,} classes have no image")
-    return notes
-
-
-def _and_others(wnids: Sequence[str]) -> str:
-    return f" (nor {len(wnids) - 1} others)" if len(wnids) > 1 else ""

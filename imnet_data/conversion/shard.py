@@ -318,7 +318,7 @@ def _prepare(record: Record, options: Options) -> fixups.Outcome:
     outcome = fixups.apply(record, options.bad)
     outcome = outcome._replace(fix=_joined(record.fix, outcome.fix))
     fixed = outcome.record
-    if fixed is None or (options.max_side is None and options.short_side is None):
+    if fixed is None or not options.shrinks:
         return outcome
     if not outcome.is_decodable:  # that was kept
         return outcome
@@ -327,6 +327,7 @@ def _prepare(record: Record, options: Options) -> fixups.Outcome:
         fixed.jpeg,
         max_side=options.max_side,
         short_side=options.short_side,
+        square=options.resize,
         quality=options.quality,
         fill=outcome.is_damaged,
     )

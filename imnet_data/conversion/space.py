@@ -38,7 +38,7 @@ def check(writing: Writing, jobs: Sequence[ShardJob], out: Path, *, freed_nbytes
     """
     count, nbytes = size(writing.plans, jobs)
     options = writing.options
-    is_guess = bool(options.raw or options.max_side or options.short_side)
+    is_guess = bool(options.raw or options.shrinks)
     if is_guess:
         nbytes = int(nbytes * _ratio(writing, jobs))
     needed = nbytes + count * plan.OVERHEAD_NBYTES

@@ -47,8 +47,12 @@ class Options:
     boxes: bool | None = None  # whether bounding boxes travel along; default no
     max_side: int | None = None  # pixels; larger images are resized and encoded again
     short_side: int | None = None  # likewise, for the shorter side
+    resize: int | None = None  # likewise, to a square of this side
     quality: int | None = None  # of what is encoded again; default 90
     classes: tuple[str, ...] | None = None  # wnids to take, or ("found",); default: all known
+    hierarchy: str | None = None  # file in which `classes` have others below them, taken with them
+    min_images: int | None = None  # of train, that a class must have to be taken
+    val_first: int | None = None  # images of each class of train that become val, the first by key
     limit: int | None = None  # records per split, drawn by the seed
     raw: float | None = None  # share of the images stored as pixels, by a format that holds them
     jpeg: Jpeg | None = None  # as what JPEGs are stored; default: as the format prefers
@@ -59,6 +63,24 @@ class Options:
             object.__setattr__(self, "classes", tuple(self.classes))
         for name, value in self.to_json().items():
             _CHECKS[name](name, value)
+        if self.resize is not None and (self.max_side is not None or self.short_side is not None):
+            raise ValueError("resize goes with neither max_side nor short_side; choose one of them")
+        if self.hierarchy is not None and self.classes in (None, ("found",)):
+            raise ValueError("hierarchy says what is below classes; name some in classes")
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether larger images are made smaller, and encoded again."""
+        return (self.max_side, self.short_side, self.resize) != (None, None, None)
+
+    @property
+    def selects_by_train(self) -> bool:
+        """Whether the records of train decide on what is in other splits."""
+        return self.min_images is not None or self.val_first is not None
+
+    def without(self, *names: str) -> Options:
+        """Return these options, with some of them None."""
+        return dataclasses.replace(self, **dict.fromkeys(names))
 
     def over(self, inherited: Options) -> Options:
         """Return these options, with what is None taken from `inherited`."""
@@ -89,6 +111,11 @@ def _require_label_space(name: str, value: object) -> None:
         )
 
 
+def _require_file(name: str, value: object) -> None:
+    if not isinstance(value, str) or not Path(value).is_file():
+        raise ValueError(f"{name} is {value!r}; allowed are names of files")
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     "order": partial(one_of, allowed=get_args(Order)),
     "seed": require_seed,
@@ -97,8 +124,12 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "boxes": partial(one_of, allowed=(True, False)),
     "max_side": partial(integer, least=1),
     "short_side": partial(integer, least=1),
+    "resize": partial(integer, least=1),
     "quality": partial(integer, least=1, most=100),
     "classes": _require_classes,
+    "hierarchy": _require_file,
+    "min_images": partial(integer, least=1),
+    "val_first": partial(integer, least=1),
     "limit": partial(integer, least=1),
     "raw": partial(number, least=0, most=1),
     "jpeg": partial(one_of, allowed=get_args(Jpeg)),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from imnet_data.arguments import StrPath
     from imnet_data.machine.progress import Progress
     from imnet_data.record import Records
+    from imnet_data.sources.devkit import Devkit
     from imnet_data.sources.left_out import Reason
 
 __all__ = ["Source", "SourceFile", "open_sources"]
@@ -59,6 +60,7 @@ class Source(NamedTuple):
     found: tuple[FoundIn, ...] = ()  # what each file and folder holds
     left_out: Mapping[str, Reason] = MappingProxyType({})  # sorted
     dataset: Path | None = None  # where `splits` are those of a dataset
+    devkit: Devkit | None = None
 
     def identities(self) -> dict[str, str]:
         """Return what distinguishes the files that are read, and the path of each."""
@@ -146,6 +148,7 @@ def _open_ilsvrc(
         tuple(gathered.containers),
         found=tuple(gathered.found),
         left_out=gathered.left_out.reasons,
+        devkit=devkit,
     )
 
 

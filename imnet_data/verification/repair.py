@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.shard import Writing
     from imnet_data.dataset.manifest import Entry
     from imnet_data.machine.progress import Progress
+    from imnet_data.sources import Source
     from imnet_data.verification.shard import Difference
 
 DESCRIPTION = description.FILE_NAME
@@ -194,12 +195,7 @@ class _Repair:
             progress=self._progress,
         )
         try:
-            taken = {name: source.splits[name] for name in splits if name in source.splits}
-            planned = convert.plan_conversion(
-                source._replace(splits=taken),
-                format_name=about.format,
-                options=about.options,
-            )
+            planned = self._plan(source, splits)
             if not proves:
                 self._require(planned, splits)
             writing = convert.planned_writing(planned, self._stage)
@@ -207,6 +203,17 @@ class _Repair:
             yield planned, writing._replace(version=about.version)
         finally:
             source.close()
+
+    def _plan(self, source: Source, splits: Collection[str]) -> Conversion:
+        """Plan some splits; those that decide on others are looked at, too."""
+        about = self._about
+        needed = {*splits, "train"} if about.options.selects_by_train else {*splits}
+        taken = {name: split for name, split in source.splits.items() if name in needed}
+        planned = convert.plan_conversion(
+            source._replace(splits=taken), format_name=about.format, options=about.options
+        )
+        plans = {name: planned.plans[name] for name in splits if name in planned.plans}
+        return planned._replace(plans=plans)
 
     def _require(self, planned: Conversion, splits: Collection[str]) -> None:
         """Refuse a source with other classes or splits than the dataset."""

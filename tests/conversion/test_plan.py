@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imnet_data.conversion import plan
+from imnet_data.conversion import classes, plan
 from imnet_data.conversion.convert import plan_conversion
 from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
 from imnet_data.dataset.description import Options
@@ -53,7 +53,7 @@ def planned(
     return plan.plan_split(
         "train",
         Listed(records),
-        classes=CLASSES,
+        np.arange(len(records)),
         options=Options(seed=0, shard_nbytes=shard_nbytes, **options),  # type: ignore[arg-type]
         one_shard=False,
     )
@@ -116,9 +116,9 @@ def test_two_records_of_one_key_are_refused() -> None:
 
 def test_a_class_list_has_wnids_once_each() -> None:
     splits: dict[str, Records] = {"train": Listed([("k", "n00000002", 1), ("l", "n00000001", 1)])}
-    assert plan.class_list(["found"], None, splits) == ("n00000001", "n00000002")
-    assert plan.class_list(None, ["n2", "n1"], splits) == ("n1", "n2")
-    assert len(plan.class_list(None, None, splits)) == 1000
+    assert classes.class_list(["found"], None, splits) == ("n00000001", "n00000002")
+    assert classes.class_list(None, ["n2", "n1"], splits) == ("n1", "n2")
+    assert len(classes.class_list(None, None, splits)) == 1000
 
 
 def planned_notes(format_name: str, image_nbytes: int, **options: int) -> tuple[str, ...]:

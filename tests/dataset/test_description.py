@@ -54,10 +54,14 @@ def test_options_that_mean_something_are_taken() -> None:
         raw=0,
         jpeg="original",
         labels="12k",
+        hierarchy=__file__,
+        min_images=501,
+        val_first=50,
     )
     assert options.classes == (WNID,)
     assert Options(classes=("found",)).to_json() == {"classes": ("found",)}
-    assert set(options.to_json()) == {*vars(Options())}
+    assert set(options.to_json()) == {*vars(Options())} - {"resize"}
+    assert Options(resize=224).to_json() == {"resize": 224}
 
 
 def test_options_that_an_earlier_version_accepted_are_still_read(

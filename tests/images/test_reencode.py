@@ -198,7 +198,7 @@ def test_threads_give_the_same_pixels():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"quality": 90}, "neither max_side nor short_side is given"),
+        ({"quality": 90}, "neither max_side nor short_side nor square is given"),
         ({"max_side": 0, "quality": 90}, "max_side is 0; allowed: 1 or more"),
         ({"short_side": -3, "quality": 90}, "short_side is -3; allowed: 1 or more"),
         ({"max_side": 9, "quality": 101}, "quality is 101; allowed: 1 to 100"),
