@@ -20,6 +20,7 @@ class Header(NamedTuple):
     restart_interval: int  # MCUs; 0: no restart markers
     jfif: bool
     adobe_transform: int  # -1: no Adobe segment
+    is_rgb: bool  # whether its components are R, G and B, not Y, Cb and Cr
     scan_offset: int  # first byte of the entropy-coded data
     unsupported: str  # why the native decoder does not take it; "" where it does
 

@@ -6,8 +6,8 @@ twice, and nvJPEG is another decoder.
 
 `pipeline` gives a pipeline of DALI's own readers instead, where nothing of ours runs.
 
-Damage that libjpeg-turbo or nvJPEG passes over is passed over; the CPU loader and `imnet-data
-verify --decode` find it.
+Damage that libjpeg-turbo or nvJPEG passes over is passed over, but for a JPEG without an end; the
+CPU loader and `imnet-data verify --decode` find it.
 """
 
 from __future__ import annotations
@@ -16,32 +16,29 @@ import base64
 import functools
 import re
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nvidia.dali import fn, types
 
 from imnet_data.errors import ImageError, verify_command
-from imnet_data.loaders import geometry, ranks
+from imnet_data.loaders import ranks
 from imnet_data.loaders.batch import Batch, DeviceBatch
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, empty_pipeline, resized
+from imnet_data.loaders.dali_decoder import Decoder
+from imnet_data.loaders.dali_graph import decode_options, decoding_threads
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.ranks import Ranked
 from imnet_data.machine import pool
-from imnet_data.transforms import EvalRecipe, TrainRecipe
+from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
-    from nvidia.dali import Pipeline
+    from collections.abc import Iterable, Iterator
 
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.jpegs import JpegBatch
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsExtents, SupportsReading
+    from imnet_data.transforms import EvalRecipe
 
 __all__ = ["READER", "DaliLoader", "pipeline"]
 
@@ -51,7 +48,6 @@ _GREY_8_BY_8 = base64.b85decode(  # a JPEG that every working decoder takes
     "S6^ahXlFi6ad~iLcwA*?WB<Sa3kU!R00;pA5di<h02BZL00000000000000000000|HJ?k5CH%H0000000000000000"
     "095m00;pA002J#KmXY"
 )
-_BATCHES_AHEAD = 2  # one is decoded while the one before it is resized; each costs GPU memory
 
 
 class DaliLoader(Ranked):
@@ -96,8 +92,8 @@ class DaliLoader(Ranked):
             hw_decoder_load=hw_decoder_load,
         )
         self._reader = JpegReader(source, recipe, schedule, threads=threads, cut=cut)
-        self._idle: list[_Decoder] = []  # each epoch under way has a decoder of its own
-        self._decoders: weakref.WeakSet[_Decoder] = weakref.WeakSet()
+        self._idle: list[Decoder] = []  # each epoch under way has a decoder of its own
+        self._decoders: weakref.WeakSet[Decoder] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self.schedule)
@@ -148,8 +144,8 @@ class DaliLoader(Ranked):
             if decoder.rewound():
                 self._idle.append(decoder)
 
-    def _decoder(self, batch_size: int) -> _Decoder:
-        decoder = _Decoder(
+    def _decoder(self, batch_size: int) -> Decoder:
+        decoder = Decoder(
             self.recipe,
             batch_size=batch_size,
             threads=self._threads,
@@ -202,121 +198,9 @@ class DaliLoader(Ranked):
         return True
 
 
-class _Decoder:
-    """A DALI pipeline, fed with batches of JPEGs."""
-
-    def __init__(
-        self,
-        recipe: TrainRecipe | EvalRecipe,
-        *,
-        batch_size: int,
-        threads: int,
-        device_id: int | None,
-        options: dict[str, Any],
-    ) -> None:
-        self.under_way: deque[JpegBatch] = deque()
-        self._jpegs: Iterator[JpegBatch] = iter(())
-        self._pipeline: Pipeline | None = empty_pipeline(
-            batch_size, threads, device_id, batches_ahead=_BATCHES_AHEAD
-        )
-        self._has_window = isinstance(recipe, EvalRecipe)
-        with self._pipeline as pipeline:
-            jpegs, flip, start, shape, size, *anchor = fn.external_source(
-                _weakly(self._feed),
-                num_outputs=6 if self._has_window else 5,
-                dtype=[types.UINT8, *[types.INT32] * 3, types.FLOAT, types.INT32],
-                ndim=[1, 0, 1, 1, 1, 1],
-            )
-            images = fn.decoders.image_slice(
-                jpegs, start=start, shape=shape, axis_names="HW", **options
-            )
-            images = resized(images, size, recipe.filter)
-            if isinstance(recipe, EvalRecipe):
-                images = fn.slice(
-                    images,
-                    start=anchor[0],
-                    shape=[recipe.crop, recipe.crop],
-                    axis_names="HW",
-                    out_of_bounds_policy="pad",  # with black
-                )
-            pipeline.set_outputs(fn.flip(images, horizontal=flip))
-
-    def decoded(self, jpegs: Iterator[JpegBatch]) -> Iterator[tuple[JpegBatch, Any]]:
-        """Yield each batch with its images, DALI's TensorList; None for those of an empty batch."""
-        self._jpegs = jpegs
-        while (images := self._run()) is not None:
-            yield self.under_way.popleft(), images
-        if self.under_way:
-            yield self.under_way.popleft(), None
-
-    def rewound(self) -> bool:
-        """Return whether this can decode other batches; those that are under way are dropped."""
-        self._jpegs = iter(())
-        try:
-            while self._pipeline is not None and self._run() is not None:
-                pass
-        except RuntimeError:  # of an image that nobody has asked for
-            pass
-        self.under_way.clear()
-        if self._pipeline is None:
-            return False
-        self._pipeline.reset()
-        return True
-
-    def close(self) -> None:
-        """Return DALI's threads and memory to the system; images that are held stay as they are."""
-        self._pipeline = None
-        self._jpegs = iter(())
-
-    def _run(self) -> Any:
-        if self._pipeline is None:
-            raise ValueError("the loader is closed; open another one")
-        try:
-            (images,) = self._pipeline.run()
-        except StopIteration:
-            return None
-        except BaseException:
-            self._pipeline = None  # it cannot be used any more
-            raise
-        return images
-
-    def _feed(self) -> tuple[Any, ...]:
-        batch = next(self._jpegs)
-        self.under_way.append(batch)
-        if not batch.images:  # the last one; DALI takes none of this kind
-            raise StopIteration
-        rows = batch.rows
-        start, end = batch.boxes[:, 1::-1], batch.boxes[:, :1:-1]
-        size = rows[:, geometry.SIZE][:, ::-1].astype(np.float32)
-        parts: list[NDArray[Any]] = [rows[:, geometry.FLIP], start, end - start, size]
-        if self._has_window:
-            parts.append((rows[:, geometry.WINDOW][:, :2] - rows[:, geometry.PLACE])[:, ::-1])
-        return [_encoded(image) for image in batch.images], *map(np.ascontiguousarray, parts)
-
-
-def _weakly(feed: Callable[[], tuple[Any, ...]]) -> Callable[[], tuple[Any, ...]]:
-    """Return a function that calls a method, and does not keep the object that it is of."""
-    method = weakref.WeakMethod(feed)
-
-    def call() -> tuple[Any, ...]:
-        bound = method()
-        assert bound is not None  # it runs the pipeline that calls this
-        return bound()
-
-    return call
-
-
 def _sound(single: JpegBatch) -> JpegBatch:
     """Return a JPEG that can be decoded in the place of a record."""
     return single._replace(images=[_GREY_8_BY_8], boxes=np.array([[0, 0, 8, 8]], np.int32))
-
-
-def _encoded(image: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the bytes of an image file: of the kind that pixels are in, where it is pixels."""
-    if not isinstance(image, bytes):
-        height, width, _ = image.shape
-        image = b"P6 %d %d 255\n" % (width, height) + image.tobytes()
-    return np.frombuffer(image, np.uint8)
 
 
 def _device_id(device: str) -> int | None:

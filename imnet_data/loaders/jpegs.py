@@ -2,8 +2,11 @@
 
 Threads read, and cut each JPEG that is trained on to what its crop needs, in the compressed
 bytes (`jpeg.crop`): less has to be sent to a GPU, and decoded there. A JPEG goes whole, and counts
-in `whole`, where that cannot be done (no restart markers, progressive, CMYK), or its crop needs
-all of it.
+in `whole`, where that cannot be done (no restart markers, progressive), or its crop needs all of
+it. Whole ones must have an end: a decoder may fill a truncated one, and say nothing.
+
+Pixels go as a PPM file, which takes its place in the batch. They are what is stored as pixels, and
+what decoders read in different ways: JPEGs of four components, of R, G and B, or of rare codings.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
 _BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each
 
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"  # markers
+
 Box = tuple[int, int, int, int]
 
 
@@ -53,8 +58,7 @@ class JpegBatch(NamedTuple):
     """Some records as they are stored, and what is to be done to their pixels."""
 
     indices: NDArray[np.int64]
-    # JPEGs; [h, w, 3] where pixels are stored, or where each decoder would make others
-    images: list[bytes | NDArray[np.uint8]]
+    images: list[bytes]  # files: JPEG, or PPM
     boxes: NDArray[np.int32]  # [n, 4], left, upper, right, lower: the crops, in these images
     rows: NDArray[np.int32]  # see `geometry`
     side: int  # of the square images to be made
@@ -161,7 +165,7 @@ class JpegReader:
         rows = geometry.rows(
             indices, self._source, recipe=recipe, seed=self.schedule.seed, epoch=epoch
         )
-        images: list[bytes | NDArray[np.uint8]] = []
+        images: list[bytes] = []
         boxes = np.empty((len(indices), 4), np.int32)
         whole = 0
         for position, (index, file, row) in enumerate(
@@ -170,7 +174,7 @@ class JpegReader:
             stored, box = self._stored(index, file), tuple(row[geometry.CROP].tolist())
             make = self._pixels if row[geometry.PIXELS] else self._jpeg
             image, boxes[position] = make(index, stored, box)
-            whole += self._cuts and len(image) == len(stored)
+            whole += self._cuts and image.startswith(_SOI) and len(image) == len(stored)
             images.append(image)
         return JpegBatch(indices, images, boxes, rows, geometry.side(recipe, epoch), whole)
 
@@ -183,9 +187,7 @@ class JpegReader:
         assert isinstance(source, SupportsExtents)
         return read_extent(source, file, index)
 
-    def _pixels(
-        self, index: int, stored: bytes | memoryview, box: Box
-    ) -> tuple[NDArray[np.uint8], Box]:
+    def _pixels(self, index: int, stored: bytes | memoryview, box: Box) -> tuple[bytes, Box]:
         width, height = int(self._source.width[index]), int(self._source.height[index])
         if len(stored) != width * height * 3:
             raise ImageError(
@@ -193,12 +195,10 @@ class JpegReader:
                 f"{width} x {height} pixels; run {verify_command()}"
             )
         left, upper, right, lower = box
-        image = np.frombuffer(stored, np.uint8).reshape(height, width, 3)[upper:lower, left:right]
-        return image, (0, 0, right - left, lower - upper)
+        image = np.frombuffer(stored, np.uint8).reshape(height, width, 3)
+        return _ppm(image[upper:lower, left:right])
 
-    def _jpeg(
-        self, index: int, stored: bytes | memoryview, box: Box
-    ) -> tuple[bytes | NDArray[np.uint8], Box]:
+    def _jpeg(self, index: int, stored: bytes | memoryview, box: Box) -> tuple[bytes, Box]:
         if self._undecodable[index]:
             raise ImageError(f"{self.name(index)}: {UNDECODABLE}")
         try:
@@ -206,18 +206,20 @@ class JpegReader:
                 return self._by_pillow(index, stored, box)
             header = jpeg.header(stored)
             self._require_size(index, header.width, header.height)
-            return jpeg.crop(stored, box) if self._cuts else (bytes(stored), box)
+            if _is_read_differently(header):
+                return _ppm(jpeg.decode(stored, box, other="pillow"))
+            image, box = jpeg.crop(stored, box) if self._cuts else (bytes(stored), box)
+            if len(image) == len(stored) and image.rfind(_EOI, header.scan_offset) < 0:
+                raise ImageError("the JPEG is cut short: there is no end-of-image marker")
+            return image, box
         except ImageError as error:
             raise ImageError(f"{self.name(index)}: {error}; {CHANGED}") from error
 
-    def _by_pillow(
-        self, index: int, stored: bytes | memoryview, box: Box
-    ) -> tuple[NDArray[np.uint8], Box]:
-        """Return the pixels of a box where each decoder would make something else of the bytes."""
+    def _by_pillow(self, index: int, stored: bytes | memoryview, box: Box) -> tuple[bytes, Box]:
         pixels = jpeg.decode_by_pillow(stored, fill=bool(self._damaged[index]))
         self._require_size(index, pixels.shape[1], pixels.shape[0])
         left, upper, right, lower = box
-        return pixels[upper:lower, left:right], (0, 0, right - left, lower - upper)
+        return _ppm(pixels[upper:lower, left:right])
 
     def _require_size(self, index: int, width: int, height: int) -> None:
         expected = (int(self._source.width[index]), int(self._source.height[index]))
@@ -226,3 +228,16 @@ class JpegReader:
                 f"the image is {width} x {height} pixels, but the index says "
                 f"{expected[0]} x {expected[1]}"
             )
+
+
+def _is_read_differently(header: jpeg.Header) -> bool:
+    """Return whether decoders make different pixels of such a JPEG, or some take none of it."""
+    is_common = header.components in (1, 3) and header.precision == 8 and not header.is_rgb
+    return not is_common or header.unsupported not in ("", "progressive")
+
+
+def _ppm(pixels: NDArray[np.uint8]) -> tuple[bytes, Box]:
+    """Return pixels as a file, and the box of all of them."""
+    height, width, _ = pixels.shape
+    header = b"P6 %d %d 255\n" % (width, height)
+    return b"".join((header, np.ascontiguousarray(pixels).data)), (0, 0, width, height)

@@ -23,7 +23,8 @@ pytest.importorskip("nvidia.dali", reason="DALI is not installed: the extra `dal
 
 from nvidia.dali import Pipeline, fn
 
-from imnet_data.loaders.dali import DaliLoader, _Decoder, pipeline
+from imnet_data.loaders.dali import DaliLoader, pipeline
+from imnet_data.loaders.dali_decoder import Decoder
 from imnet_data.loaders.dali_graph import decode_options, decoding_threads, require_dali, resized
 
 COUNT = 23
@@ -452,6 +453,22 @@ def test_pipelines_keep_the_outputs_that_are_held(extents, root):
         assert pipeline(dataset, EVALUATE, batch_size=2, threads=1).exec_dynamic
 
 
+def test_what_is_fed_is_not_copied_and_stays_until_it_is_decoded(extents):
+    with open_dali(extents) as loader:
+        decoder = loader._decoder(4)
+        assert b"no_copy" in decoder._pipeline.serialize()
+        batches = decoder.decoded(loader._reader.epoch(1))
+        next(batches)
+        under_way = decoder._feed.under_way
+        assert 1 <= len(under_way) < 6
+        for fed in under_way:
+            files, *_ = fed.arrays
+            assert [file.tobytes() for file in files] == fed.batch.images
+            assert all(not file.flags.owndata for file in files)  # the very bytes that were read
+        assert len(list(batches)) == 5
+        assert not under_way
+
+
 def test_threads_are_a_share_of_the_cores_that_local_ranks_have(extents, root, monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
     with DaliLoader(extents, TRAIN, schedule()) as loader:
@@ -483,7 +500,7 @@ def test_the_graph_of_a_gpu_can_be_put_together(extents, recipe):
     found = {}
     for device_id in (None, 0):
         options = decode_options(extents.width, extents.height, device_id=device_id, threads=1)
-        decoder = _Decoder(recipe, batch_size=4, threads=1, device_id=None, options=options)
+        decoder = Decoder(recipe, batch_size=4, threads=1, device_id=None, options=options)
         assert decoder._pipeline is not None
         written = decoder._pipeline.serialize()
         found[device_id] = (written.count(b"mixed"), written.count(b"\x03gpu") > 1)

@@ -131,6 +131,7 @@ nb::dict header(nb::handle jpeg) {
   fields["restart_interval"] = found.restart_interval;
   fields["jfif"] = found.jfif;
   fields["adobe_transform"] = found.adobe_transform;
+  fields["is_rgb"] = found.rgb();
   fields["scan_offset"] = found.scan.data_offset;
   const JpegStatus status = found.decodable();
   fields["unsupported"] = status ? "" : status.text;
