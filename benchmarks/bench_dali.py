@@ -72,7 +72,10 @@ def loader_of(rival, dataset, options):
     source = source_of(dataset)
     schedule = Schedule(count=len(dataset), batch_size=options.batch_size)
     if rival == "cpu":
-        return CpuLoader(source, RECIPE, schedule, threads=options.threads)
+        allocate = None
+        if options.device != "cpu":
+            from imnet_data.loaders.device import pinned as allocate
+        return CpuLoader(source, RECIPE, schedule, threads=options.threads, allocate=allocate)
     return DaliLoader(
         source,
         RECIPE,
@@ -91,11 +94,19 @@ def epochs_of(rival, dataset, options):
     loader = loader_of(rival, dataset, options)
     if rival != "cpu" or options.device == "cpu":
         return lambda number: (batch.images for batch in loader.epoch(number))
+    return lambda number: copied(loader.epoch(number), options.device)
+
+
+def copied(batches, device):
+    """Yield the images of batches on a GPU, copied from pinned memory."""
     import torch
 
-    return lambda number: (
-        torch.from_numpy(batch.images).to(options.device) for batch in loader.epoch(number)
-    )
+    for batch in batches:
+        images = torch.from_numpy(batch.images)
+        assert images.is_pinned()
+        copy = images.to(device, non_blocking=True)
+        torch.cuda.current_stream().synchronize()  # before the loader may use its memory again
+        yield copy
 
 
 def measure(rival, options):

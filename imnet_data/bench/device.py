@@ -19,7 +19,7 @@ from imnet_data.loaders.torch import TensorBatch
 from imnet_data.train import recipes
 from imnet_data.train.checkpoint import Position
 from imnet_data.train.distributed import Ranks
-from imnet_data.train.execution import Execution
+from imnet_data.train.execution import Execution, settings
 from imnet_data.train.learner import Learner
 
 if TYPE_CHECKING:
@@ -81,11 +81,16 @@ class Model:
         assert options.model is not None
         self.device = torch.device(device_name())
         recipe = recipes.get(_RECIPE).with_batch_size(options.batch_size)
+        # as a model is trained that is to be fast: with another memory format it would be slower
+        # than users have it, and loaders would seem to keep up with it
+        self._execution = Execution(
+            device=device_name(), precision=options.precision, channels_last=True
+        )
         self._learner = Learner(
             class_count,
             dataclasses.replace(recipe, model=options.model),
             seed=0,
-            execution=Execution(device=device_name(), precision=options.precision),
+            execution=self._execution,
             start=None,
             ranks=Ranks(0, 1, self.device),
         )
@@ -96,7 +101,8 @@ class Model:
 
     def step(self, batch: TensorBatch) -> None:
         """Move the weights once, and wait for it."""
-        self.loss = self._learner.step(Position(0, self._steps), iter([batch]), rate=_RATE)
+        with settings(self._execution):
+            self.loss = self._learner.step(Position(0, self._steps), iter([batch]), rate=_RATE)
         self._steps += 1
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -122,7 +128,9 @@ class ModelStep:
         generator = torch.Generator().manual_seed(0)
         count = work.schedule.batch_size
         parts = (
-            torch.randn(count, 3, size, size, generator=generator),
+            torch.randn(count, 3, size, size, generator=generator).contiguous(
+                memory_format=torch.channels_last
+            ),
             torch.arange(count) % class_count,
             torch.arange(count),
         )

@@ -39,6 +39,7 @@ class Loading:
         threads: that it has.
         seconds: for which it runs before the first repeat, so that what it reads is in the cache.
         device: where the loaders of torch and DALI put their batches.
+        channels_last: whether tensors are in this memory format.
     """
 
     takes = "stored bytes"
@@ -53,10 +54,12 @@ class Loading:
         threads: int,
         seconds: float,
         device: str = "cpu",
+        channels_last: bool = False,
     ) -> None:
         self.name, self.threads = self.name_of(kind), threads
         self.dataset, self.work, self.kind = dataset, work, kind
         self._device, self._seconds = device, seconds
+        self._channels_last = channels_last
         self._mean_nbytes = float(dataset.index.nbytes.mean())
         self._is_warm = False
         self._last: tuple[int, int, Any] = (0, 0, None)
@@ -81,6 +84,8 @@ class Loading:
         loader = opened(
             self.dataset, self.work, self.kind, threads=self.threads, device=self._device
         )
+        if self._channels_last:
+            loader.channels_last = True
         try:
             for epoch in count():
                 for step, batch in enumerate(loader.epoch(epoch)):

@@ -25,6 +25,7 @@ class DatasetReport:
     pixels: int  # of them, stored as pixels
     storage: str | None  # file system and device
     device: str  # where a model runs, "cpu" or "cuda"
+    dali_memory: str | None = None  # what DALI allocates ahead on a GPU
     measurements: list[Measurement] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)  # stage -> why
 

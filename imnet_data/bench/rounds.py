@@ -27,6 +27,7 @@ from imnet_data.bench.thinking import Thinking
 from imnet_data.bench.validation import Validating
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import MissingExtra
+from imnet_data.loaders import dali_memory
 from imnet_data.machine import nvidia
 from imnet_data.machine.progress import Step, no_progress
 
@@ -229,8 +230,17 @@ def _prepared(
     if not report.seekable:
         report.skipped[names.CUT] = "the images have no restart markers"
     stages += _device_stages(report, dataset, sample, options)
+    if options.loader == "dali" and report.device == "cuda":
+        report.dali_memory = dali_memory_of(dataset, threads=options.threads[-1])
     report.measurements = [measurement_of(stage) for stage in stages]
     return report, stages
+
+
+def dali_memory_of(dataset: Dataset, *, threads: int) -> str:
+    """Return what DALI allocates ahead on a GPU for a loader of so many threads."""
+    columns = dataset.index
+    threads = dali_memory.decoding_threads(threads, device_id=0)
+    return str(dali_memory.planned(columns.width, columns.height, threads=threads))
 
 
 def _device_stages(
@@ -266,10 +276,16 @@ def _device_stages(
     yield device.ModelStep(model, work, class_count=classes)
     # on a CPU, DALI's batches are as decoded, and a step takes tensors
     tensors: Kind = "dali" if kind == "dali" and report.device == "cuda" else "torch"
-    threads = options.threads[-1]
-    yield device.TrainingStep(
-        model, _loading(dataset, work, options, kind=tensors, threads=threads, device=report.device)
+    loading = Loading(
+        dataset,
+        work,
+        kind=tensors,
+        threads=options.threads[-1],
+        seconds=options.seconds,
+        device=report.device,
+        channels_last=True,
     )
+    yield device.TrainingStep(model, loading)
 
 
 def _cheap_rows(

@@ -99,9 +99,10 @@ def dataset_headline(dataset: DatasetReport) -> str:
     kinds = f"{dataset.seekable} of {dataset.sampled} sampled images with restart markers"
     if dataset.pixels:
         kinds += f", {dataset.pixels} stored as pixels"
+    memory = f"; DALI allocates ahead {dataset.dali_memory}" if dataset.dali_memory else ""
     return (
         f"{dataset.format}: {dataset.root}, {dataset.records:,} records of {dataset.split}, "
-        f"{nbytes_text(dataset.nbytes)}, {kinds}, digest {dataset.digest[:16]}{where}"
+        f"{nbytes_text(dataset.nbytes)}, {kinds}, digest {dataset.digest[:16]}{where}{memory}"
     )
 
 

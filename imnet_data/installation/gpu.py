@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
+import numpy as np
+
 from imnet_data.installation.build import optional
+from imnet_data.loaders import dali_memory, ranks
 from imnet_data.machine import nvidia
 
 _DALI = re.compile(r"nvidia-dali-cuda(\d+)0")
@@ -86,8 +89,16 @@ def text(found: Stack) -> list[str]:
         *(found.devices or ["nvidia-smi lists no GPU."]),
         f"driver: runs CUDA {found.driver_cuda or '(version not known)'}",
         f"DALI: {', '.join(found.dali) or 'not installed'}",
+        *([f"  allocates ahead for ImageNet: {dali_plan()}"] if found.dali else []),
         f"torch: {_torch_text(found)}",
     ]
+
+
+def dali_plan() -> str:
+    """Return what DALI would allocate ahead in a process here, for ImageNet's largest image."""
+    widths, heights = (np.array([side]) for side in dali_memory.LARGEST_OF_IMAGENET)
+    threads = dali_memory.decoding_threads(ranks.threads_of_rank(), device_id=0)
+    return str(dali_memory.planned(widths, heights, threads=threads))
 
 
 def _dali_misfit(name: str, driver: str) -> str:

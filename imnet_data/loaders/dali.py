@@ -7,7 +7,7 @@ twice, and nvJPEG is another decoder.
 `pipeline` gives a pipeline of DALI's own readers instead, where nothing of ours runs.
 
 Damage that libjpeg-turbo or nvJPEG passes over is passed over, but for a JPEG without an end; the
-CPU loader and `imnet-data verify --decode` find it.
+CPU loader finds it, and so does `verify --decode`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import ranks
 from imnet_data.loaders.batch import Batch, DeviceBatch
 from imnet_data.loaders.dali_decoder import Decoder
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads
+from imnet_data.loaders.dali_graph import decode_options
+from imnet_data.loaders.dali_memory import decoding_threads
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.ranks import Ranked

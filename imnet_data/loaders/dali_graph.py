@@ -8,6 +8,7 @@ import nvidia.dali
 from nvidia.dali import Pipeline, fn, types
 
 from imnet_data.errors import MissingExtra
+from imnet_data.loaders.dali_memory import planned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
 
     from imnet_data.transforms.pixels import Filter
 
-# of nvJPEG's buffers; what NVIDIA's ResNet-50 example asks for is 5.49 and 3.66 times 5980 x 6430
-_DEVICE_NBYTES_PER_PIXEL, _HOST_NBYTES_PER_PIXEL = 5.5, 3.7
-_HOST_BUFFERS_PER_THREAD = 2
-_MOST_PADDING_NBYTES = 1_000_000_000  # on device and host, of all threads
 _FIRST_MAJOR_VERSION = 2
-_MOST_GPU_THREADS = 8  # each has buffers of its own
 _INTERPOLATION = {"bilinear": types.INTERP_LINEAR, "bicubic": types.INTERP_CUBIC}
 
 
@@ -59,11 +55,6 @@ def empty_pipeline(
     )
 
 
-def decoding_threads(threads: int, *, device_id: int | None) -> int:
-    """Return how many of `threads` decode: on a GPU at most eight, for the memory of each."""
-    return threads if device_id is None else min(threads, _MOST_GPU_THREADS)
-
-
 def decode_options(
     widths: NDArray[np.integer],
     heights: NDArray[np.integer],
@@ -75,11 +66,7 @@ def decode_options(
 ) -> dict[str, Any]:
     """Return options for each of `fn.decoders`; those about memory count on a GPU alone.
 
-    nvJPEG's buffers, of which each thread has its own, grow whenever an image is larger than all
-    before it, and a GPU stands still then: so they are made for the largest of all images at once,
-    or for the largest size at which those of all threads have no more than 1 GB.
-
-    Source: NVIDIA/DALI, docs/examples/use_cases/pytorch/resnet50/main.py.
+    Memory is planned ahead as `dali_memory` describes it.
 
     Args:
         widths: of all images that will come, in pixels.
@@ -92,23 +79,16 @@ def decode_options(
     """
     if not 0 <= hw_decoder_load <= 1:
         raise ValueError(f"hw_decoder_load is {hw_decoder_load}; allowed are 0 to 1")
-    areas = widths.astype(int) * heights.astype(int)
-    largest = int(areas.argmax())
-    nbytes_per_pixel = _DEVICE_NBYTES_PER_PIXEL + _HOST_BUFFERS_PER_THREAD * _HOST_NBYTES_PER_PIXEL
-    most = _MOST_PADDING_NBYTES / (threads * nbytes_per_pixel)  # pixels
-    pixels = min(int(areas[largest]), most)
-    hints = {
-        "preallocate_width_hint": int(widths[largest]),
-        "preallocate_height_hint": int(heights[largest]),
-    }
+    plan = planned(widths, heights, threads=threads)
+    hints = {"preallocate_width_hint": plan.width, "preallocate_height_hint": plan.height}
     return {
         "device": "cpu" if device_id is None else "mixed",
         "output_type": types.RGB,
         "adjust_orientation": False,  # EXIF is ignored for ImageNet, as torchvision and timm do
         "jpeg_fancy_upsampling": True,  # libjpeg-turbo's, which the CPU backend has anyway
         "hw_decoder_load": hw_decoder_load,
-        "device_memory_padding": int(_DEVICE_NBYTES_PER_PIXEL * pixels),
-        "host_memory_padding": int(_HOST_NBYTES_PER_PIXEL * pixels),
+        "device_memory_padding": plan.device_nbytes,
+        "host_memory_padding": plan.host_nbytes,
         **({} if cut else hints),
     }
 

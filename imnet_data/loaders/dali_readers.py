@@ -14,7 +14,8 @@ from nvidia.dali import fn, math, tfrecord, types
 from imnet_data import formats
 from imnet_data.arguments import integer
 from imnet_data.loaders import ranks
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, empty_pipeline, resized
+from imnet_data.loaders.dali_graph import decode_options, empty_pipeline, resized
+from imnet_data.loaders.dali_memory import decoding_threads
 from imnet_data.machine import pool
 from imnet_data.rng import Stream, hash64
 from imnet_data.transforms import Progressive, TrainRecipe

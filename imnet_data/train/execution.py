@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import contextlib
+import os
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
 
 from imnet_data.arguments import integer, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -38,3 +45,18 @@ def require_execution(execution: Execution) -> None:
         integer(name, getattr(execution, name), least=1)
     if execution.max_steps is not None:
         integer("max_steps", execution.max_steps, least=1)
+
+
+@contextlib.contextmanager
+def settings(execution: Execution) -> Iterator[None]:
+    """Set torch's switches for a run, for as long as the context lasts."""
+    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
+    if execution.is_deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    torch.use_deterministic_algorithms(execution.is_deterministic)
+    torch.backends.cudnn.benchmark = not execution.is_deterministic
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]

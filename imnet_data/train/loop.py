@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,14 +28,13 @@ from imnet_data.rng import require_seed
 from imnet_data.train import batches, card, checkpoint
 from imnet_data.train.checkpoint import CHECKPOINT, WEIGHTS, Position
 from imnet_data.train.distributed import joined
-from imnet_data.train.execution import Execution, require_execution
+from imnet_data.train.execution import Execution, require_execution, settings
 from imnet_data.train.learner import Learner
 from imnet_data.train.log import FILE_NAME, Meter, RunLog
 from imnet_data.train.models import parameter_count
 from imnet_data.train.schedule import learning_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -94,7 +92,7 @@ def train(
     require_execution(execution)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(execution.device))
-        stack.enter_context(_settings(execution))
+        stack.enter_context(settings(execution))
         name = description.read(dataset).name
         if name in VARIANTS:
             raise TrainError(f"{dataset}: {name} is a test set; train on another")
@@ -119,20 +117,6 @@ def _require_own(out: Path) -> None:
     names = (WEIGHTS,) if began else (WEIGHTS, FILE_NAME, card.JSON_NAME, card.MARKDOWN_NAME)
     for name in names:
         require_new(out / name, remedy="choose another --out")
-
-
-@contextlib.contextmanager
-def _settings(execution: Execution) -> Iterator[None]:
-    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
-    if execution.is_deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.use_deterministic_algorithms(execution.is_deterministic)
-    torch.backends.cudnn.benchmark = not execution.is_deterministic
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
 
 
 class _Run:

@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 from bench_kit import measurement as measurement_of
 
-from imnet_data.bench import names, ranks, rounds
+from imnet_data.bench import names, ranks, rounds, text
 from imnet_data.bench.cold import ColdLoading
 from imnet_data.bench.loading import Loading
 from imnet_data.bench.measurement import Repeat, repeat
@@ -26,6 +27,47 @@ from imnet_data.machine.progress import no_progress
 def opened(root):
     with Dataset.open(root) as dataset:
         yield dataset, work_of(dataset, batch_size=4, size=32)  # six batches
+
+
+def test_what_dali_allocates_ahead_on_a_gpu_is_in_the_report(opened):
+    dataset, _ = opened
+    said = rounds.dali_memory_of(dataset, threads=64)
+    areas = dataset.index.width.astype(int) * dataset.index.height
+    largest = int(areas.argmax())
+    assert "MB on the GPU and" in said
+    assert "of 8 threads" in said
+    width, height = dataset.index.width[largest], dataset.index.height[largest]
+    assert said.endswith(f"for images up to {width} x {height} pixels")
+    quick = BenchOptions(batch_size=4, size=32, seconds=0.002, repeats=1)
+    (report,) = rounds.measure([dataset.root], quick).datasets
+    assert "allocates" not in text.dataset_headline(report)  # nothing, on the CPU
+    report.dali_memory = said
+    assert text.dataset_headline(report).endswith(f"; DALI allocates ahead {said}")
+
+
+def test_the_model_is_stepped_as_it_is_trained_fast(opened):
+    torch: Any = pytest.importorskip("torch", reason="models are torch's")
+    from imnet_data.bench import device
+
+    dataset, work = opened
+    options = BenchOptions(batch_size=4, size=32, model="resnet10", seconds=0.002)
+    model: Any = device.Model(options, class_count=3)
+    switches: list[bool] = []
+    model._learner._trained.register_forward_hook(
+        lambda *_: switches.append(torch.backends.cudnn.benchmark)
+    )
+    loading = Loading(dataset, work, kind="torch", threads=1, seconds=0.002, channels_last=True)
+    for stage in (
+        device.ModelStep(model, work, class_count=3),
+        device.TrainingStep(model, loading),
+    ):
+        with contextlib.closing(stage.batches()) as batches:
+            next(batches)
+            stage.check()
+    assert model._learner.model.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert loading.last_batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert switches == [True, True]
+    assert not torch.backends.cudnn.benchmark
 
 
 def taken(stage, count):

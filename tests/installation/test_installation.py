@@ -124,6 +124,17 @@ def test_a_machine_without_a_gpu_is_named_and_no_problem() -> None:
     assert gpu.misfits(stack(dali=["nvidia-dali-cuda130"], torch=True)) == []
 
 
+def test_what_dali_allocates_ahead_is_printed_where_there_is_a_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")  # so that one thread decodes
+    lines = gpu.text(stack(dali=["nvidia-dali-cuda130"], driver_cuda="13.0"))
+    assert (
+        "  allocates ahead for ImageNet: 211 MB on the GPU and 285 MB pinned, of 1 thread, "
+        "for images up to 5,980 x 6,430 pixels" in lines
+    )
+
+
 @pytest.mark.parametrize(
     ("parts", "words"),
     [

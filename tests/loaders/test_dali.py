@@ -25,7 +25,8 @@ from nvidia.dali import Pipeline, fn
 
 from imnet_data.loaders.dali import DaliLoader, pipeline
 from imnet_data.loaders.dali_decoder import Decoder
-from imnet_data.loaders.dali_graph import decode_options, decoding_threads, require_dali, resized
+from imnet_data.loaders.dali_graph import decode_options, require_dali, resized
+from imnet_data.loaders.dali_memory import decoding_threads
 
 COUNT = 23
 TRAIN = TrainRecipe(size=40)
