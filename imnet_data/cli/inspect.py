@@ -9,6 +9,7 @@ import click
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.values import as_json, label_space, source_path
+from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--split",
     metavar="NAME",
-    help="Split of the record.  [default: the split that has the key; train for an index; "
-    "all with --verdict]",
+    help="Split of the record, or of a source.  [default: the split that has the key; train for "
+    "an index; all of them with --verdict, and of a source]",
 )
 @click.option(
     "--labels",
@@ -67,8 +68,10 @@ def command(
     With --record, show one record and compare its bytes with its hash. The exit status is 1 if they
     are damaged.
     """
-    if record is None and (save or (split and verdict is None)):
-        raise click.UsageError("--split and --save go with --record")
+    if record is None and save:
+        raise click.UsageError("--save goes with --record")
+    if split and record is None and verdict is None and is_dataset(path):
+        raise click.UsageError("--split of a dataset goes with --record or --verdict")
     if verdict is not None and (record is not None or html or as_json):
         raise click.UsageError("--verdict lists keys; leave out --record, --html and --json")
     if record is not None and html:
@@ -83,7 +86,7 @@ def command(
         for listed in summary.keys_by_verdict(path, verdict, split):
             click.echo("\t".join(listed))
         return
-    found = summary.summary(path, label_space=labels)
+    found = summary.summary(path, label_space=labels, split=split)
     if html:
         output.write(html, page.page(path), overwrite=overwrite)
     click.echo(summary.to_json(found) if as_json else text.text(found))

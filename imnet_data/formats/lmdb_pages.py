@@ -52,6 +52,7 @@ _NODE = struct.Struct("<HHHH")
 _BRANCH, _LEAF, _OVERFLOW, _META_FLAG = 1, 2, 4, 8
 _BIG = 1  # node flag: the value is in overflow pages
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
+MAGIC = struct.pack("<I", _MAGIC)  # at byte 16 of a file
 _NO_PAGE = 2**64 - 1
 _INTEGER_KEYS = 8  # of the free pages' database
 _MAX_NODE_NBYTES = (_PAGE_NBYTES - _HEADER.size) // 2 - 2

@@ -9,13 +9,19 @@ Source: protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VARINT, _EIGHT_BYTES, _DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 _WORD = 1 << 64
+
+
+class Message(Protocol):
+    """Bytes, or what can be indexed as they can."""
+
+    def __getitem__(self, at: int, /) -> int: ...
 
 
 class Field(NamedTuple):
@@ -53,7 +59,7 @@ def delimited(number: int, content: bytes) -> bytes:
     return head(number, len(content)) + content
 
 
-def read_varint(message: bytes, position: int, stop: int) -> tuple[int, int]:
+def read_varint(message: Message, position: int, stop: int) -> tuple[int, int]:
     """Return the varint at `position` and its end; ValueError if it does not end before `stop`."""
     value = shift = 0
     while position < stop and shift < 64:
@@ -66,7 +72,7 @@ def read_varint(message: bytes, position: int, stop: int) -> tuple[int, int]:
     raise ValueError(f"the varint before {position} does not end")
 
 
-def fields(message: bytes, start: int, stop: int) -> Iterator[Field]:
+def fields(message: Message, start: int, stop: int) -> Iterator[Field]:
     """Yield the fields of the message that is `message[start:stop]`.
 
     Raises:

@@ -109,12 +109,13 @@ class RecordSummary:
     is_sound: bool  # whether the bytes in the shard, and the JPEG restored from them, have these
 
 
-def summary(path: StrPath, *, label_space: str | None = None) -> Summary:
+def summary(path: StrPath, *, label_space: str | None = None, split: str | None = None) -> Summary:
     """Return what is in the dataset or the source at `path`.
 
     Args:
         path: a dataset, or a source.
         label_space: that of the integers that a source has as labels.
+        split: the one split of a source that is wanted, and what files are whose names say none.
 
     Raises:
         ImnetError: if it is neither, or is damaged.
@@ -122,7 +123,7 @@ def summary(path: StrPath, *, label_space: str | None = None) -> Summary:
     path = arguments.path("path", path)
     if opened.is_dataset(path) and label_space is None:
         return _of_dataset(path)
-    return _of_source(path, label_space)
+    return _of_source(path, label_space, split)
 
 
 def _of_dataset(root: Path) -> Summary:
@@ -161,8 +162,8 @@ def _of_split(opened: Dataset) -> SplitSummary:
     )
 
 
-def _of_source(path: Path, label_space: str | None) -> Summary:
-    source = open_any([path], labels=label_space)
+def _of_source(path: Path, label_space: str | None, split: str | None) -> Summary:
+    source = open_any([path], labels=label_space, split=split)
     try:
         classes = source.classes if source.classes is not None else labels.ilsvrc2012_wnids()
         return Summary(

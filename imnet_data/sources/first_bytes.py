@@ -76,8 +76,10 @@ def foreign(path: Path) -> str:
             return f"is {name}, which is not read; {remedy}"
     if _WEB_PAGE.match(head):
         return "is a web page, as a download without a login produces; download the archive again"
+    if _PICKLE.match(head):
+        return f"is a pickle, which is not read; {_TO_FOLDERS}"
     kind = _structured(head, nbytes)
-    return f"is {kind}, which is not read; {_TO_FOLDERS}" if kind else ""
+    return f"is {kind} of another name; give it as a SOURCE of its own" if kind else ""
 
 
 def _structured(head: bytes, nbytes: int) -> str:
@@ -91,7 +93,7 @@ def _structured(head: bytes, nbytes: int) -> str:
         is_page = page_nbytes in _PAGE_NBYTES and page_nbytes & (page_nbytes - 1) == 0
         if version == 2 and 0 < fields < 256 and is_page and table <= nbytes:
             return "a beton file of FFCV"
-    return "a pickle" if _PICKLE.match(head) else ""
+    return ""
 
 
 def foreign_members(entries: Sequence[Entry]) -> str:

@@ -73,20 +73,30 @@ def test_a_folder_of_such_files_names_them(name, tmp_path):
         open_sources([tmp_path])
 
 
+@pytest.mark.parametrize("format_name", ["lmdb", "beton", "tfrecord", "webdataset"])
+def test_a_shard_of_a_dataset_is_named(made, format_name):
+    folder = made[format_name] / "val"
+    shard = max(folder.iterdir(), key=lambda path: path.stat().st_size)
+    with pytest.raises(SourceError, match=r"given by its folder, the one that has dataset\.json"):
+        open_sources([shard])
+
+
 @pytest.mark.parametrize(
-    ("format_name", "split", "message"),
+    ("format_name", "message"),
     [
-        ("lmdb", "train", "an LMDB database"),
-        ("beton", "train", "a beton file of FFCV"),
-        ("tfrecord", "val", "a TFRecord file"),
-        ("webdataset", "train", "a WebDataset shard"),
+        ("lmdb", "an LMDB database of another name"),
+        ("beton", "a beton file of FFCV of another name"),
+        ("tfrecord", "a TFRecord file of another name"),
     ],
 )
-def test_a_shard_of_a_dataset_is_named(made, format_name, split, message):
-    folder = made[format_name] / split
-    shard = max(folder.iterdir(), key=lambda path: path.stat().st_size)
-    with pytest.raises(SourceError, match=message):
-        open_sources([shard])
+def test_a_file_in_a_folder_whose_name_does_not_say_what_it_is_is_named(
+    made, format_name, message, tmp_path
+):
+    shards = (made[format_name] / "val").iterdir()
+    content = max(shards, key=lambda path: path.stat().st_size).read_bytes()
+    (tmp_path / "images.bin").write_bytes(content)
+    with pytest.raises(SourceError, match=f"{message}; give it as a SOURCE of its own"):
+        open_sources([tmp_path])
 
 
 @pytest.mark.parametrize(

@@ -5,43 +5,84 @@ A module for each tool; what their labels and their names mean belongs here, too
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from imnet_data.sources import find
-from imnet_data.sources.tools import parquet, parts, shards
+from imnet_data.dataset.opened import is_dataset
+from imnet_data.errors import SourceError
+from imnet_data.sources.tools import (
+    betons,
+    litdata,
+    lmdbs,
+    mds,
+    parquet,
+    parts,
+    shards,
+    tfrecords,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from imnet_data.archives.containers import Container
 
 
+class Tool(Protocol):
+    """What the module of a tool has."""
+
+    @property
+    def WHAT(self) -> str:
+        """Its files, for messages."""
+
+    def files_among(self, files: Sequence[Path], *, alone: bool) -> list[Path]:
+        """Return those that are the tool's; a file given alone may have any name."""
+
+    def splits_of(self, paths: Sequence[Path]) -> list[str]:
+        """Return the split of each of its files, or ""."""
+
+    def opened(self, paths: Sequence[Path], *, split: str | None, labels: str | None) -> Container:
+        """Return its files as one container.
+
+        Raises:
+            MissingExtra: if a package that reads them is not installed.
+            SourceError: if a file is damaged, or nothing says its split.
+        """
+
+
+TOOLS: tuple[Tool, ...] = (parquet, shards, tfrecords, betons, mds, litdata, lmdbs)
+
+
 class ToolFiles:
-    """The Parquet files and WebDataset shards at some paths."""
+    """The files of other tools at some paths."""
 
     def __init__(self, *, split: str | None, labels: str | None) -> None:
         """Take files of `split` only, if it is given; `labels` is the label space of integers."""
         self.notes: list[str] = []
         self._split = split
         self._labels = labels
-        self._parquet: list[Path] = []
-        self._shards: list[Path] = []
+        self._taken: dict[Tool, list[Path]] = {}
 
     def take(self, path: Path) -> bool:
-        """Take the files that a path stands for; return whether there are any."""
-        tables, tars = _parquet_files(path), _shards(path)
-        for what, found in (("Parquet files", tables), ("WebDataset shards", tars)):
-            if found and path.is_dir():
-                self.notes.append(f"{path}: only its {len(found)} {what} were read")
-        self._parquet += self._wanted(tables, map(parts.split_of_file, tables))
-        self._shards += self._wanted(tars, shards.splits_of(tars))
-        return bool(tables or tars)
+        """Take the files that a path stands for; return whether there are any.
 
-    def _wanted(self, found: list[Path], splits: Iterable[str]) -> list[Path]:
-        wanted = ("", self._split)
-        pairs = zip(found, splits, strict=True)
-        return [file for file, split in pairs if not self._split or split in wanted]
+        Raises:
+            SourceError: if they are those of a dataset of this program.
+        """
+        alone = path.is_file()
+        files = [path] if alone else parts.files_below(path) if path.is_dir() else []
+        found = {tool: tool.files_among(files, alone=alone) for tool in TOOLS}
+        for tool, paths in found.items():
+            if paths:
+                _refuse_ours(paths)
+                if path.is_dir():
+                    self.notes.append(f"{path}: only its {len(paths)} {tool.WHAT} were read")
+                self._taken.setdefault(tool, []).extend(self._wanted(tool, paths))
+        return any(found.values())
+
+    def _wanted(self, tool: Tool, paths: list[Path]) -> list[Path]:
+        splits = tool.splits_of(paths)
+        pairs = zip(paths, splits, strict=True)
+        return [path for path, split in pairs if not self._split or split in ("", self._split)]
 
     def containers(self) -> Iterator[Container]:
         """Yield the containers of what was taken.
@@ -50,27 +91,20 @@ class ToolFiles:
             MissingExtra: if a package that reads them is not installed.
             SourceError: if a file is damaged.
         """
-        if self._labels and not (self._parquet or self._shards):
+        if self._labels and not any(self._taken.values()):
             self.notes.append("--labels was not used: no file here has integers as labels")
-        if self._parquet:
-            self.notes += parts.missing(self._parquet)
-            yield parquet.Parquet(self._parquet, split=self._split, labels=self._labels)
-        if self._shards:
-            yield shards.Shards(self._shards, split=self._split, labels=self._labels)
+        for tool, paths in self._taken.items():
+            if paths:
+                self.notes += parts.missing(paths)
+                yield tool.opened(paths, split=self._split, labels=self._labels)
 
 
-def _parquet_files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return parts.files_below(path, parquet.SUFFIX)
-    return [path] if parquet.is_parquet(path) else []
-
-
-def _shards(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path] if shards.is_shard(path) else []
-    found = [
-        file
-        for file in parts.files_below(path, shards.SUFFIX)
-        if not find.is_class_archive(file.name) and not find.is_known(file)
-    ]
-    return found if found and shards.is_shard(found[0]) else []
+def _refuse_ours(paths: Sequence[Path]) -> None:
+    """Refuse the shards of a dataset, whose JPEGs may be seekable: not the published bytes."""
+    for folder in sorted({path.absolute().parent for path in paths}):
+        for root in (folder, folder.parent, folder.parent.parent):
+            if is_dataset(root):
+                raise SourceError(
+                    f"{folder}: is of a dataset of this program, which is given by its folder, "
+                    f"the one that has dataset.json: {root}"
+                )

@@ -16,7 +16,6 @@ import numpy as np
 
 from imnet_data.archives.containers import FIRST_NBYTES, Entry
 from imnet_data.archives.parquet import KEPT_NBYTES, MAGIC, Kept, Row, Rows
-from imnet_data.archives.tree import regular_nbytes
 from imnet_data.errors import SourceError
 from imnet_data.machine import files
 from imnet_data.sources.tools import numbering, parts
@@ -25,18 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SUFFIX = ".parquet"
+WHAT = "Parquet files"
+splits_of = parts.splits_of_files
+_SUFFIX = ".parquet"
 
 
-def is_parquet(path: Path) -> bool:
-    """Return whether a file is called, or begins, as a Parquet file."""
-    if path.is_dir() or not path.exists():
-        return False
-    regular_nbytes(path)
-    if path.name.endswith(SUFFIX):
-        return True
+def files_among(files: Sequence[Path], *, alone: bool) -> list[Path]:
+    """Return those that are called as Parquet files; a file alone may begin as one."""
+    named = [path for path in files if path.name.endswith(_SUFFIX)]
+    return named or [path for path in files if alone and _is_parquet(path)]
+
+
+def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def opened(paths: Sequence[Path], *, split: str | None, labels: str | None) -> Parquet:
+    """Open the files as one container."""
+    return Parquet(paths, split=split, labels=labels)
 
 
 class Parquet:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.split_names import known_names, split_of
+from imnet_data.sources.names import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,27 +19,45 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("data", "default")  # beside those that are called as a split
 _MAX_DEPTH = 3
+_KIND = re.compile(r"[._-](lmdb|mds|litdata|tfrecords?)$")  # ilsvrc12_train_lmdb
 # train-00000-of-00294, and the hash that earlier versions of `datasets` put behind it
 _PART = re.compile(r"(?P<name>.+?)[-_.]?(?P<number>\d+)(?:-of-(?P<count>\d+))?(?:-[0-9a-f]{16})?")
 
 
-def files_below(folder: Path, suffix: str, depth: int = 0) -> list[Path]:
-    """Return the files with a suffix in a folder, its `data`, `default`, and folders of splits."""
+def files_below(folder: Path, depth: int = 0) -> list[Path]:
+    """Return the files in a folder, its `data`, `default`, and folders of splits; but images.
+
+    A folder that has nothing but one folder stands for that.
+    """
     found: list[Path] = []
     with os.scandir(folder) as items:
-        names = [(item.name, item.is_dir()) for item in items if item.name[0] != "."]
-    for name, is_folder in sorted(names):
-        if is_folder and depth < _MAX_DEPTH and (name in _FOLDERS or split_of(name)):
-            found += files_below(folder / name, suffix, depth + 1)
-        elif name.endswith(suffix) and not is_folder:
+        names = sorted((item.name, item.is_dir()) for item in items if item.name[0] != ".")
+    for name, is_folder in names:
+        if is_folder and depth < _MAX_DEPTH:
+            if name in _FOLDERS or _split_of_folder(name) or len(names) == 1:
+                found += files_below(folder / name, depth + 1)
+        elif not is_folder and name.rpartition(".")[2].lower() not in IMAGE_SUFFIXES:
             found.append(folder / name)
     return found
 
 
 def split_of_file(path: Path) -> str:
     """Return the split that the name of a file, or of its folder, says; or ""."""
-    matched = _PART.fullmatch(path.stem)
-    return split_of(matched["name"] if matched else path.stem) or split_of(path.parent.name)
+    for name in (path.stem, path.name):
+        matched = _PART.fullmatch(name)
+        found = split_of(matched["name"] if matched else name)
+        if found:
+            return found
+    return _split_of_folder(path.absolute().parent.name)
+
+
+def splits_of_files(paths: Sequence[Path]) -> list[str]:
+    """Return the split that each file's name, or its folder, says; or ""."""
+    return list(map(split_of_file, paths))
+
+
+def _split_of_folder(name: str) -> str:
+    return split_of(_KIND.sub("", name))
 
 
 def require_split(path: Path, split: str | None) -> str:
@@ -59,7 +78,7 @@ def missing(paths: Sequence[Path]) -> list[str]:
     """Return a note for each group of parts (`-00000-of-00294`) of which some are not here."""
     parts: dict[tuple[str, int], set[int]] = {}
     for path in paths:
-        matched = _PART.fullmatch(path.stem)
+        matched = _PART.fullmatch(path.stem) or _PART.fullmatch(path.name)
         if matched and matched["count"]:
             group = str(path.parent / matched["name"]), int(matched["count"])
             parts.setdefault(group, set()).add(int(matched["number"]))

@@ -14,22 +14,18 @@ Source: huggingface/pytorch-image-models, timm/data/readers/reader_wds.py (`info
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from imnet_data.archives import tar
-from imnet_data.archives.containers import FIRST_NBYTES, Entry, pread_all
+from imnet_data.archives.containers import Entry, pread_all
+from imnet_data.archives.joined import Joined
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import split_of
-from imnet_data.machine import files
-from imnet_data.sources import first_bytes
+from imnet_data.sources import find, first_bytes
 from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.tools import numbering, parts
 
@@ -37,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-SUFFIX = ".tar"
+WHAT = "WebDataset shards"
+_SUFFIX = ".tar"
 _INFO = ("info.json", "_info.json")
 _MAX_ABOUT_NBYTES = 1 << 20
 _OURS = {"key", "wnid", "width", "height"}  # in the json of a dataset of this program
@@ -45,7 +42,7 @@ _OURS = {"key", "wnid", "width", "height"}  # in the json of a dataset of this p
 
 def is_shard(path: Path) -> bool:
     """Return whether a file is a tar of images with their labels beside them."""
-    if not path.name.endswith(SUFFIX) or not path.is_file():
+    if not path.name.endswith(_SUFFIX) or not path.is_file():
         return False
     with path.open("rb", buffering=0) as file:
         pread = partial(pread_all, file.fileno())
@@ -57,13 +54,29 @@ def is_shard(path: Path) -> bool:
     return first_bytes.is_shard(names)
 
 
+def files_among(files: Sequence[Path], *, alone: bool) -> list[Path]:
+    """Return the tars that are neither official ones nor of one class, if the first is a shard."""
+    found = [
+        path
+        for path in files
+        if path.name.endswith(_SUFFIX)
+        and (alone or not (find.is_class_archive(path.name) or find.is_known(path)))
+    ]
+    return found if found and is_shard(found[0]) else []
+
+
+def opened(paths: Sequence[Path], *, split: str | None, labels: str | None) -> Shards:
+    """Open the shards as one container."""
+    return Shards(paths, split=split, labels=labels)
+
+
 def splits_of(paths: Sequence[Path]) -> list[str]:
     """Return the split of each shard, by `info.json`, its name or its folder; or ""."""
     listed = _listed({path.parent for path in paths})
     return [listed[path].split if path in listed else parts.split_of_file(path) for path in paths]
 
 
-class Shards:
+class Shards(Joined):
     """The images of shards, as files of a container."""
 
     def __init__(
@@ -79,28 +92,23 @@ class Shards:
         Raises:
             SourceError: if `info.json` is damaged, or nothing says a shard's split.
         """
-        self._paths = sorted(paths)
-        self.path = self._paths[0] if len(paths) == 1 else self._paths[0].parent
-        self.name = self.path.name
+        super().__init__(paths)
         self._splits = [
             parts.require_split(path, found or split)
-            for path, found in zip(self._paths, splits_of(self._paths), strict=True)
+            for path, found in zip(self.paths, splits_of(self.paths), strict=True)
         ]
-        listed = _listed({path.parent for path in self._paths})
+        listed = _listed({path.parent for path in self.paths})
         unknown = _Listed("", None)
-        self._counts = [listed.get(path, unknown).image_count for path in self._paths]
+        self._counts = [listed.get(path, unknown).image_count for path in self.paths]
         self._numbering = numbering.agreed(labels, None, where=self.name)
-        nbytes = [path.stat().st_size for path in self._paths]
-        self._starts = np.cumsum([0, *nbytes])
-        self.extent = int(self._starts[-1])
 
     def entries(self) -> Iterator[Entry]:
         """Walk all shards once."""
-        for number, path in enumerate(self._paths):
-            start, count = int(self._starts[number]), 0
+        for number, path in enumerate(self.paths):
+            start, count = int(self.starts[number]), 0
             with path.open("rb", buffering=0) as file:
                 pread = partial(pread_all, file.fileno())
-                end = int(self._starts[number + 1]) - start
+                end = int(self.starts[number + 1]) - start
                 members = tar.members(pread, end=end, archive=str(path))
                 for key, group in groupby(members, key=_key):
                     where = f"{path}, {key}"
@@ -117,40 +125,6 @@ class Shards:
                     f"{path}: has {count} images, and {' or '.join(_INFO)} beside it says "
                     f"{self._counts[number]}; {tar.REMEDY}"
                 )
-
-    def _at(self, place: int) -> tuple[Path, int]:
-        number = int(np.searchsorted(self._starts, place, side="right")) - 1
-        return self._paths[number], place - int(self._starts[number])
-
-    def read(self, place: int, nbytes: int) -> bytes:
-        """Return an image."""
-        path, offset = self._at(place)
-        with path.open("rb", buffering=0) as file:  # there may be thousands of shards
-            content = pread_all(file.fileno(), nbytes, offset)
-        if len(content) < nbytes:
-            raise SourceError(f"{path}: became shorter while it was read; {tar.REMEDY}")
-        return content
-
-    def first_bytes(self, place: int, nbytes: int) -> bytes:
-        """Return the first bytes of an image."""
-        return self.read(place, min(nbytes, FIRST_NBYTES))
-
-    def path_of(self, place: int) -> str:
-        """Return shard and position."""
-        path, offset = self._at(place)
-        return f"{path}, byte {offset}"
-
-    def sizes(self) -> list[tuple[str, int]]:
-        """Return name and size in bytes of each shard."""
-        return [(path.name, path.stat().st_size) for path in self._paths]
-
-    def identity(self) -> str:
-        """Return what distinguishes the shards from others."""
-        identities = "\n".join(f"{path} {files.identity(path)}" for path in self._paths)
-        return hashlib.sha256(os.fsencode(identities)).hexdigest()
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 class _Record(NamedTuple):
