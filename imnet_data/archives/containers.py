@@ -6,12 +6,11 @@ at a place. A place is one integer, so that 1.28 million records take three NumP
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imnet_data.archives import tar
+from imnet_data.archives.gzipped import SeekableGzip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.machine import files
@@ -39,7 +38,10 @@ class Container(Protocol):
 
     path: Path
     name: str  # base name, for errors
-    extent: int  # what `place` goes up to; 0 where that is not known
+
+    @property
+    def extent(self) -> int:
+        """What `place` goes up to; 0 where that is not known."""
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
@@ -180,27 +182,32 @@ def walked_path(container: Container, place: int) -> str:
 
 
 class GzippedTar:
-    """A .tar.gz walked in one stream: an entry can be read only just after it was given."""
+    """A .tar.gz; a place is an offset in what is decompressed.
+
+    It is walked in one stream. An entry that was given last costs nothing to read, another one the
+    decompression of a part of the file (see `gzipped`).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
-        self.extent = 0
-        self._nbytes = path.stat().st_size
-        self._stream = gzip.open(path)  # noqa: SIM115 (closed by `close`)
+        self.file = SeekableGzip(path)
         self._buffer, self._buffer_start = bytearray(), 0
+
+    @property
+    def extent(self) -> int:
+        """How far places go, as far as it is known."""
+        return self.file.expected_nbytes
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
-        return unfolded(self._pread, end=_UNKNOWN_END, archive=self.name)
+        yield from unfolded(self._pread, end=_UNKNOWN_END, archive=self.name)
+        self._buffer_start, self._buffer = self.file.position, bytearray()
 
     def _pread(self, nbytes: int, offset: int) -> bytes:
         if offset < self._buffer_start:
-            raise SourceError(
-                f"{self.name}: is compressed, so it can only be read forwards: unpack it first "
-                f"(gunzip -k {self.name})"
-            )
-        # a little of what lies before may be asked for again; the start is not
+            return self.file.pread(nbytes, offset)
+        # a little of what lies before may be asked for again
         while self._buffer_start + len(self._buffer) < offset and self._read_on(keep=_STREAM_CHUNK):
             pass
         end = offset + nbytes
@@ -211,10 +218,7 @@ class GzippedTar:
 
     def _read_on(self, *, keep: int | None) -> bool:
         """Read a piece of the stream, if there is more; keep so many bytes of those before it."""
-        try:
-            piece = self._stream.read(_STREAM_CHUNK)
-        except (EOFError, OSError, zlib.error) as error:
-            raise SourceError(f"{self.name}: damaged gzip data ({error}); {tar.REMEDY}") from error
+        piece = self.file.read_on()
         if keep is not None and len(self._buffer) > keep:
             self._buffer_start += len(self._buffer) - keep
             del self._buffer[:-keep]
@@ -222,11 +226,11 @@ class GzippedTar:
         return bool(piece)
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Return the bytes of the entry that was given last."""
+        """Return the bytes of one entry."""
         return self._pread(nbytes, place)
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:
-        """Return the first bytes of the entry that was given last."""
+        """Return the first bytes of one entry."""
         return self._pread(min(nbytes, FIRST_NBYTES), place)
 
     def path_of(self, place: int) -> str:
@@ -235,7 +239,7 @@ class GzippedTar:
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
-        return [(self.name, self._nbytes)]
+        return [(self.name, self.file.nbytes)]
 
     def identity(self) -> str:
         """Return what distinguishes the file from another."""
@@ -243,4 +247,4 @@ class GzippedTar:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        self.file.close()

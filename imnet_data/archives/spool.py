@@ -1,12 +1,14 @@
-"""Gzipped archives of images, unpacked once to a file that can be read in place."""
+"""Gzipped archives of images, unpacked once to a file that can be read in any order."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import zlib
 from typing import TYPE_CHECKING
 
+from imnet_data.archives import gzipped
 from imnet_data.errors import SourceError
 from imnet_data.machine.files import appearing
 from imnet_data.machine.progress import Step
@@ -26,7 +28,7 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
     when it is whole.
 
     Raises:
-        SourceError: if no folder is given, or the gzip data is damaged.
+        SourceError: if no folder is given, there is no room in it, or the gzip data is damaged.
     """
     if folder is None:
         raise SourceError(
@@ -38,6 +40,7 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
     stamp = path.stat().st_mtime_ns
     if not (target.exists() and target.stat().st_mtime_ns == stamp):
         folder.mkdir(parents=True, exist_ok=True)
+        _require_room(path, folder)
         with appearing(target) as part:
             _unpack(path, part, progress)
             os.utime(part, ns=(stamp, stamp))
@@ -45,6 +48,15 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
         f"{path.name} is compressed and cannot be read in place: "
         f"unpacked to {target}, {target.stat().st_size} bytes"
     )
+
+
+def _require_room(path: Path, folder: Path) -> None:
+    needed, free = gzipped.cost(path).nbytes, shutil.disk_usage(folder).free
+    if needed > free:
+        raise SourceError(
+            f"{path.name}: unpacked to {folder} it takes about {needed:,} bytes, and {free:,} are "
+            "free; make room, or add --order sorted, which reads it in place, in two passes"
+        )
 
 
 def _unpack(path: Path, part: Path, progress: Progress) -> None:

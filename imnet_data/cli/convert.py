@@ -200,24 +200,23 @@ def command(
         options = Options(**asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with Progress() as progress:
+    with Progress() as progress, progress.logged():
         if dry_run:
             lines = conversion.dry_run(
                 source, out, format=format_name, split=split, options=options, progress=progress
             )
             click.echo("\n".join(lines))
             return
-        with progress.logged():
-            about = conversion.convert(
-                source,
-                out,
-                format=format_name,
-                split=split,
-                options=options,
-                workers=workers,
-                force=force,
-                progress=progress,
-            )
+        about = conversion.convert(
+            source,
+            out,
+            format=format_name,
+            split=split,
+            options=options,
+            workers=workers,
+            force=force,
+            progress=progress,
+        )
     click.echo(result(out, about))
 
 

@@ -17,6 +17,7 @@ from imnet_data import arguments, formats
 from imnet_data.conversion import (
     agreement,
     classes,
+    compressed,
     finish,
     journal,
     pixels,
@@ -88,10 +89,11 @@ def convert(
     worker_count = pool.worker_count(workers)
     _refuse_own_source(roots, out)
     with staging.held(out) as stage:
-        spool = stage / "spool"
+        spool = stage / "spool" if compressed.are_unpacked(options, split) else None
         source = _opened(roots, options, split=split, spool=spool, progress=progress)
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
+            conversion = _with_costs(conversion, unpacks=False)
             _tell(conversion)
             if force:
                 writing = planned_writing(conversion, stage)
@@ -146,9 +148,16 @@ def dry_run(
     _refuse_own_source(roots, arguments.path("out", out))
     source = _opened(roots, options, split=split, spool=None, progress=progress)
     try:
-        return summary(plan_conversion(source, format_name=format, options=options))
+        conversion = plan_conversion(source, format_name=format, options=options)
+        unpacks = compressed.are_unpacked(options, split)
+        return summary(_with_costs(conversion, unpacks=unpacks))
     finally:
         source.close()
+
+
+def _with_costs(conversion: Conversion, *, unpacks: bool) -> Conversion:
+    costs = tuple(compressed.notes(conversion, unpacks=unpacks))
+    return conversion._replace(notes=conversion.notes + costs)
 
 
 def plan_conversion(source: Source, *, format_name: str, options: Options) -> Conversion:

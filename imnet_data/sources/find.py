@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import os
 import re
 from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.archives import spool
+from imnet_data.archives import gzipped, spool
 from imnet_data.archives.containers import GzippedTar, Tar
 from imnet_data.archives.tree import Branch, Tree, regular_nbytes
 from imnet_data.archives.zipped import Zip
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from imnet_data.archives.containers import Container, Entry
     from imnet_data.machine.progress import Progress
 
+_log = logging.getLogger("imnet_data")
 _SPLIT_ARCHIVE = re.compile(
     r"ILSVRC2012_img_(train|val|test).*\.tar(\.gz)?"
     r"|(train_images_\d+|val_images|test_images)\.(tar(\.gz)?|tgz)"
@@ -286,20 +288,33 @@ def open_archive(
 ) -> tuple[Container, list[str]]:
     """Open an archive by what its bytes say it is; return notes.
 
-    One that holds images and is compressed is unpacked to `spool_folder`; without that it can be
-    listed, but its images cannot be read.
+    One that holds images and is compressed is unpacked to `spool_folder`, if that is given: it can
+    be read in any order then. What either way costs is logged before it is paid.
 
     Raises:
         SourceError: if it is no archive, or one of another tool.
     """
     container = peeked(path)
-    if not isinstance(container, GzippedTar) or spool_folder is None:
+    if not isinstance(container, GzippedTar):
         return container, []
     container.close()
     if not _holds_images(path):
         return GzippedTar(path), []
+    _log.info("%s", _cost_text(path, is_unpacked=spool_folder is not None))
+    if spool_folder is None:
+        return GzippedTar(path), []
     unpacked, note = spool.unpacked(path, spool_folder, progress=progress)
     return Tar(unpacked, packed=path), [note]
+
+
+def _cost_text(path: Path, *, is_unpacked: bool) -> str:
+    """Return what an archive will cost, by a look at its start."""
+    nbytes, seconds = gzipped.cost(path)
+    minutes = f"{seconds / 60:,.0f} minutes" if seconds >= 90 else f"{seconds:,.0f} seconds"
+    what = f"{path.name} is compressed; decompressing all of it takes about {minutes} of CPU"
+    if is_unpacked:
+        return f"{what}. It is unpacked once, which takes about {nbytes:,} bytes of space meanwhile"
+    return f"{what}. It is read in place: once to list it, and once more for its images"
 
 
 def peeked(path: Path) -> Container:

@@ -226,12 +226,14 @@ def test_a_changed_archive_is_unpacked_again(tmp_path):
     assert [record.jpeg for record in _contents(source)["test"]] == [b"other"]
 
 
-def test_a_compressed_archive_is_listed_without_room_to_unpack_it_and_not_read(tmp_path):
-    big = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
+def test_a_compressed_archive_is_read_in_place_without_room_to_unpack_it(tmp_path):
+    records = layouts.val()
+    big = {f"{record.key}.JPEG": record.jpeg + bytes(1 << 20) for record in records}
     source = open_sources([layouts.write_tar(tmp_path / "val_images.tar.gz", big)])
-    assert source.splits["val"].listing.nbytes.tolist() == [1 << 20] * 6
-    with pytest.raises(SourceError, match="so it can only be read forwards: unpack it"):
-        source.splits["val"][0]
+    val = source.splits["val"]
+    assert val.listing.nbytes.tolist() == [len(each) for _, each in sorted(big.items())]
+    for index in (5, 0, 3):
+        assert val[index].jpeg == big[f"{val[index].key}.JPEG"]
     source.close()
 
 
@@ -239,9 +241,11 @@ def test_damaged_gzip_data_leaves_nothing_behind(tmp_path):
     members = {f"{record.key}.JPEG": bytes(1 << 20) for record in layouts.val()}
     packed = layouts.write_tar(tmp_path / "val_images.tar.gz", members)
     packed.write_bytes(packed.read_bytes()[:-100])
-    with pytest.raises(SourceError, match=r"val_images.tar.gz: cannot be unpacked"):
+    with pytest.raises(
+        SourceError, match=r"val_images.tar.gz: damaged gzip data \(it is cut short"
+    ):
         open_sources([packed], spool=tmp_path / "spool")
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(tmp_path.glob("spool/*")) == []
 
 
 def test_progress_names_the_archive_and_how_far_it_is(tmp_path):
