@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imnet_data.loaders.opening import open_loader
     from imnet_data.machine.progress import Step
     from imnet_data.record import Box, Record, Records
-    from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, MultiCropRecipe, Progressive, TrainRecipe
     from imnet_data.verification.compare import compare
     from imnet_data.verification.read_back import ReadBack, read_back
     from imnet_data.verification.repair import repair
@@ -31,6 +31,7 @@ __all__ = [
     "Difference",
     "EvalRecipe",
     "ImnetError",
+    "MultiCropRecipe",
     "Options",
     "Progressive",
     "ReadBack",
@@ -53,6 +54,7 @@ _MODULES = {
     "Difference": "verification.shard",
     "EvalRecipe": "transforms",
     "ImnetError": "errors",
+    "MultiCropRecipe": "transforms",
     "Options": "dataset.description",
     "Progressive": "transforms",
     "ReadBack": "verification.read_back",

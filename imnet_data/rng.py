@@ -31,6 +31,28 @@ class Stream(IntEnum):
     MIX = 9
     ERASE = 10
     JITTER = 11
+    GREYSCALE = 12
+    BLUR = 13
+    SOLARIZE = 14
+
+
+_REPEAT_BIT, _VIEW_BIT = 40, 52  # of a key; the record's number is below
+MAX_REPEATS = 1 << _VIEW_BIT - _REPEAT_BIT
+MAX_VIEWS = 1 << 63 - _VIEW_BIT
+
+
+def keys(
+    indices: NDArray[np.integer], *, repeat: int | NDArray[np.integer] = 0, view: int = 0
+) -> NDArray[np.int64]:
+    """Return what takes the place of indices where a record comes more than once, int64[n].
+
+    Args:
+        indices: record numbers in the split, below 2**40: the keys of repeat 0 and view 0.
+        repeat: which time of its epoch it is that a record comes, below MAX_REPEATS.
+        view: which of several views of it is made, below MAX_VIEWS.
+    """
+    shifted = np.asarray(repeat, np.int64) << _REPEAT_BIT
+    return np.asarray(indices, np.int64) + shifted + (view << _VIEW_BIT)
 
 
 def require_seed(name: str, value: object) -> int:

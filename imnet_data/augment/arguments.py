@@ -26,9 +26,3 @@ def require_batch(images: Tensor, indices: NDArray[np.integer], *, is_uint8: boo
             f"indices have shape {list(indices.shape)}; expected one for each of "
             f"{len(images)} images"
         )
-
-
-def require_probability(name: str, probability: float) -> None:
-    """Refuse what is not from 0 to 1."""
-    if not 0 <= probability <= 1:
-        raise ValueError(f"{name} is {probability}; allowed are 0 to 1")

@@ -6,7 +6,6 @@ operations do to Pillow's images.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,25 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from imnet_data.augment.recipes import ColorJitter
+
 _OPERATIONS = (tones.brightness, tones.contrast, tones.saturation, shift_hue)
 _FACTORS, _PLACES = 0, 4  # first draws
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColorJitter:
-    """How far each factor may be from what changes nothing, evenly drawn."""
-
-    brightness: float = 0.0  # factor from 1 - brightness, or 0, to 1 + brightness
-    contrast: float = 0.0  # likewise
-    saturation: float = 0.0  # likewise
-    hue: float = 0.0  # at most 0.5: a share of the circle, either way
-
-    def __post_init__(self) -> None:
-        for name in ("brightness", "contrast", "saturation"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed are 0 and more")
-        if not 0 <= self.hue <= 0.5:
-            raise ValueError(f"hue is {self.hue}; allowed are 0 to 0.5")
 
 
 class JitterDraw(NamedTuple):

@@ -10,13 +10,12 @@ transforms/v2/_augment.py; timm 1.0, data/random_erasing.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from imnet_data.augment.arguments import require_batch, require_probability
+from imnet_data.augment.arguments import require_batch
 from imnet_data.augment.distributions import power
 from imnet_data.augment.noise import normal_noise
 from imnet_data.augment.rectangles import inside
@@ -27,28 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from imnet_data.augment.recipes import Erasing
+
 TRIES = 10  # torchvision's and timm's
 _CHANCE, _NOISE, _FIRST_TRY = range(3)  # draws
 _DRAWS = 4  # numbers for each try: area, ratio, upper, left
-
-
-@dataclass(frozen=True, kw_only=True)
-class Erasing:
-    """Which rectangles are erased, and with what; defaults are torchvision's."""
-
-    probability: float = 0.5
-    scale: tuple[float, float] = (0.02, 0.33)  # least and greatest share of the image's area
-    ratio: tuple[float, float] = (0.3, 3.3)  # least and greatest height / width
-    mode: Literal["const", "pixel"] = "const"  # "pixel": normal noise, for float images
-    value: float = 0.0  # of "const", in the unit of the images
-
-    def __post_init__(self) -> None:
-        require_probability("probability", self.probability)
-        for name, (low, high) in (("scale", self.scale), ("ratio", self.ratio)):
-            if not 0 < low <= high:
-                raise ValueError(f"{name} is {low}, {high}; expected 0 < least <= greatest")
-        if self.mode not in ("const", "pixel"):
-            raise ValueError(f"mode is {self.mode!r}; allowed are const, pixel")
 
 
 def draw_erasing(

@@ -1,22 +1,23 @@
 """Mixup, cutmix, the switch between them, and the soft targets that both need.
 
-Image i of a batch is mixed with image n - 1 - i, as timm does; the one in the middle of an odd
-batch meets itself. How much is drawn from (seed, epoch, index), where the index is that of the
-batch's first record, of the pair's first one or of the image itself: see `Mix.mode`.
+Images 0 and 1 of a batch are mixed with each other, 2 and 3, and so on; the last one of an odd
+batch meets itself. (timm has the first meet the last. A pair of neighbours stays together however a
+batch is spread over ranks.) How much is drawn from (seed, epoch, index), where the index is that of
+the batch's first record, of the pair's first one or of the image itself: see `Mix.mode`.
 
 Source: Zhang et al., "mixup", 2018; Yun et al., "CutMix", 2019; timm 1.0, data/mixup.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from imnet_data.augment.arguments import require_batch, require_probability
+from imnet_data.augment.arguments import require_batch
 from imnet_data.augment.distributions import symmetric_beta
+from imnet_data.augment.recipes import require_probability
 from imnet_data.augment.rectangles import inside
 from imnet_data.augment.sending import sent
 from imnet_data.rng import Stream, uniform
@@ -25,28 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from imnet_data.augment.recipes import Mix
+
 _CHANCE, _SWITCH, _ROW, _COLUMN, _SHARE = range(5)  # draws; the last one takes as many as it needs
-MODES = ("batch", "pair", "elem")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mix:
-    """How images and their targets are mixed; names are timm's."""
-
-    mixup_alpha: float = 0.0  # of the Beta distribution of shares, 0 for no mixup
-    cutmix_alpha: float = 0.0  # likewise
-    probability: float = 1.0  # of mixing at all
-    switch_probability: float = 0.5  # of cutmix, where both are on
-    mode: Literal["batch", "pair", "elem"] = "batch"  # what has a draw of its own
-
-    def __post_init__(self) -> None:
-        for name in ("mixup_alpha", "cutmix_alpha"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed are 0 and more")
-        require_probability("probability", self.probability)
-        require_probability("switch_probability", self.switch_probability)
-        if self.mode not in MODES:
-            raise ValueError(f"mode is {self.mode!r}; allowed are {', '.join(MODES)}")
 
 
 class MixDraw(NamedTuple):
@@ -54,6 +36,13 @@ class MixDraw(NamedTuple):
 
     shares: NDArray[np.float64]  # [n] of its own target that an image keeps: "lambda", 1 for all
     boxes: NDArray[np.int64]  # [n, 4] left, upper, right, lower of cutmix's box; empty for mixup
+    partners: NDArray[np.int64]  # [n] which image each is mixed with
+
+
+def neighbours(count: int) -> NDArray[np.int64]:
+    """Return the partner of each of `count` images, int64[count]: 1, 0, 3, 2 ..."""
+    partners: NDArray[np.int64] = np.minimum(np.arange(count) ^ 1, count - 1)
+    return partners
 
 
 def soft_targets(labels: Tensor, class_count: int, *, smoothing: float = 0.0) -> Tensor:
@@ -82,9 +71,23 @@ def draw_mix(
     seed: int,
     epoch: int,
     size: tuple[int, int],
+    partners: NDArray[np.int64] | None = None,
+    first: int | None = None,
 ) -> MixDraw:
-    """Draw how the images of a batch are mixed; `size` is their height and width in pixels."""
-    keys = _keys(indices, recipe.mode)
+    """Draw how the images of a batch are mixed.
+
+    Args:
+        recipe: what is drawn.
+        indices: int64[n], what it is drawn from.
+        seed: any integer.
+        epoch: 0 or more.
+        size: height and width of the images in pixels.
+        partners: see MixDraw; by default neighbours.
+        first: what the one draw of mode "batch" is made from; by default the first index.
+    """
+    if partners is None:
+        partners = neighbours(len(indices))
+    keys = _keys(indices, recipe.mode, partners, first)
     switch = uniform(seed, Stream.MIX, epoch, keys, draw=_SWITCH)
     are_cut = switch < recipe.switch_probability
     if not recipe.mixup_alpha or not recipe.cutmix_alpha:
@@ -103,17 +106,18 @@ def draw_mix(
     )
     middles = (row_draw * size[0]).astype(np.int64), (column_draw * size[1]).astype(np.int64)
     boxes[rows], shares[rows] = cutmix_boxes(shares[rows], middles, size=size)
-    return MixDraw(shares, boxes)
+    return MixDraw(shares, boxes, partners)
 
 
-def _keys(indices: NDArray[np.integer], mode: str) -> NDArray[np.integer]:
+def _keys(
+    indices: NDArray[np.integer], mode: str, partners: NDArray[np.int64], first: int | None
+) -> NDArray[np.integer]:
     """Return the index that each image's draw is made from."""
     if mode == "elem":
         return indices
     if mode == "batch":
-        return np.repeat(indices[:1], len(indices))
-    places = np.arange(len(indices))
-    return indices[np.minimum(places, places[::-1])]
+        return np.full(len(indices), indices[0] if first is None else first)
+    return indices[np.minimum(np.arange(len(indices)), partners)]
 
 
 def cutmix_boxes(
@@ -148,6 +152,8 @@ def mix(
     seed: int,
     epoch: int,
     indices: NDArray[np.integer],
+    partners: NDArray[np.int64] | None = None,
+    first: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return images and targets of a batch mixed; the arguments are left as they are.
 
@@ -158,10 +164,19 @@ def mix(
         seed: any integer.
         epoch: 0 or more.
         indices: int64[n], the records' numbers in their split.
+        partners: int64[n], which image each is mixed with; by default neighbours.
+        first: for mode "batch", the index of the first record of a batch of which this is a part.
     """
     require_batch(images, indices)
-    height, width = images.shape[-2:]
-    draw = draw_mix(recipe, indices, seed=seed, epoch=epoch, size=(height, width))
+    draw = draw_mix(
+        recipe,
+        indices,
+        seed=seed,
+        epoch=epoch,
+        size=(images.shape[-2], images.shape[-1]),
+        partners=partners,
+        first=first,
+    )
     return apply_mix(images, targets, draw)
 
 
@@ -180,11 +195,13 @@ def apply_mix(images: Tensor, targets: Tensor, draw: MixDraw) -> tuple[Tensor, T
         mask = inside(draw.boxes, images)
         own, partners = own.masked_fill(mask, 0), partners.masked_fill(mask, 1)
     values = images.float()
-    mixed = values * own + values.flip(0) * partners
+    chosen = sent(draw.partners, values.device)
+    mixed = values * own + values[chosen] * partners
     if images.dtype == torch.uint8:
         mixed = mixed.round()
     own, partners = _weights(draw.shares, targets)
-    return mixed.to(images.dtype), targets * own + targets.flip(0) * partners
+    chosen = chosen.to(targets.device)
+    return mixed.to(images.dtype), targets * own + targets[chosen] * partners
 
 
 def _weights(shares: NDArray[np.float64], values: Tensor) -> tuple[Tensor, Tensor]:

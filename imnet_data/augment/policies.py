@@ -13,14 +13,19 @@ Cubuk et al., "AutoAugment", 2019 and "RandAugment", 2020; Mueller and Hutter, "
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data.augment.arguments import require_batch, require_probability
+from imnet_data.augment.arguments import require_batch
 from imnet_data.augment.noise import normal_quantiles
 from imnet_data.augment.operations import OPERATIONS, OperationDraw, apply_operations
+from imnet_data.augment.recipes import (
+    AutoAugment,
+    RandAugment,
+    TimmRandAugment,
+    TrivialAugmentWide,
+)
 from imnet_data.rng import Stream, uniform
 
 if TYPE_CHECKING:
@@ -29,72 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from imnet_data.augment.warps import Interpolation
-
-
-@dataclass(frozen=True, kw_only=True)
-class RandAugment:
-    """A number of operations, all at one magnitude; defaults are torchvision's."""
-
-    operation_count: int = 2  # for each image
-    magnitude: int = 9  # 0 to bins - 1
-    bins: int = 31
-    interpolation: Interpolation = "nearest"
-    fill: tuple[int, int, int] = (0, 0, 0)  # R G B
-
-    def __post_init__(self) -> None:
-        if self.operation_count < 0 or not 0 <= self.magnitude < self.bins or self.bins < 2:
-            raise ValueError(
-                f"operation_count is {self.operation_count}, magnitude {self.magnitude}, bins "
-                f"{self.bins}; expected 0 or more, 0 to bins - 1, 2 or more"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AutoAugment:
-    """One of 25 pairs of operations, each of them with its probability: ImageNet's policy."""
-
-    interpolation: Interpolation = "nearest"
-    fill: tuple[int, int, int] = (0, 0, 0)  # R G B
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrivialAugmentWide:
-    """One operation at a random magnitude."""
-
-    bins: int = 31  # of magnitudes
-    interpolation: Interpolation = "nearest"
-    fill: tuple[int, int, int] = (0, 0, 0)  # R G B
-
-    def __post_init__(self) -> None:
-        if self.bins < 2:
-            raise ValueError(f"bins is {self.bins}; at least 2 is needed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimmRandAugment:
-    """timm's RandAugment "rand-m{magnitude}-mstd{magnitude_std}-inc1-n{...}-p{...}".
-
-    timm draws bilinear or bicubic for each image; here it is one for all.
-    """
-
-    magnitude: float = 9.0  # of 10
-    magnitude_std: float = 0.0  # of the normal distribution around it
-    operation_count: int = 2  # for each image
-    probability: float = 0.5  # of each operation
-    interpolation: Interpolation = "bilinear"
-    fill: tuple[int, int, int] = (124, 116, 104)  # R G B: ImageNet's mean
-
-    def __post_init__(self) -> None:
-        require_probability("probability", self.probability)
-        if not 0 <= self.magnitude <= 10 or self.magnitude_std < 0 or self.operation_count < 0:
-            raise ValueError(
-                f"magnitude is {self.magnitude}, magnitude_std {self.magnitude_std}, "
-                f"operation_count {self.operation_count}; expected 0 to 10, 0 or more, 0 or more"
-            )
-
-
-Policy = RandAugment | AutoAugment | TrivialAugmentWide | TimmRandAugment
+    from imnet_data.augment.recipes import Policy
 
 
 # name, probability and bin of ten (0 where there is none) of both operations

@@ -24,6 +24,11 @@ def _luma(images: Tensor) -> Tensor:
     return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
 
 
+def greyscale(images: Tensor) -> Tensor:
+    """Return images whose three channels are their luma."""
+    return _luma(images).to(torch.uint8).expand(-1, 3, -1, -1)
+
+
 def brightness(images: Tensor, factors: Tensor) -> Tensor:
     """Return images blended with black."""
     return _blend(images, torch.zeros_like(images), factors)

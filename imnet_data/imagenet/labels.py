@@ -127,6 +127,13 @@ def integers(classes: Sequence[str], space: str = "sorted") -> dict[str, int]:
     return {wnid: integer_of.get(wnid, -1) for wnid in classes}
 
 
+def label_count(classes: Sequence[str], space: str) -> int:
+    """Return one more than the greatest integer of a label space: see `integers`."""
+    if space in ("sorted", "tf"):
+        return len(classes) + (space == "tf")
+    return len(wnids_of(space))
+
+
 @functools.lru_cache(maxsize=16)
 def wnids_of(space: str) -> tuple[str, ...]:
     """Return the wnid of each integer of a label space, from 0 on; "" for one that is no class.

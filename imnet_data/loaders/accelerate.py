@@ -15,7 +15,7 @@ from accelerate.data_loader import DataLoaderShard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imnet_data.loaders.torch import Position, TensorBatch, TorchLoader
+    from imnet_data.loaders.torch import Position, TorchLoader
 
 
 class AccelerateLoader(DataLoaderShard):  # type: ignore[misc]
@@ -90,13 +90,13 @@ class _Epoch:
 
     def __init__(self, loader: TorchLoader, number: int) -> None:
         self._loader, self._number = loader, number
-        self._batches: Iterator[TensorBatch] | None = None
+        self._batches: Iterator[Any] | None = None
 
     def batch(self, step: int) -> Any:
         """Return the batch of `step`; steps are asked for one after another."""
         if self._batches is None:
-            self._batches = self._loader.epoch(self._number, start=step)
-        return self._loader.shaped(next(self._batches))
+            self._batches = self._loader.shaped_epoch(self._number, start=step)
+        return next(self._batches)
 
 
 class _Steps:

@@ -23,10 +23,11 @@ import numpy as np
 from imnet_data.arguments import integer, one_of
 from imnet_data.errors import FormatError, ImageError, verify_command
 from imnet_data.loaders import geometry
-from imnet_data.loaders.batch import Batch
+from imnet_data.loaders.batch import Decoded, given
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.pillow import decode_into
+from imnet_data.loaders.plain import require_plain, require_views
 from imnet_data.loaders.ranks import Ranked
 from imnet_data.loaders.read_ahead import ReadAhead, paths_of
 from imnet_data.loaders.source import (
@@ -42,26 +43,36 @@ from imnet_data.machine import pool
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.loaders.batch import Batch, ViewBatch
     from imnet_data.loaders.read_ahead import EpochAhead
-    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.schedule import Draws, Schedule
     from imnet_data.loaders.source import SupportsReading
-    from imnet_data.transforms import EvalRecipe, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, MultiCropRecipe, TrainRecipe
 
 OnError = Literal["raise", "skip"]
 
 _RECORDS_AT_ONCE = 4096  # whose boxes are computed together: NumPy's cost is by the call
 
 
+class _Work(NamedTuple):
+    """What is asked for of one batch."""
+
+    step: int
+    indices: NDArray[np.int64]
+    draws: Draws
+    rows: NDArray[np.int32]  # [n, views, 16]: see `geometry`
+    sides: list[tuple[int, int]]  # how many views of which size
+
+
 class _UnderWay(NamedTuple):
     ticket: int
-    indices: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    images: NDArray[np.uint8]
+    work: _Work
+    groups: list[NDArray[np.uint8]]  # [views, n, side, side, 3] for each of `sides`
 
 
 class CpuLoader(Ranked):
@@ -83,7 +94,7 @@ class CpuLoader(Ranked):
     def __init__(
         self,
         source: SupportsExtents | SupportsReading,
-        recipe: TrainRecipe | EvalRecipe,
+        recipe: TrainRecipe | EvalRecipe | MultiCropRecipe,
         schedule: Schedule,
         *,
         threads: int | None = None,
@@ -126,7 +137,22 @@ class CpuLoader(Ranked):
         Raises:
             ImageError: if the bytes of an image are damaged.
             FormatError: if the file that holds it does not have them.
+            ValueError: if the recipe makes several views, or does more than pixels show.
         """
+        require_plain(self.recipe)
+        return given(self.decoded(number, start=start), Decoded.batch)
+
+    def views(self, number: int, *, start: int = 0) -> Iterator[ViewBatch]:
+        """Return the same for a MultiCropRecipe, before what it does to colours.
+
+        Raises:
+            ValueError: if the recipe is no MultiCropRecipe.
+        """
+        require_views(self.recipe)
+        return given(self.decoded(number, start=start), Decoded.view_batch)
+
+    def decoded(self, number: int, *, start: int = 0) -> Generator[Decoded]:
+        """Return what batches are made of; what the recipe does to tensors is still to be done."""
         self.schedule.require_start(number, start)
         return self._epoch(number, start)
 
@@ -140,7 +166,7 @@ class CpuLoader(Ranked):
         if self.dataset is not None:
             self.dataset.close()
 
-    def _epoch(self, number: int, start: int) -> Iterator[Batch]:
+    def _epoch(self, number: int, start: int) -> Generator[Decoded]:
         order = self.schedule.epoch_order(number)
         ahead = self._read_ahead and self._read_ahead.epoch(
             self.schedule, order, epoch=number, start=start
@@ -150,15 +176,15 @@ class CpuLoader(Ranked):
         skipped = 0
         try:
             for item in islice(work, self._batches_ahead):
-                under_way.append(self._submit(*item, ahead))
+                under_way.append(self._submit(item, ahead))
             while under_way:
                 faults = self._native.wait(under_way[0].ticket)
                 done = under_way.popleft()
                 for item in islice(work, 1):
-                    under_way.append(self._submit(*item, ahead))
+                    under_way.append(self._submit(item, ahead))
                 with self._counting:
                     batch = self._finish(done, faults)
-                skipped += len(done.indices) - len(batch.indices)
+                skipped += len(done.work.indices) - len(batch.indices)
                 del done  # the caller alone is to hold the images
                 yield batch
                 del batch
@@ -175,43 +201,41 @@ class CpuLoader(Ranked):
                 stacklevel=2,
             )
 
-    def _work(
-        self, epoch: int, order: NDArray[np.int64], start: int
-    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32], int]]:
-        """Yield the number, record numbers, rows of geometry and side of each batch."""
-        side = geometry.side(self.recipe, epoch)
-        steps_at_once = max(1, _RECORDS_AT_ONCE // self.schedule.batch_size)
+    def _work(self, epoch: int, order: NDArray[np.int64], start: int) -> Iterator[_Work]:
+        """Yield what each batch is made of."""
+        schedule = self.schedule
+        sides = geometry.view_sides(self.recipe, epoch)
+        steps_at_once = max(1, _RECORDS_AT_ONCE // schedule.batch_size)
         for first in range(start, len(self), steps_at_once):
             steps = range(first, min(first + steps_at_once, len(self)))
-            batches = [self.schedule.batch(order, step) for step in steps]
-            rows = geometry.rows(
+            batches = [schedule.batch(order, step) for step in steps]
+            draws = [schedule.draws(order, step) for step in steps]
+            rows = geometry.view_rows(
                 np.concatenate(batches),
                 self.source,
                 recipe=self.recipe,
-                seed=self.schedule.seed,
+                seed=schedule.seed,
                 epoch=epoch,
+                keys=np.concatenate([draw.keys for draw in draws]),
             )
             ends = np.cumsum([len(batch) for batch in batches])
             parts = np.split(rows, ends[:-1])
-            for step, indices, part in zip(steps, batches, parts, strict=True):
-                yield step, indices, part, side
+            for step, indices, drawn, part in zip(steps, batches, draws, parts, strict=True):
+                yield _Work(step, indices, drawn, part, sides)
 
-    def _submit(
-        self,
-        step: int,
-        indices: NDArray[np.int64],
-        rows: NDArray[np.int32],
-        side: int,
-        ahead: EpochAhead | None,
-    ) -> _UnderWay:
-        images = self.buffers.take((len(indices), side, side, 3))
+    def _submit(self, work: _Work, ahead: EpochAhead | None) -> _UnderWay:
+        step, indices = work.step, work.indices
+        groups = [
+            self.buffers.take((count, len(indices), side, side, 3)) for count, side in work.sides
+        ]
+        views = [view for group in groups for view in group]
+        rows = np.ascontiguousarray(work.rows).reshape(-1, work.rows.shape[2])
         bicubic = self.recipe.filter == "bicubic"
-        rows = np.ascontiguousarray(rows)
         if ahead is not None:
             assert isinstance(self.source, SupportsExtents)
             files = ahead.files(step, indices)
             ticket = self._native.submit_files(
-                images,
+                views,
                 rows,
                 bicubic,
                 np.array([file.descriptor for file in files], np.int32),
@@ -225,12 +249,13 @@ class CpuLoader(Ranked):
             )
         else:
             jpegs = [self.source.read(index) for index in indices.tolist()]
-            ticket = self._native.submit_buffers(images, rows, bicubic, jpegs)
-        return _UnderWay(ticket, indices, rows, images)
+            ticket = self._native.submit_buffers(views, rows, bicubic, jpegs)
+        return _UnderWay(ticket, work, groups)
 
-    def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Batch:
+    def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Decoded:
         bad = []
-        kept = np.flatnonzero(self._undecodable[done.indices]).tolist()
+        indices, draws = done.work.indices, done.work.draws
+        kept = np.flatnonzero(self._undecodable[indices]).tolist()
         others = [fault for fault in faults if fault[0] not in kept]
         refused = [(position, "undecodable", UNDECODABLE) for position in kept]
         for position, kind, text in sorted(others + refused):
@@ -239,17 +264,19 @@ class CpuLoader(Ranked):
             except (ImageError, FormatError) as error:
                 if self._on_error == "raise":
                     raise
-                self.skipped[int(done.indices[position])] = str(error)
+                self.skipped[int(indices[position])] = str(error)
                 bad.append(position)
-        images, indices = done.images, done.indices
+        groups = done.groups
         if bad:
-            images, indices = np.delete(images, bad, axis=0), np.delete(indices, bad)
+            groups = [np.delete(group, bad, axis=1) for group in groups]
+            indices = np.delete(indices, bad)
+            draws = draws._replace(keys=np.delete(draws.keys, bad))
         self.damaged += int(np.count_nonzero(self._damaged[indices]))
-        return Batch(images, self.source.label[indices].astype(np.int64), indices)
+        return Decoded(groups, self.source.label[indices].astype(np.int64), indices, draws)
 
     def _resolve(self, done: _UnderWay, position: int, kind: str, text: str) -> None:
-        """Put the image that the native loader did not make into its slot, or raise."""
-        index = int(done.indices[position])
+        """Put the image that the native loader did not make into its slots, or raise."""
+        index = int(done.work.indices[position])
         name = record_name(self.source, index)
         fill = bool(self._damaged[index])
         if kind == "unreadable":
@@ -262,9 +289,9 @@ class CpuLoader(Ranked):
             raise RuntimeError(f"{name}: {text}")
         try:
             decode_into(
-                done.images[position],
+                [view[position] for group in done.groups for view in group],
                 self._jpeg(index),
-                done.rows[position],
+                done.work.rows[position],
                 filter=self.recipe.filter,
                 fill=fill,
             )

@@ -22,20 +22,22 @@ import numpy as np
 
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import ranks
-from imnet_data.loaders.batch import Batch, DeviceBatch
+from imnet_data.loaders.batch import Decoded, given
 from imnet_data.loaders.dali_decoder import Decoder
 from imnet_data.loaders.dali_graph import decode_options
 from imnet_data.loaders.dali_memory import decoding_threads
 from imnet_data.loaders.dali_readers import READER, pipeline
 from imnet_data.loaders.jpegs import JpegReader
+from imnet_data.loaders.plain import require_plain
 from imnet_data.loaders.ranks import Ranked
 from imnet_data.machine import pool
 from imnet_data.transforms import TrainRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.jpegs import JpegBatch
     from imnet_data.loaders.schedule import Schedule
     from imnet_data.loaders.source import SupportsExtents, SupportsReading
@@ -105,7 +107,16 @@ class DaliLoader(Ranked):
         Raises:
             ImageError: if the bytes of an image are damaged.
             FormatError: if the file that holds it does not have them.
+            ValueError: if the recipe does more than pixels show.
         """
+        require_plain(self.recipe)
+        return given(
+            self.decoded(number, start=start),
+            Decoded.batch if self._device_id is None else Decoded.device_batch,
+        )
+
+    def decoded(self, number: int, *, start: int = 0) -> Generator[Decoded]:
+        """Return what batches are made of; what the recipe does to tensors is still to be done."""
         self._reader.schedule = self.schedule
         batches = self._epoch(self._reader.epoch(number, start=start))
         if self._device_id is None:
@@ -128,12 +139,12 @@ class DaliLoader(Ranked):
         if self.dataset is not None:
             self.dataset.close()
 
-    def _epoch(self, jpegs: Iterator[JpegBatch]) -> Iterator[Batch | DeviceBatch]:
+    def _epoch(self, jpegs: Iterator[JpegBatch]) -> Generator[Decoded]:
         decoder = self._idle.pop() if self._idle else self._decoder(self.batch_size)
         try:
             for batch, images in decoder.decoded(jpegs):
                 self.went_whole += batch.whole
-                yield self._batch(batch, images)
+                yield self._decoded(batch, images)
         except RuntimeError as error:
             name = self._undecodable(str(error), decoder.under_way)
             if name is None:
@@ -156,8 +167,9 @@ class DaliLoader(Ranked):
         self._decoders.add(decoder)
         return decoder
 
-    def _batch(self, batch: JpegBatch, images: Any) -> Batch | DeviceBatch:
+    def _decoded(self, batch: JpegBatch, images: Any) -> Decoded:
         labels = self.source.label[batch.indices].astype(np.int64)
+        pixels: Any
         if images is None:
             pixels = np.empty((0, batch.side, batch.side, 3), np.uint8)
         elif self._device_id is None:
@@ -165,8 +177,8 @@ class DaliLoader(Ranked):
         else:
             from torch.utils.dlpack import from_dlpack
 
-            return DeviceBatch(from_dlpack(images.as_tensor()), labels, batch.indices)
-        return Batch(pixels, labels, batch.indices)
+            pixels = from_dlpack(images.as_tensor())
+        return Decoded([pixels[None]], labels, batch.indices, batch.draws)
 
     def _undecodable(self, message: str, batches: Iterable[JpegBatch]) -> str | None:
         """Name the record that DALI could not decode; None where it failed for another reason.

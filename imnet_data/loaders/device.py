@@ -10,13 +10,13 @@ import torch.distributed
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from imnet_data.loaders.batch import Batch, DeviceBatch
-    from imnet_data.transforms import EvalRecipe, TrainRecipe
+    from imnet_data.loaders.batch import T
+    from imnet_data.transforms import EvalRecipe, MultiCropRecipe, TrainRecipe
 
 
 _HELD = 2  # batches for which work may be queued while the next one is asked for
@@ -47,7 +47,7 @@ def pinned(nbytes: int) -> NDArray[np.uint8]:
     return memory
 
 
-def constants(recipe: TrainRecipe | EvalRecipe, device: torch.device) -> Tensor:
+def constants(recipe: TrainRecipe | EvalRecipe | MultiCropRecipe, device: torch.device) -> Tensor:
     """Return what `normalized` divides by, subtracts, and divides by, float32[3, 3, 1, 1]."""
     rows = torch.tensor([(255.0,) * 3, recipe.mean, recipe.std], device=device)
     return rows.view(3, 3, 1, 1)
@@ -81,15 +81,13 @@ def mark(device: torch.device) -> torch.cuda.Event:
     return event
 
 
-def held(
-    batches: Iterator[Batch | DeviceBatch], mark: Callable[[], torch.cuda.Event]
-) -> Iterator[Batch | DeviceBatch]:
+def held(batches: Iterator[T], mark: Callable[[], torch.cuda.Event]) -> Generator[T]:
     """Yield batches on, and hold each until the GPU has done what was queued for it.
 
     Their memory is that of a decoder, which uses it again as soon as nobody holds it. `mark` is
     called when the next batch is asked for: which stream is the current one may have changed.
     """
-    waiting: deque[tuple[Batch | DeviceBatch, torch.cuda.Event]] = deque()
+    waiting: deque[tuple[T, torch.cuda.Event]] = deque()
     try:
         for batch in batches:
             yield batch

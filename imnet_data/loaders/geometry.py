@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imnet_data.rng import keys as keys_of
 from imnet_data.transforms.boxes import eval_geometry, train_boxes
+from imnet_data.transforms.multi_crop import MultiCropRecipe
 from imnet_data.transforms.recipe import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
@@ -30,6 +32,40 @@ def side(recipe: TrainRecipe | EvalRecipe, epoch: int) -> int:
     return recipe.size_at(epoch) if isinstance(recipe, TrainRecipe) else recipe.crop
 
 
+def view_sides(
+    recipe: TrainRecipe | EvalRecipe | MultiCropRecipe, epoch: int
+) -> list[tuple[int, int]]:
+    """Return how many views `recipe` makes of each size, and the size: one entry per group."""
+    if isinstance(recipe, MultiCropRecipe):
+        return [(group.number, group.size) for group in recipe.groups]
+    return [(1, side(recipe, epoch))]
+
+
+def view_rows(
+    indices: NDArray[np.int64],
+    columns: Columns,
+    *,
+    recipe: TrainRecipe | EvalRecipe | MultiCropRecipe,
+    seed: int,
+    epoch: int,
+    keys: NDArray[np.int64],
+) -> NDArray[np.int32]:
+    """Return one row per view of each record, int32[len(indices), views, 16]."""
+    crops = recipe.crops if isinstance(recipe, MultiCropRecipe) else (recipe,)
+    tables = [
+        rows(
+            indices,
+            columns,
+            recipe=crop,
+            seed=seed,
+            epoch=epoch,
+            keys=keys_of(keys, view=view),
+        )
+        for view, crop in enumerate(crops)
+    ]
+    return np.stack(tables, axis=1)
+
+
 def rows(
     indices: NDArray[np.int64],
     columns: Columns,
@@ -37,8 +73,18 @@ def rows(
     recipe: TrainRecipe | EvalRecipe,
     seed: int,
     epoch: int,
+    keys: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
-    """Return one row per record, int32[len(indices), 16]."""
+    """Return one row per record, int32[len(indices), 16].
+
+    Args:
+        indices: the records' numbers.
+        columns: what is known of all records.
+        recipe: what is done to the pixels.
+        seed: any integer.
+        epoch: 0 or more.
+        keys: what is drawn from; by default the indices.
+    """
     # an image of unknown size cannot be decoded: the error is to name it, not to end all of them
     least = 1 + 2 * recipe.border if isinstance(recipe, EvalRecipe) else 1
     widths, heights = (
@@ -51,7 +97,12 @@ def rows(
     if isinstance(recipe, TrainRecipe):
         size = recipe.size_at(epoch)
         table[:, CROP], table[:, FLIP] = train_boxes(
-            widths, heights, indices, recipe=recipe, seed=seed, epoch=epoch
+            widths,
+            heights,
+            indices if keys is None else keys,
+            recipe=recipe,
+            seed=seed,
+            epoch=epoch,
         )
         table[:, SIZE] = size
         table[:, WINDOW] = (0, 0, size, size)

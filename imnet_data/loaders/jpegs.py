@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.loaders.read_ahead import EpochAhead
-    from imnet_data.loaders.schedule import Schedule
+    from imnet_data.loaders.schedule import Draws, Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.machine.open_file import OpenFile
     from imnet_data.transforms import EvalRecipe
@@ -58,6 +58,7 @@ class JpegBatch(NamedTuple):
     """Some records as they are stored, and what is to be done to their pixels."""
 
     indices: NDArray[np.int64]
+    draws: Draws  # of the batch that they are from
     images: list[bytes]  # files: JPEG, or PPM
     boxes: NDArray[np.int32]  # [n, 4], left, upper, right, lower: the crops, in these images
     rows: NDArray[np.int32]  # see `geometry`
@@ -68,7 +69,13 @@ class JpegBatch(NamedTuple):
         """Return one record of it as a batch."""
         part = slice(position, position + 1)
         return JpegBatch(
-            self.indices[part], self.images[part], self.boxes[part], self.rows[part], self.side, 0
+            self.indices[part],
+            self.draws,
+            self.images[part],
+            self.boxes[part],
+            self.rows[part],
+            self.side,
+            0,
         )
 
 
@@ -149,21 +156,30 @@ class JpegReader:
 
     def _work(
         self, epoch: int, order: NDArray[np.int64], start: int, ahead: EpochAhead | None
-    ) -> Iterator[tuple[NDArray[np.int64], Iterator[OpenFile | None], int]]:
-        """Yield record numbers and open files of each batch, and the epoch."""
+    ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[OpenFile | None], int]]:
+        """Yield record numbers, draws and open files of each batch, and the epoch."""
         for step in range(start, len(self.schedule)):
             indices = self.schedule.batch(order, step)
             files: Iterator[OpenFile | None] = repeat(None)
             if ahead is not None:
                 files = ahead.passing(step, ahead.files(step, indices))
-            yield indices, files, epoch
+            yield indices, self.schedule.draws(order, step), files, epoch
 
     def _batch(
-        self, indices: NDArray[np.int64], files: Iterator[OpenFile | None], epoch: int
+        self,
+        indices: NDArray[np.int64],
+        draws: Draws,
+        files: Iterator[OpenFile | None],
+        epoch: int,
     ) -> JpegBatch:
         recipe = self._recipe
         rows = geometry.rows(
-            indices, self._source, recipe=recipe, seed=self.schedule.seed, epoch=epoch
+            indices,
+            self._source,
+            recipe=recipe,
+            seed=self.schedule.seed,
+            epoch=epoch,
+            keys=draws.keys,
         )
         images: list[bytes] = []
         boxes = np.empty((len(indices), 4), np.int32)
@@ -176,7 +192,7 @@ class JpegReader:
             image, boxes[position] = make(index, stored, box)
             whole += self._cuts and image.startswith(_SOI) and len(image) == len(stored)
             images.append(image)
-        return JpegBatch(indices, images, boxes, rows, geometry.side(recipe, epoch), whole)
+        return JpegBatch(indices, draws, images, boxes, rows, geometry.side(recipe, epoch), whole)
 
     def _stored(self, index: int, file: OpenFile | None) -> bytes | memoryview:
         source = self._source

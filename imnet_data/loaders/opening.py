@@ -13,7 +13,7 @@ from imnet_data.loaders.cpu import CpuLoader, OnError
 from imnet_data.loaders.schedule import Last, Order, Schedule
 from imnet_data.loaders.source import require_decodable, source_of
 from imnet_data.machine import pool
-from imnet_data.transforms import EvalRecipe, TrainRecipe
+from imnet_data.transforms import EvalRecipe, MultiCropRecipe, TrainRecipe
 
 if TYPE_CHECKING:
     from imnet_data.arguments import StrPath
@@ -26,7 +26,7 @@ Decoder = Literal["cpu", "dali"]
 @overload
 def open_loader(
     root: StrPath,
-    recipe: TrainRecipe | EvalRecipe,
+    recipe: TrainRecipe | EvalRecipe | MultiCropRecipe,
     *,
     batch_size: int,
     split: str | None = None,
@@ -46,7 +46,7 @@ def open_loader(
 @overload
 def open_loader(
     root: StrPath,
-    recipe: TrainRecipe | EvalRecipe,
+    recipe: TrainRecipe | EvalRecipe | MultiCropRecipe,
     *,
     batch_size: int,
     split: str | None = None,
@@ -65,7 +65,7 @@ def open_loader(
 
 def open_loader(
     root: StrPath,
-    recipe: TrainRecipe | EvalRecipe,
+    recipe: TrainRecipe | EvalRecipe | MultiCropRecipe,
     *,
     batch_size: int,
     split: str | None = None,
@@ -84,18 +84,19 @@ def open_loader(
 
     Args:
         root: the folder of a dataset.
-        recipe: what is done to the pixels.
+        recipe: what is done to the pixels, or to the views of a MultiCropRecipe. What a TrainRecipe
+            does to tensors (mixup and the like) is done by a TorchLoader.
         batch_size: records in a batch of one rank.
-        split: by default "train" with a TrainRecipe, "val" with an EvalRecipe.
+        split: by default "val" with an EvalRecipe, else "train".
         seed: of order, crops and flips.
         rank: which of the processes this is, from 0; by default as torch.distributed has it, or,
             where that is not initialised, as torchrun, srun or mpirun have set it.
         world_size: number of processes, likewise.
-        order: "shuffled", "block" (see `schedule`) or "sequential"; by default "shuffled" with a
-            TrainRecipe, "sequential" with an EvalRecipe.
+        order: "shuffled", "block" (see `schedule`) or "sequential"; by default "sequential" with an
+            EvalRecipe, else "shuffled".
         last: what becomes of records that do not fill a batch on each rank: "drop" leaves them out,
             "wrap" fills the batch with the epoch's first, "ragged" spreads them over the ranks in
-            smaller batches; by default "drop" with a TrainRecipe, "ragged" with an EvalRecipe.
+            smaller batches; by default "ragged" with an EvalRecipe, else "drop".
         labels: the label space of the batches' labels, such as "12k" or a file; -1 for classes
             outside of it. By default a label is the position among the dataset's own classes.
         on_error: "raise" at a bad record, or "skip" and count it, which decoder "cpu" alone can.
@@ -104,7 +105,8 @@ def open_loader(
             tensors there, TensorBatch. `TorchLoader` gives tensors on every device.
         decoder: by default "dali" for device "cuda" and "cpu" for the others. "cpu" is threads on
             the CPU, with exact pixels, copied to the device on a stream of its own; "dali" is
-            nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those.
+            nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those. Views are for
+            "cpu" alone.
 
     Raises:
         ManifestError: if there is no dataset, or it is damaged.
@@ -116,13 +118,18 @@ def open_loader(
         ValueError: if there is no such label space or device, the records do not fill one batch, or
             torch.distributed has another rank than the one that was passed.
     """
-    decoder = decoder or ("dali" if device.partition(":")[0] == "cuda" else "cpu")
-    one_of("decoder", decoder, ("cpu", "dali"))
+    has_views = isinstance(recipe, MultiCropRecipe)
+    is_gpu = device.partition(":")[0] == "cuda"
+    decoder = decoder or ("dali" if is_gpu and not has_views else "cpu")
+    one_of("decoder", decoder, ("cpu",) if has_views else ("cpu", "dali"))
     one_of("on_error", on_error, ("raise", "skip") if decoder == "cpu" else ("raise",))
-    if not isinstance(recipe, TrainRecipe | EvalRecipe):
-        raise ValueError(f"recipe is {recipe!r}; allowed are TrainRecipe(...), EvalRecipe(...)")
+    if not isinstance(recipe, TrainRecipe | EvalRecipe | MultiCropRecipe):
+        raise ValueError(
+            f"recipe is {recipe!r}; allowed are TrainRecipe(...), EvalRecipe(...), "
+            "MultiCropRecipe(...)"
+        )
     on_device = None if device == "cpu" else _torch(device)
-    is_training = isinstance(recipe, TrainRecipe)
+    is_training = not isinstance(recipe, EvalRecipe)
     dataset = Dataset.open(root, split or ("train" if is_training else "val"))
     if is_training:
         refuse_training(dataset.about.name)
@@ -135,6 +142,7 @@ def open_loader(
         world_size=place.world_size,
         order=("shuffled" if is_training else "sequential") if order is None else order,
         last=("drop" if is_training else "ragged") if last is None else last,
+        repeats=recipe.repeats if isinstance(recipe, TrainRecipe) else 1,
     )
     threads = ranks.threads_of_rank() if threads is None else pool.thread_count(threads)
     source = source_of(dataset, labels=labels)
@@ -146,6 +154,7 @@ def open_loader(
             source, recipe, schedule, threads=threads, on_error=on_error, dataset=dataset
         )
     else:
+        assert not isinstance(recipe, MultiCropRecipe)
         loader = _dali()(source, recipe, schedule, device=device, threads=threads, dataset=dataset)
     loader.ranks = place
     if on_device is None:

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def decode_into(
-    slot: NDArray[np.uint8],
+    slots: list[NDArray[np.uint8]],
     jpeg: bytes | memoryview,
-    row: NDArray[np.int32],
+    rows: NDArray[np.int32],
     *,
     filter: Filter,
     fill: bool,
 ) -> None:
-    """Write to `slot` what `row` (see `geometry`) says, the pixels decoded by Pillow.
+    """Write to each slot what its row (see `geometry`) says, the pixels decoded by Pillow.
 
     Args:
-        slot: uint8[side, side, 3].
+        slots: uint8[side, side, 3], one per view.
         jpeg: the image's bytes.
-        row: see `geometry`.
+        rows: see `geometry`, one per view.
         filter: of the resize.
         fill: whether what is missing of a damaged JPEG is filled.
 
@@ -38,11 +38,19 @@ def decode_into(
     """
     pixels = decode_by_pillow(jpeg, fill=fill)
     height, width = pixels.shape[:2]
-    if (width, height) != tuple(row[geometry.IMAGE].tolist()):
+    expected_width, expected_height = rows[0, geometry.IMAGE].tolist()
+    if (width, height) != (expected_width, expected_height):
         raise ImageError(
             f"the image is {width} x {height} pixels, but the index says "
-            f"{row[geometry.IMAGE][0]} x {row[geometry.IMAGE][1]}"
+            f"{expected_width} x {expected_height}"
         )
+    for slot, row in zip(slots, rows, strict=True):
+        _resize_into(slot, pixels, row, filter)
+
+
+def _resize_into(
+    slot: NDArray[np.uint8], pixels: NDArray[np.uint8], row: NDArray[np.int32], filter: Filter
+) -> None:
     left, upper, right, lower = row[geometry.CROP].tolist()
     window_left, window_upper, window_right, window_lower = row[geometry.WINDOW].tolist()
     place_x, place_y = row[geometry.PLACE].tolist()

@@ -185,3 +185,8 @@ class Ranked(Closing):
     def drop_last(self) -> bool:
         """Whether records that do not fill a batch are left out; reading it is no use either."""
         return self._schedule.last == "drop"
+
+    @property
+    def are_batches_full(self) -> bool:
+        """Whether every batch has `batch_size` records; reading it is no use either."""
+        return self._schedule.last != "ragged"

@@ -178,7 +178,7 @@ class BlocksAhead(EpochAhead):
             stream, files, schedule, order=np.empty(0, np.int64), start=start, records=0
         )
         self._blocks = shuffled_blocks(schedule.count, seed=schedule.seed, epoch=epoch)
-        self._asked = start * schedule.global_batch_size // BLOCK // GROUP * GROUP
+        self._asked = self._blocks_before(start) // GROUP * GROUP
 
     @property
     def stream(self) -> None:
@@ -186,13 +186,17 @@ class BlocksAhead(EpochAhead):
         return None
 
     def _ask(self, step: int) -> None:
-        until = GROUP + (step + 1) * self._schedule.global_batch_size // BLOCK
+        until = GROUP + self._blocks_before(step + 1)
         blocks = self._blocks[self._asked : until].tolist()
         self._asked = max(self._asked, until)
         pieces = [piece for block in blocks if self._goes_on for piece in self._pieces(block)]
         if pieces:
             files, offsets, nbytes = zip(*pieces, strict=True)
             self._stream.add([*files], np.array(offsets), np.array(nbytes))
+
+    def _blocks_before(self, step: int) -> int:
+        schedule = self._schedule
+        return step * schedule.global_batch_size // schedule.repeats // BLOCK
 
     def _pieces(self, block: int) -> Iterator[tuple[OpenFile, int, int]]:
         source = self._stream.source

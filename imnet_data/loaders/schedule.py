@@ -5,6 +5,11 @@ these into the ranks' batches: put together, the batches of all ranks are those 
 global batch size. So a run may be resumed with another number of ranks, as long as the global batch
 stays the same.
 
+With `repeats` above 1 (repeated augmentation: Hoffer et al., "Augment your batch", 2020), each
+record comes that often in a row, and an epoch has as many batches as without: so it has the first
+part of the records of its order alone. The ranks take turns then, record by record, and the
+repeats go to different ranks: batch by batch, a rank has what torchvision's RASampler gives it.
+
 `block` is for disks that hate random reads. Blocks of 256 records that lie one after another are
 drawn in random order, and every 64 of them are shuffled among each other: whoever asks the system
 to read the blocks of the next group meanwhile reads 28 MB in one go, and needs 1.8 GB of page
@@ -15,12 +20,12 @@ cache, for images of 110 kB. A batch of 256 then comes from at most 64 places of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from imnet_data.arguments import integer, one_of
-from imnet_data.rng import Stream, hash64, require_seed, shuffled
+from imnet_data.rng import MAX_REPEATS, Stream, hash64, keys, require_seed, shuffled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +53,13 @@ def block_shuffled(count: int, *, seed: int, epoch: int = 0) -> NDArray[np.int64
     return np.lexsort((keys, group_of_block[records // BLOCK]))
 
 
+class Draws(NamedTuple):
+    """What the draws of a batch are made from."""
+
+    keys: NDArray[np.int64]  # [n], of each record: see `rng.keys`
+    first: int  # the key of the first record that all ranks have in this step
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """The batches of one rank."""
@@ -64,6 +76,7 @@ class Schedule:
     #   ragged  they are spread evenly over the ranks: every record comes exactly once, and the last
     #           batches are smaller by then, empty where there are fewer records than ranks
     last: Last = "drop"
+    repeats: int = 1  # how often each record comes in a row
 
     def __post_init__(self) -> None:
         integer("count", self.count, least=0)
@@ -72,7 +85,10 @@ class Schedule:
         integer("world_size", self.world_size, least=1)
         integer("rank", self.rank, least=0, most=self.world_size - 1)
         one_of("order", self.order, ("shuffled", "block", "sequential"))
-        one_of("last", self.last, ("drop", "wrap", "ragged"))
+        integer("repeats", self.repeats, least=1, most=MAX_REPEATS)
+        one_of(
+            "last", self.last, ("drop", "wrap", "ragged") if self.repeats == 1 else ("drop", "wrap")
+        )
         if len(self) == 0:
             raise ValueError(
                 f"{self.count} records do not fill one batch of {self.batch_size} on each of "
@@ -108,10 +124,25 @@ class Schedule:
 
     def batch(self, order: NDArray[np.int64], step: int) -> NDArray[np.int64]:
         """Return the records of this rank's batch number `step`, out of `epoch_order`."""
+        return order[self._places(step) // self.repeats]
+
+    def draws(self, order: NDArray[np.int64], step: int) -> Draws:
+        """Return what is drawn from for the batch."""
+        repeat = self._places(step) % self.repeats
+        first, first_repeat = divmod(step * self.global_batch_size, self.repeats)
+        return Draws(
+            keys(self.batch(order, step), repeat=repeat),
+            int(keys(order[first : first + 1], repeat=first_repeat)[0]),
+        )
+
+    def _places(self, step: int) -> NDArray[np.int64]:
+        """Return which of the epoch's `count` places this rank's batch has."""
         start = step * self.global_batch_size
         length = self.global_batch_size
+        if self.repeats > 1:
+            return np.arange(start + self.rank, start + length, self.world_size) % self.count
         if self.last == "ragged":
             length = min(length, self.count - start)
         first = start + length * self.rank // self.world_size
         after = start + length * (self.rank + 1) // self.world_size
-        return order[np.arange(first, after) % self.count]
+        return np.arange(first, after) % self.count

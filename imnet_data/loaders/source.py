@@ -10,7 +10,7 @@ import numpy as np
 from imnet_data import formats
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import ImageError, verify_command
-from imnet_data.imagenet.labels import integers
+from imnet_data.imagenet.labels import integers, label_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,10 @@ class Columns(Protocol):
     @property
     def height(self) -> NDArray[np.integer]:
         """Of the image, in pixels."""
+
+    @property
+    def class_count(self) -> int | None:
+        """One more than the greatest label; None where nobody has said."""
 
     @property
     def pixels(self) -> NDArray[np.bool_]:
@@ -99,6 +103,7 @@ class Extents(NamedTuple):
     pixels: NDArray[np.bool_]
     verdict: NDArray[np.uint8] | None = None  # see published_as
     whole: bool = False  # see is_whole
+    class_count: int | None = None  # how many labels there are: what mixup makes targets of
 
 
 class _RecordPaths(Sequence["Path"]):
@@ -125,9 +130,10 @@ class _RecordPaths(Sequence["Path"]):
 class Readable:
     """SupportsReading on an opened dataset."""
 
-    def __init__(self, dataset: Dataset, label: NDArray[np.integer]) -> None:
+    def __init__(self, dataset: Dataset, label: NDArray[np.integer], class_count: int) -> None:
         self.key = dataset.index.key
         self.label = label
+        self.class_count = class_count
         self.width = dataset.index.width
         self.height = dataset.index.height
         self.verdict = dataset.index.verdict
@@ -148,10 +154,11 @@ def source_of(dataset: Dataset, *, labels: str | None = None) -> SupportsExtents
     """
     index = dataset.index
     label = index.label if labels is None else _labels_in(labels, dataset)
+    class_count = label_count(dataset.classes, "sorted" if labels is None else labels)
     format = formats.get(dataset.about.format)
     whole = format.record_file is not None
     if not format.EXTENTS and not whole:
-        return Readable(dataset, label)
+        return Readable(dataset, label, class_count)
     return Extents(
         shard_paths=_RecordPaths(dataset) if whole else dataset.shard_paths,
         shard=np.arange(len(dataset), dtype=np.int32) if whole else index.shard,
@@ -164,6 +171,7 @@ def source_of(dataset: Dataset, *, labels: str | None = None) -> SupportsExtents
         pixels=dataset.is_pixels,
         verdict=index.verdict,
         whole=whole,
+        class_count=class_count,
     )
 
 

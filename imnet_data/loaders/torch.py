@@ -1,9 +1,7 @@
-"""Batches as torch tensors, normalised, on any device.
+"""Batches as torch tensors, normalised and augmented, on any device.
 
-On the CPU the native `normalize` makes the numbers. On a GPU uint8 is copied, from pinned memory on
-a stream of its own while the device works on earlier batches, and made to numbers there: a quarter
-of float32's bytes go over the bus. What was decoded on the GPU is there already. Both are the
-float32 arithmetic of torchvision's ToTensor and Normalize, to the last bit.
+Numbers are the float32 arithmetic of torchvision's ToTensor and Normalize, to the last bit, on
+every device (see `tensor_batches`); then comes what the recipe does to tensors (see `tensors`).
 
 `TorchLoader` holds the position that `Loader` does not have, for trainers that say
 `for images, labels in loader`.
@@ -11,55 +9,46 @@ float32 arithmetic of torchvision's ToTensor and Normalize, to the last bit.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from imnet_data.arguments import integer
-from imnet_data.augment.sending import sent
-from imnet_data.loaders.batch import DeviceBatch
-from imnet_data.loaders.buffers import Buffers
-from imnet_data.loaders.cpu import CpuLoader
-from imnet_data.loaders.device import constants, mark, normalized, pinned, require_device
+from imnet_data.loaders.device import pinned, require_device
+from imnet_data.loaders.plain import require_one_image, require_views
 from imnet_data.loaders.ranks import of_group
 from imnet_data.loaders.samplers import EpochBatchSampler, EpochSampler
+from imnet_data.loaders.tensor_batches import (
+    DTYPES,
+    TensorBatch,
+    TensorBatches,
+    TensorViews,
+    pin_buffers,
+)
 from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.machine.closing import Closing
-from imnet_data.transforms import normalize
+from imnet_data.transforms import MultiCropRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from torch import Tensor
+
     from imnet_data.dataset.opened import Dataset
-    from imnet_data.loaders.batch import Batch
+    from imnet_data.loaders.cpu import CpuLoader
     from imnet_data.loaders.dali import DaliLoader
 
 __all__ = [
     "ImageNet",
     "Position",
     "TensorBatch",
+    "TensorViews",
     "TorchLoader",
+    "pin_buffers",
     "pinned",
     "rank_and_world",
     "require_device",
 ]
-
-_NAMES: dict[torch.dtype, Literal["float32", "float16", "bfloat16"]] = {
-    torch.float32: "float32",
-    torch.float16: "float16",
-    torch.bfloat16: "bfloat16",
-}
-
-
-class TensorBatch(NamedTuple):
-    """A Batch on a device."""
-
-    images: Tensor  # [n, 3, size, size], R G B, normalised
-    labels: Tensor  # int64[n], -1 where there is none
-    indices: Tensor  # int64[n], the records' numbers in their split
 
 
 class Position(TypedDict):
@@ -69,6 +58,7 @@ class Position(TypedDict):
     records: int  # of the epoch's order that all ranks have taken
     seed: int
     order: str
+    repeats: int
     digest: str  # of the split's manifest
 
 
@@ -78,18 +68,13 @@ def rank_and_world() -> tuple[int, int]:
     return (group.rank, group.world_size) if group else (0, 1)
 
 
-def pin_buffers(loader: CpuLoader) -> None:
-    """Make a loader's batches in pinned memory, unless it was made with an `allocate`."""
-    if loader.buffers.is_plain:
-        loader.buffers = Buffers(pinned)
-
-
 class TorchLoader(Closing):
     """Loader of tensors, and a drop-in for torch's DataLoader.
 
-    `epoch(n, start=k)` gives TensorBatches, and does not touch the position. Iterating gives the
-    parts of them that `names` and `with_indices` say, of one epoch after another, or of the one
-    that `set_epoch` says.
+    `epoch(n, start=k)` gives TensorBatches, `views(n, start=k)` TensorViews; neither touches the
+    position. Iterating gives the parts of them that `names` and `with_indices` say, of one epoch
+    after another, or of the one that `set_epoch` says. With a MultiCropRecipe, the images are a
+    list of tensors, one per view. What the recipe does to tensors is done on the device.
 
     Args:
         loader: what makes the batches; closed with this one. For a GPU a CpuLoader's memory is
@@ -125,8 +110,8 @@ class TorchLoader(Closing):
         names: Sequence[str] | None = None,
         with_indices: bool = False,
     ) -> None:
-        if dtype not in _NAMES:
-            raise ValueError(f"dtype is {dtype}; allowed are {', '.join(map(str, _NAMES))}")
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype}; allowed are {', '.join(map(str, DTYPES))}")
         integer("batches_on_device", batches_on_device, least=1)
         parts = TensorBatch._fields[: 3 if with_indices else 2]
         if names is not None and (isinstance(names, str) or len(set(names)) != len(parts)):
@@ -138,16 +123,16 @@ class TorchLoader(Closing):
         self.sampler = EpochSampler(self)
         self.batch_sampler = EpochBatchSampler(self.sampler, self)
         self._names, self._part_count = names, len(parts)
-        self._batches_on_device = batches_on_device
+        self._batches = TensorBatches(
+            loader,
+            device=self.device,
+            dtype=dtype,
+            channels_last=channels_last,
+            batches_on_device=batches_on_device,
+        )
         self._at = (0, 0)  # epoch, and batches of it that were given
         self._next = (0, 0)  # where the next iteration begins
         self._is_epoch_set = False
-        self._stream: torch.cuda.Stream | None = None
-        if self.device.type == "cuda":
-            # one for all epochs: torch keeps the memory of each stream for that stream alone
-            self._stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-            if isinstance(loader, CpuLoader):
-                pin_buffers(loader)
 
     @property
     def dataset(self) -> Dataset:
@@ -175,22 +160,40 @@ class TorchLoader(Closing):
         return self._start()[0]
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[TensorBatch]:
-        """Return the batches of epoch `number` from batch `start` on."""
-        batches = self.loader.epoch(number, start=start)
-        if self.device.type == "cuda":
-            return self._copied(batches)
-        return map(self._tensors, batches)
+        """Return the batches of epoch `number` from batch `start` on.
+
+        Raises:
+            ValueError: if the recipe makes several views.
+        """
+        require_one_image(self.loader.recipe)
+        return map(TensorViews.batch, self._batches.made(number, start))
+
+    def views(self, number: int, *, start: int = 0) -> Iterator[TensorViews]:
+        """Return the same for a MultiCropRecipe.
+
+        Raises:
+            ValueError: if the recipe is no MultiCropRecipe.
+        """
+        require_views(self.loader.recipe)
+        return self._batches.made(number, start)
+
+    def shaped_epoch(self, number: int, *, start: int = 0) -> Iterator[Any]:
+        """Return either, in the shape that iterating gives."""
+        has_views = isinstance(self.loader.recipe, MultiCropRecipe)
+        batches = (self.views if has_views else self.epoch)(number, start=start)
+        return map(self._shaped, batches)
 
     def __iter__(self) -> Iterator[Any]:
         epoch, start = self._at = self._start()
         self._next, self._is_epoch_set = (epoch + 1, 0), False
-        for done, batch in enumerate(self.epoch(epoch, start=start), start + 1):
+        for done, batch in enumerate(self.shaped_epoch(epoch, start=start), start + 1):
             self._at = (epoch, done)
-            yield self.shaped(batch)
+            yield batch
         self._at = (epoch + 1, 0)
 
-    def shaped(self, batch: TensorBatch) -> tuple[Tensor, ...] | dict[str, Tensor]:
-        """Return a batch of `epoch` in the shape that iterating gives."""
+    def _shaped(
+        self, batch: TensorBatch | TensorViews
+    ) -> tuple[Tensor | list[Tensor], ...] | dict[str, Tensor | list[Tensor]]:
         parts = batch[: self._part_count]
         return parts if self._names is None else dict(zip(self._names, parts, strict=True))
 
@@ -225,6 +228,7 @@ class TorchLoader(Closing):
             records=batch * schedule.global_batch_size,
             seed=schedule.seed,
             order=schedule.order,
+            repeats=schedule.repeats,
             digest=dataset.split_description.digest,
         )
 
@@ -236,10 +240,11 @@ class TorchLoader(Closing):
                 records that were taken do not make up a whole number of batches now.
         """
         here = self.position(0, 0)
-        for name in ("seed", "order", "digest"):
-            if state_dict[name] != here[name]:
+        stored = {"repeats": 1, **state_dict}  # states from before there were repeats have none
+        for name in ("seed", "order", "repeats", "digest"):
+            if stored[name] != here[name]:
                 raise ValueError(
-                    f"the state has {name} {state_dict[name]!r}, this loader has {here[name]!r}"
+                    f"the state has {name} {stored[name]!r}, this loader has {here[name]!r}"
                 )
         size = self.loader.schedule.global_batch_size
         batch, rest = divmod(state_dict["records"], size)
@@ -260,67 +265,3 @@ class TorchLoader(Closing):
     def close(self) -> None:
         """Close threads and files; tensors that are held stay as they are."""
         self.loader.close()
-
-    def _tensors(self, batch: Batch | DeviceBatch) -> TensorBatch:
-        recipe = self.loader.recipe
-        values = normalize(
-            np.asarray(batch.images),
-            mean=recipe.mean,
-            std=recipe.std,
-            dtype=_NAMES[self.dtype],
-            layout="NHWC" if self.channels_last else "NCHW",
-        )
-        if self.dtype == torch.bfloat16:
-            values = values.view("int16")  # its bits, see `normalize`
-        images = torch.from_numpy(values).view(self.dtype)
-        if self.channels_last:
-            images = images.permute(0, 3, 1, 2)
-        labels, indices = torch.from_numpy(batch.labels), torch.from_numpy(batch.indices)
-        return TensorBatch(*(part.to(self.device) for part in (images, labels, indices)))
-
-    def _copied(self, batches: Iterator[Batch | DeviceBatch]) -> Iterator[TensorBatch]:
-        """Yield the batches on the GPU, the next ones being copied meanwhile."""
-        stream = self._stream
-        assert stream is not None
-        numbers = constants(self.loader.recipe, self.device)  # once: this waits for the device
-        ahead: deque[_OnTheWay] = deque()
-        try:
-            for batch in batches:
-                ahead.append(self._copy(batch, stream, numbers))
-                if len(ahead) > self._batches_on_device:
-                    yield ahead.popleft().wait()
-            while ahead:
-                yield ahead.popleft().wait()
-        finally:
-            stream.synchronize()  # before the memory that is copied from may be used again
-
-    def _copy(
-        self, batch: Batch | DeviceBatch, stream: torch.cuda.Stream, numbers: Tensor
-    ) -> _OnTheWay:
-        with torch.cuda.stream(stream):
-            raw = torch.as_tensor(batch.images).to(self.device, non_blocking=True)
-            labels, indices = (sent(part, self.device) for part in (batch.labels, batch.indices))
-            copied = mark(self.device)
-            images = normalized(raw, numbers, dtype=self.dtype, channels_last=self.channels_last)
-            ready = mark(self.device)
-        if isinstance(batch, DeviceBatch):
-            copied = ready  # not copied: `raw` is its memory
-        return _OnTheWay(batch, TensorBatch(images, labels, indices), copied, ready)
-
-
-class _OnTheWay(NamedTuple):
-    """A batch that is being copied to a GPU."""
-
-    source: Batch | DeviceBatch  # not to be used again before it is copied
-    tensors: TensorBatch
-    copied: torch.cuda.Event
-    ready: torch.cuda.Event
-
-    def wait(self) -> TensorBatch:
-        """Return the tensors: the host waits for the copy, the device for the numbers."""
-        self.copied.synchronize()
-        stream = torch.cuda.current_stream(self.tensors.images.device)
-        stream.wait_event(self.ready)
-        for tensor in self.tensors:
-            tensor.record_stream(stream)  # its memory was taken on the other one
-        return self.tensors

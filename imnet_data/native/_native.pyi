@@ -70,7 +70,7 @@ class BatchLoader:
     def __init__(self, threads: int) -> None: ...
     def submit_files(
         self,
-        out: NDArray[np.uint8],
+        out: list[NDArray[np.uint8]],
         geometry: NDArray[np.int32],
         bicubic: bool,
         files: NDArray[np.int32],
@@ -84,7 +84,7 @@ class BatchLoader:
     ) -> int: ...
     def submit_buffers(
         self,
-        out: NDArray[np.uint8],
+        out: list[NDArray[np.uint8]],
         geometry: NDArray[np.int32],
         bicubic: bool,
         buffers: list[bytes | memoryview],

@@ -1,22 +1,44 @@
 """What is done to pixels, as values: they hold numbers and open nothing.
 
+The numbers of published recipes are in `published`.
+
 Names and defaults are torchvision's (RandomResizedCrop, Resize and CenterCrop, TenCrop, Normalize).
 """
 
 import math
 from dataclasses import dataclass
+from typing import get_args
 
 from imnet_data.arguments import MAX_SIDE, integer, number, numbers, one_of
+from imnet_data.augment.recipes import ColorJitter, Erasing, Mix, Policy
+from imnet_data.rng import MAX_REPEATS
 from imnet_data.transforms.pixels import FILTERS, Filter
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, R G B, where 255 is 1
 STD = (0.229, 0.224, 0.225)
 
 
-def _require_pixels(filter: str, mean: object, std: object) -> None:
+def require_pixels(filter: str, mean: object, std: object) -> None:
+    """Raise a ValueError for what cannot be a filter, a mean or a standard deviation."""
     one_of("filter", filter, FILTERS)
     numbers("mean", mean, 3)
     numbers("std", std, 3, above=0)
+
+
+def require_crop(scale: object, ratio: object, flip: object) -> None:
+    """Raise a ValueError for what cannot be drawn from."""
+    for name, value in (("scale", scale), ("ratio", ratio)):
+        numbers(name, value, 2, above=0)
+        assert isinstance(value, tuple)
+        number(f"{name}[1]", value[1], least=value[0])
+    number("flip", flip, least=0, most=1)
+
+
+def require_instance(name: str, value: object, *allowed: type) -> None:
+    """Raise a ValueError unless a value is None, or an instance of what is allowed."""
+    if value is not None and not isinstance(value, allowed):
+        names = ", ".join(one.__name__ for one in allowed)
+        raise ValueError(f"{name} is {value!r}; allowed are None, {names}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +75,11 @@ class Progressive:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRecipe:
-    """A random part of each image, resized to a square, mirrored half of the time."""
+    """A random part of each image, resized to a square, mirrored half of the time.
+
+    From `policy` on, what is done to whole batches of tensors on their device, in this order (see
+    `augment`); `TorchLoader` does it.
+    """
 
     size: int | Progressive = 224  # of the square, in pixels
     scale: tuple[float, float] = (0.08, 1.0)  # least and greatest share of the image's area
@@ -62,15 +88,27 @@ class TrainRecipe:
     filter: Filter = "bilinear"  # antialiased, as Pillow has it
     mean: tuple[float, float, float] = MEAN  # subtracted where 255 is 1
     std: tuple[float, float, float] = STD  # divided by then
+    repeats: int = 1  # how often each record comes in a row, another part of it each time
+    policy: Policy | None = None
+    color_jitter: ColorJitter | None = None
+    erasing: Erasing | None = None  # of normalised images
+    mix: Mix | None = None  # mixup and cutmix: labels become soft targets
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, Progressive):
             integer("size", self.size, least=1, most=MAX_SIDE)
-        for name, value in (("scale", self.scale), ("ratio", self.ratio)):
-            numbers(name, value, 2, above=0)
-            number(f"{name}[1]", value[1], least=value[0])
-        number("flip", self.flip, least=0, most=1)
-        _require_pixels(self.filter, self.mean, self.std)
+        require_crop(self.scale, self.ratio, self.flip)
+        require_pixels(self.filter, self.mean, self.std)
+        integer("repeats", self.repeats, least=1, most=MAX_REPEATS)
+        require_instance("policy", self.policy, *get_args(Policy))
+        require_instance("color_jitter", self.color_jitter, ColorJitter)
+        require_instance("erasing", self.erasing, Erasing)
+        require_instance("mix", self.mix, Mix)
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether tensors are more than normalised pixels."""
+        return any((self.policy, self.color_jitter, self.erasing, self.mix))
 
     def size_at(self, epoch: int) -> int:
         """Return the side of the square in pixels for `epoch`."""
@@ -95,9 +133,14 @@ class EvalRecipe:
         most = MAX_SIDE if self.view is None else self.resize
         integer("crop", self.crop, least=1, most=most)
         integer("border", self.border, least=0, most=MAX_SIDE)
-        _require_pixels(self.filter, self.mean, self.std)
+        require_pixels(self.filter, self.mean, self.std)
         if self.view is not None:
             integer("view", self.view, least=0, most=9)
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether tensors are more than normalised pixels: never."""
+        return False
 
     @property
     def is_mirrored(self) -> bool:

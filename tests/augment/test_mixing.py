@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from imnet_data.augment import Mix, MixDraw, apply_mix, draw_mix, mix, soft_targets
-from imnet_data.augment.mixing import cutmix_boxes
+from imnet_data.augment.mixing import cutmix_boxes, neighbours
 
 SIZE = (20, 33)
 INDICES = np.array([40, 7, 1000, 3, 12, 5, 99])
@@ -51,15 +51,49 @@ def test_labels_that_are_no_class_are_refused(label: int) -> None:
 def test_mixup_by_hand() -> None:
     images = torch.tensor([0.0, 8.0, 100.0]).view(3, 1, 1, 1).expand(3, 3, 1, 2)
     targets = torch.eye(3)
-    draw = MixDraw(np.array([0.75, 0.75, 0.75]), np.zeros((3, 4), np.int64))
+    draw = MixDraw(np.array([0.75, 0.75, 0.75]), np.zeros((3, 4), np.int64), neighbours(3))
     mixed, mixed_targets = apply_mix(images, targets, draw)
+    assert mixed[:, 0, 0, 0].tolist() == [2, 6, 100]
+    assert mixed_targets.tolist() == [[0.75, 0.25, 0], [0.25, 0.75, 0], [0, 0, 1]]
+
+
+def test_partners_by_hand() -> None:
+    assert neighbours(5).tolist() == [1, 0, 3, 2, 4]
+    images = torch.tensor([0.0, 8.0, 100.0]).view(3, 1, 1, 1).expand(3, 3, 1, 2)
+    draw = MixDraw(np.full(3, 0.75), np.zeros((3, 4), np.int64), np.array([2, 1, 0]))
+    mixed, mixed_targets = apply_mix(images, torch.eye(3), draw)
     assert mixed[:, 0, 0, 0].tolist() == [25, 8, 75]
     assert mixed_targets.tolist() == [[0.75, 0, 0.25], [0, 1, 0], [0.25, 0, 0.75]]
 
 
+def test_a_part_of_a_batch_is_mixed_as_in_the_whole(images: Tensor) -> None:
+    """So ranks that hold whole pairs have what one rank with all of them has."""
+    targets = soft_targets(torch.arange(7), 7)
+    for mode in ("batch", "pair", "elem"):
+        recipe = Mix(mixup_alpha=0.5, cutmix_alpha=1.0, mode=mode)
+        whole = mix(images, targets, recipe=recipe, seed=0, epoch=1, indices=INDICES)
+        parts = [
+            mix(
+                images[part],
+                targets[part],
+                recipe=recipe,
+                seed=0,
+                epoch=1,
+                indices=INDICES[part],
+                first=int(INDICES[0]),
+            )
+            for part in (slice(0, 2), slice(2, 7))
+        ]
+        for number in range(2):
+            joined = torch.cat([part[number] for part in parts])
+            assert torch.equal(joined, whole[number])
+            assert not torch.equal(whole[number], (images, targets)[number])
+
+
 def test_cutmix_by_hand() -> None:
     images = torch.tensor([1, 2], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 2, 3)
-    draw = MixDraw(np.array([2 / 3, 1.0]), np.array([[1, 0, 3, 1], [0, 0, 0, 0]]))
+    boxes = np.array([[1, 0, 3, 1], [0, 0, 0, 0]])
+    draw = MixDraw(np.array([2 / 3, 1.0]), boxes, neighbours(2))
     mixed, targets = apply_mix(images, torch.eye(2), draw)
     assert mixed[0, 1].tolist() == [[1, 2, 2], [1, 1, 1]]
     assert (mixed[1] == 2).all()
@@ -97,11 +131,12 @@ def timms_draw(mixup: object, count: int, seed: int) -> MixDraw:
         if are_cut[row] and shares[row] != 1:
             edges, shares[row] = cutmix_bbox_and_lam((count, 3, *SIZE), shares[row])
             boxes[row] = np.array(edges)[[2, 0, 3, 1]]
+    partners = np.arange(count)[::-1].copy()
     if mixup.mode == "batch":
-        return MixDraw(np.repeat(shares, count), np.repeat(boxes, count, axis=0))
+        return MixDraw(np.repeat(shares, count), np.repeat(boxes, count, axis=0), partners)
     if mixup.mode == "pair":
-        return MixDraw(*(np.concatenate([half, half[::-1]]) for half in (shares, boxes)))
-    return MixDraw(shares, boxes)
+        shares, boxes = (np.concatenate([half, half[::-1]]) for half in (shares, boxes))
+    return MixDraw(shares, boxes, partners)
 
 
 @pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
@@ -144,13 +179,14 @@ def test_a_pair_is_mixed_as_torchvision_does(torchvision: ModuleType, images: Te
 
     floats, labels = images[:2].float(), torch.tensor([1, 0])
     params = {"labels": labels, "batch_size": 2, "lam": 0.3}
-    draw = MixDraw(np.array([0.3, 0.3]), np.zeros((2, 4), np.int64))
+    draw = MixDraw(np.array([0.3, 0.3]), np.zeros((2, 4), np.int64), neighbours(2))
     ours, targets = apply_mix(floats, soft_targets(labels, 3), draw)
     mixup = MixUp(num_classes=3)
     torch.testing.assert_close(ours, mixup.transform(floats, params))
     torch.testing.assert_close(targets, mixup.transform(labels, params))
     params |= {"box": (2, 5, 30, 11), "lam_adjusted": 1 - 28 * 6 / (20 * 33)}
-    draw = MixDraw(np.full(2, params["lam_adjusted"]), np.array([[2, 5, 30, 11]] * 2))
+    boxes = np.array([[2, 5, 30, 11]] * 2)
+    draw = MixDraw(np.full(2, params["lam_adjusted"]), boxes, neighbours(2))
     ours, targets = apply_mix(floats, soft_targets(labels, 3), draw)
     cutmix = CutMix(num_classes=3)
     assert torch.equal(ours, cutmix.transform(floats, params))
@@ -166,7 +202,7 @@ def test_what_has_a_draw_of_its_own() -> None:
     assert len(set(batch.shares)) == 1
     assert (batch.shares == drawn(recipes["batch"], INDICES[:2]).shares[0]).all()
     pair = drawn(recipes["pair"])
-    assert (pair.shares == pair.shares[::-1]).all()
+    assert (pair.shares == pair.shares[neighbours(7)]).all()
     assert len(set(pair.shares)) == 4
     elem = drawn(recipes["elem"])
     assert len(set(elem.shares)) == 7

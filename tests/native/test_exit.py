@@ -32,8 +32,8 @@ def load():
     row = [800, 600, 0, 0, 800, 600, 224, 224, 0, 0, 224, 224, 0, 0, 0, 0]
     rows = np.array([row] * 8, np.int32)
     while True:
-        loader.wait(loader.submit_buffers(batch, rows, False, [published] * 8))
-        loader.cancel(loader.submit_buffers(batch, rows, False, [published] * 8))
+        loader.wait(loader.submit_buffers([batch], rows, False, [published] * 8))
+        loader.cancel(loader.submit_buffers([batch], rows, False, [published] * 8))
 
 def iterate():
     recipe = imnet_data.TrainRecipe(size=32)

@@ -25,6 +25,7 @@ namespace imnet {
 namespace {
 
 using Images = nb::ndarray<uint8_t, nb::shape<-1, -1, -1, 3>, nb::c_contig, nb::device::cpu>;
+using Views = std::vector<Images>;  // of all records of a batch, one array per view
 using GeometryRows =
     nb::ndarray<const int32_t, nb::shape<-1, kGeometryColumns>, nb::c_contig, nb::device::cpu>;
 template <typename Number>
@@ -45,7 +46,7 @@ const char* code_name(RecordCode code) {
 // A batch under way, and the Python objects that its threads read and write.
 struct Pending {
   std::shared_ptr<Batch> batch;
-  Images out;
+  Views out;
   nb::object held;
   std::vector<std::unique_ptr<Bytes>> buffers;
   std::vector<std::string> paths;
@@ -62,12 +63,12 @@ class PyBatchLoader {
     close();
   }
 
-  uint64_t submit_files(const Images& out, const GeometryRows& geometry, bool bicubic,
+  uint64_t submit_files(const Views& out, const GeometryRows& geometry, bool bicubic,
                         const Column<int32_t>& files, const Column<int64_t>& offsets,
                         const Column<int64_t>& nbytes, nb::object held,
                         const std::vector<nb::bytes>& paths, bool whole,
                         const PyReadAheadStream* ahead, size_t first) {
-    const size_t count = out.shape(0);
+    const size_t count = record_count(out);
     if (files.size() != count || offsets.size() != count || nbytes.size() != count ||
         paths.size() != count)
       throw std::invalid_argument("files, offsets, nbytes and paths must have one row per slot");
@@ -85,9 +86,9 @@ class PyBatchLoader {
     return submit(std::move(pending));
   }
 
-  uint64_t submit_buffers(const Images& out, const GeometryRows& geometry, bool bicubic,
+  uint64_t submit_buffers(const Views& out, const GeometryRows& geometry, bool bicubic,
                           const nb::list& buffers) {
-    const size_t count = out.shape(0);
+    const size_t count = record_count(out);
     if (buffers.size() != count)
       throw std::invalid_argument("there must be one buffer per slot");
     std::vector<std::unique_ptr<Bytes>> held;
@@ -157,22 +158,32 @@ class PyBatchLoader {
     return loader_;
   }
 
-  static std::shared_ptr<Batch> new_batch(const Images& out, const GeometryRows& geometry,
+  static size_t record_count(const Views& out) {
+    if (out.empty()) throw std::invalid_argument("there must be at least one view");
+    for (const Images& view : out) {
+      if (view.shape(0) != out.front().shape(0))
+        throw std::invalid_argument("all views must have one slot per record");
+      const size_t side = view.shape(1);
+      if (view.shape(2) != side || side < 1 || side > static_cast<size_t>(Resizer::kMaxSource))
+        throw std::invalid_argument("slots must be squares");
+    }
+    return out.front().shape(0);
+  }
+
+  static std::shared_ptr<Batch> new_batch(const Views& out, const GeometryRows& geometry,
                                           bool bicubic, std::vector<RecordSource> sources) {
-    const size_t count = out.shape(0), side = out.shape(1);
-    if (out.shape(2) != side || side < 1 || side > static_cast<size_t>(Resizer::kMaxSource))
-      throw std::invalid_argument("slots must be squares");
-    if (geometry.shape(0) != count)
-      throw std::invalid_argument("geometry must have one row per slot");
+    const size_t rows = sources.size() * out.size();
+    if (geometry.shape(0) != rows)
+      throw std::invalid_argument("geometry must have one row per view of each record");
     auto batch = std::make_shared<Batch>();
     batch->sources = std::move(sources);
-    batch->geometry.resize(count);
-    if (count > 0)
+    batch->geometry.resize(rows);
+    if (rows > 0)
       std::memcpy(static_cast<void*>(batch->geometry.data()), geometry.data(),
-                  count * sizeof(RecordGeometry));
+                  rows * sizeof(RecordGeometry));
     batch->filter = bicubic ? Filter::bicubic : Filter::bilinear;
-    batch->side = static_cast<int>(side);
-    batch->out = out.data();
+    for (const Images& view : out)
+      batch->views.push_back({view.data(), static_cast<int>(view.shape(1))});
     return batch;
   }
 

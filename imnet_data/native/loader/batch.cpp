@@ -66,10 +66,9 @@ void BatchLoader::work() {
     guard.unlock();
 
     if (batch->ahead != nullptr) batch->ahead->passed(batch->first + index);
-    const size_t slot_nbytes = static_cast<size_t>(batch->side) * batch->side * 3;
     batch->outcomes[index] =
-        worker.make(batch->sources[index], batch->geometry[index], batch->filter,
-                    batch->out + index * slot_nbytes, batch->side);
+        worker.make(batch->sources[index], &batch->geometry[index * batch->views.size()],
+                    batch->views, index, batch->filter);
 
     guard.lock();
     if (++batch->ended == batch->to_begin) done_.notify_all();

@@ -19,10 +19,9 @@ namespace imnet {
 // A request and its outcome; must not be touched between submit() and its end.
 struct Batch {
   std::vector<RecordSource> sources;
-  std::vector<RecordGeometry> geometry;  // one for each source
+  std::vector<RecordGeometry> geometry;  // of each source one per view, one after another
   Filter filter = Filter::bilinear;
-  int side = 0;
-  uint8_t* out = nullptr;  // sources.size() slots of side x side x 3 bytes
+  std::vector<Slots> views;  // at least one, each of sources.size() slots
   std::vector<Outcome> outcomes;
   std::shared_ptr<ReadAheadStream> ahead;  // has the sources from number `first` on; may be null
   size_t first = 0;

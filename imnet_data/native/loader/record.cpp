@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -53,12 +54,19 @@ Outcome outcome(const JpegStatus& status) {
 
 }  // namespace
 
-Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry& geometry,
-                           Filter filter, uint8_t* slot, int side) noexcept {
+Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry* geometry,
+                           const std::vector<Slots>& views, size_t record,
+                           Filter filter) noexcept {
   Outcome result;
   try {
-    result = geometry.pixels ? make_from_pixels(source, geometry, filter, slot, side)
-                             : make_from_jpeg(source, geometry, filter, slot, side);
+    views_.resize(views.size());
+    for (size_t v = 0; v < views.size(); ++v) {
+      views_[v].geometry = geometry[v];
+      views_[v].slot = views[v].of(record);
+      views_[v].side = views[v].side;
+      plan(views_[v], filter);
+    }
+    result = geometry[0].pixels ? make_from_pixels(source) : make_from_jpeg(source);
     free_excess();
   } catch (const std::exception& error) {
     result = {RecordCode::failed, error.what()};
@@ -66,41 +74,42 @@ Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry& geo
   return result;
 }
 
-Outcome RecordWorker::make_from_jpeg(const RecordSource& source, const RecordGeometry& geometry,
-                                     Filter filter, uint8_t* slot, int side) {
+Outcome RecordWorker::make_from_jpeg(const RecordSource& source) {
   const uint8_t* jpeg = nullptr;
   Outcome result = read(source, 0, source.nbytes, jpeg);
   if (result.code != RecordCode::ok) return result;
   JpegStatus status = decoder_.open(jpeg, static_cast<size_t>(source.nbytes));
   if (!status) return outcome(status);
+  const RecordGeometry& geometry = views_.front().geometry;
   const int width = decoder_.header().width, height = decoder_.header().height;
   if (width != geometry.width || height != geometry.height)
     return {RecordCode::damaged, "the image is " + size_text(width, height) +
                                      " pixels, but the index says " +
                                      size_text(geometry.width, geometry.height)};
 
-  const Box part = plan(geometry, filter, side);
+  const Box part = needed();
   const ptrdiff_t stride = ptrdiff_t{part.width()} * 3;
-  const size_t needed = static_cast<size_t>(stride) * part.height();
-  if (pixels_.size() < needed) pixels_.resize(needed);
+  const size_t nbytes = static_cast<size_t>(stride) * part.height();
+  if (pixels_.size() < nbytes) pixels_.resize(nbytes);
   status = decoder_.decode(part, pixels_.data(), stride);
   if (!status) return outcome(status);
-  resize(pixels_.data(), stride, geometry, slot, side);
+  resize(pixels_.data(), stride, part);
   return {};
 }
 
-Outcome RecordWorker::make_from_pixels(const RecordSource& source, const RecordGeometry& geometry,
-                                       Filter filter, uint8_t* slot, int side) {
+Outcome RecordWorker::make_from_pixels(const RecordSource& source) {
+  const RecordGeometry& geometry = views_.front().geometry;
   const int64_t row_nbytes = int64_t{geometry.width} * 3;
   if (source.nbytes != row_nbytes * geometry.height)
     return {RecordCode::damaged, "the image has " + std::to_string(source.nbytes) +
                                      " bytes, but the index says " +
                                      size_text(geometry.width, geometry.height) + " pixels"};
-  const Box part = plan(geometry, filter, side);
+  Box part = needed();
   const uint8_t* rows = nullptr;
   Outcome result = read(source, row_nbytes * part.upper, row_nbytes * part.height(), rows);
   if (result.code != RecordCode::ok) return result;
-  resize(rows + ptrdiff_t{part.left} * 3, row_nbytes, geometry, slot, side);
+  part.left = 0;  // whole rows were read
+  resize(rows, row_nbytes, part);
   return {};
 }
 
@@ -137,8 +146,9 @@ Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nby
   return {};
 }
 
-// Returns the part of the image that is needed.
-Box RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side) {
+// Finds out which part of the image a view needs.
+void RecordWorker::plan(View& view, Filter filter) {
+  const RecordGeometry& geometry = view.geometry;
   const Box &crop = geometry.crop, &window = geometry.window;
   require(box_within(crop, geometry.width, geometry.height),
           "the crop is empty or not within the image");
@@ -154,22 +164,39 @@ Box RecordWorker::plan(const RecordGeometry& geometry, Filter filter, int side) 
                            window,
                            filter,
                            geometry.flip != 0};
-  const Box part = resizer_.plan(spec);
-  require(0 <= geometry.place_x && geometry.place_x <= side - window.width() &&
-              0 <= geometry.place_y && geometry.place_y <= side - window.height(),
+  const Box part = view.resizer.plan(spec);
+  require(0 <= geometry.place_x && geometry.place_x <= view.side - window.width() &&
+              0 <= geometry.place_y && geometry.place_y <= view.side - window.height(),
           "the window does not fit into the batch");
-  return {crop.left + part.left, crop.upper + part.upper, crop.left + part.right,
-          crop.upper + part.lower};
+  view.part = {crop.left + part.left, crop.upper + part.upper, crop.left + part.right,
+               crop.upper + part.lower};
 }
 
-void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
-                          uint8_t* slot, int side) {
-  const Box& window = geometry.window;
-  const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(side) * 3;
-  if (window.width() < side || window.height() < side)
-    std::memset(slot, 0, static_cast<size_t>(slot_stride) * side);
-  resizer_.run(pixels, stride, 3, slot + geometry.place_y * slot_stride + geometry.place_x * 3,
-               slot_stride);
+// Returns the smallest box that has the parts of all views.
+Box RecordWorker::needed() const {
+  Box all = views_.front().part;
+  for (const View& view : views_) {
+    all.left = std::min(all.left, view.part.left);
+    all.upper = std::min(all.upper, view.part.upper);
+    all.right = std::max(all.right, view.part.right);
+    all.lower = std::max(all.lower, view.part.lower);
+  }
+  return all;
+}
+
+// Makes all views; `pixels` is the upper left corner of `part` of the image.
+void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const Box& part) {
+  for (View& view : views_) {
+    const Box& window = view.geometry.window;
+    const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(view.side) * 3;
+    if (window.width() < view.side || window.height() < view.side)
+      std::memset(view.slot, 0, static_cast<size_t>(slot_stride) * view.side);
+    view.resizer.run(pixels + (view.part.upper - part.upper) * stride +
+                         ptrdiff_t{view.part.left - part.left} * 3,
+                     stride, 3,
+                     view.slot + view.geometry.place_y * slot_stride + view.geometry.place_x * 3,
+                     slot_stride);
+  }
 }
 
 void RecordWorker::free_excess() {

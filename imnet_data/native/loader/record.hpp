@@ -1,4 +1,4 @@
-// One record of a batch: read, decode what is needed of it, resize it into its slot.
+// One record of a batch: read, decode once what its views need, resize each view into its slot.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,14 @@ struct RecordGeometry {
 constexpr size_t kGeometryColumns = 16;
 static_assert(sizeof(RecordGeometry) == kGeometryColumns * sizeof(int32_t));
 
+// Where one view of all records of a batch goes: slots of side x side x 3 bytes, one per record.
+struct Slots {
+  uint8_t* first = nullptr;
+  int side = 0;
+  size_t slot_nbytes() const { return static_cast<size_t>(side) * side * 3; }
+  uint8_t* of(size_t record) const { return first + record * slot_nbytes(); }
+};
+
 enum class RecordCode {
   ok,
   unsupported,  // a JPEG for another decoder
@@ -50,23 +58,31 @@ struct Outcome {
 // One per thread: keeps its workspace between records.
 class RecordWorker {
  public:
-  // Writes all of the slot, side x side x 3 bytes, if the outcome is ok.
-  Outcome make(const RecordSource& source, const RecordGeometry& geometry, Filter filter,
-               uint8_t* slot, int side) noexcept;
+  // Writes all of the slots of record number `record` if the outcome is ok. `geometry` has one row
+  // per view, all of one image.
+  Outcome make(const RecordSource& source, const RecordGeometry* geometry,
+               const std::vector<Slots>& views, size_t record, Filter filter) noexcept;
 
  private:
-  Outcome make_from_jpeg(const RecordSource& source, const RecordGeometry& geometry,
-                         Filter filter, uint8_t* slot, int side);
-  Outcome make_from_pixels(const RecordSource& source, const RecordGeometry& geometry,
-                           Filter filter, uint8_t* slot, int side);
+  // What is planned for one view.
+  struct View {
+    RecordGeometry geometry;
+    uint8_t* slot;
+    int side;
+    Box part;  // of the image that is needed
+    Resizer resizer;
+  };
+
+  Outcome make_from_jpeg(const RecordSource& source);
+  Outcome make_from_pixels(const RecordSource& source);
   Outcome read(const RecordSource& source, int64_t from, int64_t nbytes, const uint8_t*& bytes);
-  Box plan(const RecordGeometry& geometry, Filter filter, int side);
-  void resize(const uint8_t* pixels, ptrdiff_t stride, const RecordGeometry& geometry,
-              uint8_t* slot, int side);
+  static void plan(View& view, Filter filter);
+  Box needed() const;
+  void resize(const uint8_t* pixels, ptrdiff_t stride, const Box& part);
   void free_excess();
 
   JpegDecoder decoder_;
-  Resizer resizer_;
+  std::vector<View> views_;  // of the record that is being made
   std::vector<uint8_t> file_, pixels_;
 };
 
