@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imnet_data.conversion.convert import convert, dry_run
+    from imnet_data.conversion.join import join
+    from imnet_data.conversion.parts import convert_part
     from imnet_data.dataset.description import Options
     from imnet_data.dataset.opened import Dataset
     from imnet_data.errors import ImnetError
@@ -41,7 +43,9 @@ __all__ = [
     "TrainRecipe",
     "compare",
     "convert",
+    "convert_part",
     "dry_run",
+    "join",
     "open_loader",
     "read_back",
     "repair",
@@ -64,7 +68,9 @@ _MODULES = {
     "TrainRecipe": "transforms",
     "compare": "verification.compare",
     "convert": "conversion.convert",
+    "convert_part": "conversion.parts",
     "dry_run": "conversion.convert",
+    "join": "conversion.join",
     "open_loader": "loaders.opening",
     "read_back": "verification.read_back",
     "repair": "verification.repair",

@@ -20,6 +20,7 @@ from imnet_data.errors import ImnetError
 # kept here so that --help, which lists them, imports none of the commands
 _SUMMARIES = {
     "convert": "Convert tarballs, or any copy of ImageNet, to a dataset.",
+    "join": "Join the parts that several machines converted.",
     "verify": "Verify datasets and official tarballs; repair datasets.",
     "inspect": "Show what a dataset or a source contains.",
     "bench": "Measure an input pipeline and find its slowest stage.",
@@ -29,7 +30,7 @@ _SUMMARIES = {
     "evaluate": "Evaluate a model; score each record exactly once.",
     "doctor": "Report what is installed, and whether it fits together.",
 }
-_RESUMABLE = ("convert", "train")  # they keep what is done, and resume
+_RESUMABLE = ("convert", "join", "train")  # they keep what is done, and resume
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 

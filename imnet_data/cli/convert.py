@@ -12,6 +12,8 @@ from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import classes, label_space, nbytes, out_path, source_path, workers
 from imnet_data.conversion import convert as conversion
+from imnet_data.conversion import which_part
+from imnet_data.conversion.parts import convert_part
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
 from imnet_data.imagenet import class_lists
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Description
     from imnet_data.formats import Format
 
+_NOT_THE_LAST = (
+    "{out}: this part is done, and others are not yet; the last one joins them, or "
+    "`imnet-data join OUT` does"
+)
 _NAMED = 5  # records of a verdict
 
 
@@ -175,6 +181,12 @@ def _formats(which: Callable[[Format], bool]) -> str:
     is_flag=True,
     help="Replace the dataset or the unfinished work in OUT; no other file is removed.",
 )
+@click.option(
+    "--part",
+    metavar="N/COUNT|auto",
+    help="Write only part N of COUNT, while other machines that share OUT write the others; `auto` "
+    "reads both from a job array's environment. The last part to end joins them.",
+)
 def command(
     source: tuple[Path, ...],
     out: Path,
@@ -184,6 +196,7 @@ def command(
     workers: int | None,
     dry_run: bool,
     force: bool,
+    part: str | None,
     **asked: Any,
 ) -> None:
     """Convert SOURCE... to a dataset in the folder OUT.
@@ -196,8 +209,14 @@ def command(
         if format_name != "lmdb":
             raise click.UsageError("--lmdb-layout goes with --format lmdb")
         format_name = "caffe"
+    if part is not None and force:
+        raise click.UsageError(
+            "--force does not go with --part: each part would remove the others; remove OUT instead"
+        )
     try:
         options = Options(**asked)
+        if part is not None:
+            which_part.chosen(part)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with Progress() as progress, progress.logged():
@@ -207,17 +226,30 @@ def command(
             )
             click.echo("\n".join(lines))
             return
-        about = conversion.convert(
-            source,
-            out,
-            format=format_name,
-            split=split,
-            options=options,
-            workers=workers,
-            force=force,
-            progress=progress,
-        )
-    click.echo(result(out, about))
+        about: Description | None
+        if part is None:
+            about = conversion.convert(
+                source,
+                out,
+                format=format_name,
+                split=split,
+                options=options,
+                workers=workers,
+                force=force,
+                progress=progress,
+            )
+        else:
+            about = convert_part(
+                source,
+                out,
+                part=part,
+                format=format_name,
+                split=split,
+                options=options,
+                workers=workers,
+                progress=progress,
+            )
+    click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=out))
 
 
 def result(out: Path, about: Description) -> str:

@@ -55,7 +55,7 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
             f"since then: {', '.join(changed)}; old and new shards would not belong together: add "
             "--force to start again, or restore the source"
         )
-    texts = [_difference(name, began.get(name), asked[name]) for name in differing]
+    texts = [difference(name, began.get(name), asked[name]) for name in differing]
     raise ConvertError(
         f"{path.parent.parent}: contains an unfinished conversion with other "
         f"{' and '.join(texts)}; run the command that started it, or add --force to discard it"
@@ -70,7 +70,7 @@ def already_done(conversion: Conversion, out: Path) -> Description:
     """
     about = description.read(out)
     differing = [
-        _difference(name, have, want)
+        difference(name, have, want)
         for name, have, want in (
             ("name", about.name, conversion.source.name),
             ("format", about.format, conversion.format_name),
@@ -116,9 +116,9 @@ def _has_records_of(planned: SplitPlan, dataset: opened.Dataset) -> bool:
     return np.array_equal(source.wnids[rows], made.wnids) and bool(same_size.all())
 
 
-def _difference(name: str, have: Any, want: Any) -> str:
+def difference(name: str, have: Any, want: Any) -> str:
     """Name what differs, with its values where they are short."""
-    if isinstance(have, dict) and isinstance(want, dict) and name == "options":
+    if isinstance(have, dict) and isinstance(want, dict) and name in ("options", "software"):
         differing = [key for key in {**have, **want} if have.get(key) != want.get(key)]
         texts = (
             key if key == "classes" else f"{key} {have.get(key)}, not {want.get(key)}"

@@ -29,7 +29,7 @@ from imnet_data.conversion import (
     staging,
 )
 from imnet_data.conversion.plan import Conversion
-from imnet_data.conversion.shard import ShardJob, Writing
+from imnet_data.conversion.shard import Writing
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
@@ -41,11 +41,12 @@ from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.conversion.written import ShardJob
     from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
 
@@ -87,14 +88,14 @@ def convert(
     formats.get(format)
     roots, out = arguments.paths("paths", paths), arguments.path("out", out)
     worker_count = pool.worker_count(workers)
-    _refuse_own_source(roots, out)
+    refuse_own_source(roots, out)
     with staging.held(out) as stage:
         spool = stage / "spool" if compressed.are_unpacked(options, split) else None
-        source = _opened(roots, options, split=split, spool=spool, progress=progress)
+        source = open_source(roots, options, split=split, spool=spool, progress=progress)
         try:
             conversion = plan_conversion(source, format_name=format, options=options)
-            conversion = _with_costs(conversion, unpacks=False)
-            _tell(conversion)
+            conversion = with_costs(conversion, unpacks=False)
+            tell(conversion)
             if force:
                 writing = planned_writing(conversion, stage)
                 space.check(writing, writing.jobs(), out, freed_nbytes=staging.nbytes(out))
@@ -104,7 +105,7 @@ def convert(
             source.close()
 
 
-def _opened(
+def open_source(
     paths: Sequence[Path],
     options: Options,
     *,
@@ -112,6 +113,7 @@ def _opened(
     spool: Path | None,
     progress: Progress,
 ) -> Source:
+    """Open what is converted, as its options want it."""
     return open_any(
         paths,
         split=split,
@@ -122,7 +124,7 @@ def _opened(
     )
 
 
-def _tell(conversion: Conversion) -> None:
+def tell(conversion: Conversion) -> None:
     """Log the summary, before anything is written."""
     warned = warnings(conversion)
     for line in summary(conversion):
@@ -145,17 +147,18 @@ def dry_run(
     """
     formats.get(format)
     roots = arguments.paths("paths", paths)
-    _refuse_own_source(roots, arguments.path("out", out))
-    source = _opened(roots, options, split=split, spool=None, progress=progress)
+    refuse_own_source(roots, arguments.path("out", out))
+    source = open_source(roots, options, split=split, spool=None, progress=progress)
     try:
         conversion = plan_conversion(source, format_name=format, options=options)
         unpacks = compressed.are_unpacked(options, split)
-        return summary(_with_costs(conversion, unpacks=unpacks))
+        return summary(with_costs(conversion, unpacks=unpacks))
     finally:
         source.close()
 
 
-def _with_costs(conversion: Conversion, *, unpacks: bool) -> Conversion:
+def with_costs(conversion: Conversion, *, unpacks: bool) -> Conversion:
+    """Add notes of what compressed archives cost."""
     costs = tuple(compressed.notes(conversion, unpacks=unpacks))
     return conversion._replace(notes=conversion.notes + costs)
 
@@ -290,7 +293,7 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
 def describe(writing: Writing, conversion: Conversion, workers: int, progress: Progress) -> None:
     """Write all that describes the dataset onto the stage, once all its shards are there."""
     finish.finish(
-        writing,
+        writing.written,
         name=conversion.source.name,
         format_name=conversion.format_name,
         classes=conversion.classes,
@@ -338,8 +341,9 @@ def write_shards(
     progress: Progress,
     *,
     remedy: str,
+    write: Callable[[Writing, ShardJob], Mapping[str, int]] = shard.write_shard,
 ) -> None:
-    """Write the shards of `waiting` onto the stage, with `workers` processes.
+    """Write the shards of `waiting`, with `workers` processes; `write` does one.
 
     Raises:
         ImageError: if images are refused; the other shards are written first.
@@ -350,7 +354,7 @@ def write_shards(
         done, nbytes = writing.counter.done
         progress(Step("convert", done, total, nbytes, total_nbytes))
 
-    task = partial(shard.write_shard, writing)
+    task = partial(write, writing)
     counts = collections.Counter[str]()
     for refusals in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
         counts.update(refusals)
@@ -359,7 +363,12 @@ def write_shards(
         raise refused.error(writing.stage, map(writing.refused, waiting), counts, remedy)
 
 
-def _refuse_own_source(paths: Sequence[Path], out: Path) -> None:
+def refuse_own_source(paths: Sequence[Path], out: Path) -> None:
+    """Refuse to write into what is read.
+
+    Raises:
+        ConvertError: if `out` is inside one of `paths`, or there are none.
+    """
     if not paths:
         raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
     for path in paths:

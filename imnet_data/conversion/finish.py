@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imnet_data.conversion import journal
-from imnet_data.conversion.shard import ShardJob
+from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.description import FILE_NAME as DESCRIPTION
 from imnet_data.dataset.description import Description, ShardFile, SplitDescription
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from imnet_data.conversion.journal import Head
-    from imnet_data.conversion.shard import Writing
+    from imnet_data.conversion.written import Written
     from imnet_data.machine.progress import Progress
 
 # all is synced before it gets its final name
@@ -32,7 +32,7 @@ _appearing = partial(files.appearing, sync=False)
 
 
 def finish(
-    writing: Writing,
+    written: Written,
     *,
     name: str,
     format_name: str,
@@ -44,52 +44,52 @@ def finish(
 ) -> None:
     """Write all that describes the dataset onto the stage, dataset.json last."""
     splits: dict[str, SplitDescription] = {}
-    with _appearing(writing.stage / SUMS) as part, part.open("w") as lines:
-        for number, split in enumerate(writing.plans):
-            progress(Step(f"manifest of {split}", number, len(writing.plans)))
-            splits[split], described = finish_split(writing, split, workers)
+    with _appearing(written.stage / SUMS) as part, part.open("w") as lines:
+        for number, split in enumerate(written.splits):
+            progress(Step(f"manifest of {split}", number, len(written.splits)))
+            splits[split], described = finish_split(written, split, workers)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(
             name=name,
             format=format_name,
-            options=writing.options,
+            options=written.options,
             classes=classes,
             sources=source_files,
             splits=splits,
-            version=writing.version,
+            version=written.version,
             left_out=left_out,
         )
         content = about.to_bytes()
         lines.write(f"{hashlib.sha256(content).hexdigest()}  {DESCRIPTION}\n")
-        lines.write(f"{_write(writing.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
-    _write(writing.stage / DESCRIPTION, content)
+        lines.write(f"{_write(written.stage / LABELS, labels_tsv(classes))}  {LABELS}\n")
+    _write(written.stage / DESCRIPTION, content)
 
 
 def finish_split(
-    writing: Writing, split: str, workers: int
+    written: Written, split: str, workers: int
 ) -> tuple[SplitDescription, Iterable[tuple[str, str]]]:
     """Write manifest, index and side files of a split; return names and hashes of all its files."""
-    planned = writing.plans[split]
-    journals = [writing.journal(ShardJob(split, number)) for number in range(planned.shard_count)]
+    outline = written.splits[split]
+    journals = [written.journal(ShardJob(split, number)) for number in range(outline.shard_count)]
     heads = [journal.read_head(path) for path in journals]
     record_count = sum(head.record_count for head in heads)
     if not record_count:
         raise ConvertError(f"{split}: every record was skipped as bad; see --bad")
     digest = manifest.digest(journal.identities(path) for path in journals)
-    with _appearing(writing.stage / split / manifest.FILE_NAME) as part:
-        if writing.version > 1:
+    with _appearing(written.stage / split / manifest.FILE_NAME) as part:
+        if written.version > 1:
             manifest.join(part, map(journal.manifest_path, journals))
         else:
-            manifest.write_version_1(part, writing.entries(split, range(len(heads))))
+            manifest.write_version_1(part, written.entries(split, range(len(heads))))
     pieces = (
         (journal.index_of(path), head.fixes) for path, head in zip(journals, heads, strict=True)
     )
     table = index.joined(pieces)._replace(digest=digest)
-    with _appearing(writing.stage / split / index_file.FILE_NAME) as part, part.open("wb") as file:
-        index_file.write(file, table, version=writing.version)
+    with _appearing(written.stage / split / index_file.FILE_NAME) as part, part.open("wb") as file:
+        index_file.write(file, table, version=written.version)
     described = SplitDescription(
         record_count=record_count,
-        order=planned.order,
+        order=outline.order,
         digest=digest,
         fixes=_total(head.fixes for head in heads),
         skipped=_total(head.skipped for head in heads),
@@ -100,7 +100,7 @@ def finish_split(
             for head in heads
         ),
     )
-    return described, _sums(writing, split, heads, workers)
+    return described, _sums(written, split, heads, workers)
 
 
 def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -111,32 +111,32 @@ def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def _sums(
-    writing: Writing, split: str, heads: Sequence[Head], workers: int
+    written: Written, split: str, heads: Sequence[Head], workers: int
 ) -> Iterator[tuple[str, str]]:
     """Yield name and hash of every file of a split, relative to its folder."""
-    directory = writing.stage / split
+    directory = written.stage / split
     for head in heads:
         if head.name:
             yield head.name, head.sha256
         yield from head.side_files.items()
     described = [ShardSummary(head.name, head.record_count, head.nbytes) for head in heads]
-    for name, content in writing.format.split_side_files(split, described).items():
+    for name, content in written.format.split_side_files(split, described).items():
         yield name, _write(directory / name, content)
     for name in (manifest.FILE_NAME, index_file.FILE_NAME):
         yield name, file_sha256(directory / name)
-    if writing.format.record_file is not None:
+    if written.format.record_file is not None:
         shards = range(len(heads))
         for sums in pool.run_in_order(
-            partial(_record_sums, writing, split), shards, workers=workers
+            partial(_record_sums, written, split), shards, workers=workers
         ):
             yield from sums
 
 
-def _record_sums(writing: Writing, split: str, shard: int) -> list[tuple[str, str]]:
+def _record_sums(written: Written, split: str, shard: int) -> list[tuple[str, str]]:
     """Return name and hash of the file of each record of a shard."""
-    record_file = writing.format.record_file
+    record_file = written.format.record_file
     assert record_file is not None
     return [
         (record_file(entry.wnid, entry.key), entry.stored_sha256 or entry.sha256)
-        for entry in writing.entries(split, [shard])
+        for entry in written.entries(split, [shard])
     ]

@@ -122,6 +122,11 @@ def beside_sha256(path: Path) -> str:
     return "".join(file_sha256(path.with_suffix(suffix)) for suffix in _BESIDE)
 
 
+def files(path: Path) -> list[Path]:
+    """Return the files of a journal, its head last."""
+    return [*(path.with_suffix(suffix) for suffix in _BESIDE), path]
+
+
 def manifest_path(path: Path) -> Path:
     """Return where the shard's own part of the manifest is."""
     return path.with_suffix(_MANIFEST)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import rng
+from imnet_data.conversion.written import SplitOutline
 from imnet_data.errors import SourceError
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class SplitPlan(NamedTuple):
     def shard_count(self) -> int:
         """How many shards there will be."""
         return len(self.starts) - 1
+
+    @property
+    def outline(self) -> SplitOutline:
+        """The plan without its records."""
+        return SplitOutline(self.order, self.shard_count, self.listing_sha256)
 
 
 class Conversion(NamedTuple):

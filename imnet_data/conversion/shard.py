@@ -19,6 +19,7 @@ from imnet_data import jpeg, rng
 from imnet_data.conversion import journal, pixels
 from imnet_data.conversion.journal import Head
 from imnet_data.conversion.refused import Refusals
+from imnet_data.conversion.written import Written, journal_path
 from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
@@ -29,12 +30,13 @@ from imnet_data.machine.files import Output, file_sha256, part_of, remove, write
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from imnet_data.conversion.plan import SplitPlan
+    from imnet_data.conversion.written import ShardJob
     from imnet_data.dataset.description import Options
     from imnet_data.dataset.opened import Dataset
     from imnet_data.formats import Format
@@ -43,13 +45,6 @@ if TYPE_CHECKING:
 
 _WRITE_BACK_NBYTES = 16 << 20
 _SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
-
-
-class ShardJob(NamedTuple):
-    """One shard to be written."""
-
-    split: str
-    number: int
 
 
 class Writing(NamedTuple):
@@ -67,16 +62,19 @@ class Writing(NamedTuple):
 
     def jobs(self) -> list[ShardJob]:
         """Return all shards, split by split."""
-        return [
-            ShardJob(split, number)
-            for split, planned in self.plans.items()
-            for number in range(planned.shard_count)
-        ]
+        return self.written.jobs()
 
-    def entries(self, split: str, numbers: Iterable[int]) -> Iterator[Entry]:
-        """Yield the manifest lines of shards that are done."""
-        for number in numbers:
-            yield from journal.entries(self.journal(ShardJob(split, number)))
+    @property
+    def written(self) -> Written:
+        """The shards, as they are once they are done."""
+        return Written(
+            format=self.format,
+            options=self.options,
+            splits={split: planned.outline for split, planned in self.plans.items()},
+            stage=self.stage,
+            journals=self.journals,
+            version=self.version,
+        )
 
     def shard_name(self, job: ShardJob) -> str:
         """Name the shard of `job`."""
@@ -84,7 +82,7 @@ class Writing(NamedTuple):
 
     def journal(self, job: ShardJob) -> Path:
         """Return the path of the journal of `job`, which exists once the shard is done."""
-        return self.journals / f"{job.split}-{job.number:06d}.json"
+        return journal_path(self.journals, job)
 
     def refused(self, job: ShardJob) -> Path:
         """Return where the refused images of `job` are noted, if there are any."""

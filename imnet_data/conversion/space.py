@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.conversion.plan import SplitPlan
-    from imnet_data.conversion.shard import ShardJob, Writing
+    from imnet_data.conversion.shard import Writing
+    from imnet_data.conversion.written import ShardJob
 
 _SAMPLE = 32  # images that are prepared to see how large they become
 _log = logging.getLogger("imnet_data")

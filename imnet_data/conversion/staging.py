@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Description
 
 NAME = PART
+SHARED = "shared"  # where parts of a conversion meet: see `sharing`
 _LOCK = "lock"
 _BOOT = "boot"
 _SPOOL = "spool"
@@ -90,6 +91,11 @@ def _refuse_strangers(out: Path) -> None:
     if not names or opened.is_dataset(out):
         return
     stage = out / NAME
+    if (stage / SHARED).is_dir():
+        raise ConvertError(
+            f"{out}: contains parts of an unfinished conversion, which is resumed with --part; "
+            f"remove {stage} to discard them"
+        )
     if (stage / _LOCK).is_file():
         names.discard(NAME)
         if (stage / _GOING).is_file():

@@ -229,7 +229,7 @@ def read(root: Path) -> Description:
         about = Description(
             name=document["name"],
             format=document["format"],
-            options=_options(document["options"]),
+            options=options_of(document["options"]),
             classes=tuple(document["classes"]),
             sources=tuple((file["name"], file["nbytes"]) for file in document["sources"]),
             splits={name: _split(name, fields) for name, fields in document["splits"].items()},
@@ -282,8 +282,12 @@ def _require_kinds(about: Description) -> None:
         raise ValueError("it has no split, or names a class twice")
 
 
-def _options(fields: dict[str, Any]) -> Options:
-    """Return options as they are written: earlier versions wrote values that are refused today."""
+def options_of(fields: dict[str, Any]) -> Options:
+    """Return options as they are written: earlier versions wrote values that are refused today.
+
+    Raises:
+        ValueError: if there is no such option.
+    """
     options = Options()
     for name, value in fields.items():
         if name not in _CHECKS:

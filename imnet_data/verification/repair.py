@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data import arguments
 from imnet_data.conversion import convert, finish, staging
-from imnet_data.conversion.shard import ShardJob
+from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import description, index_file, layout, manifest
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.dataset.opened import is_dataset
@@ -166,7 +166,7 @@ class _Repair:
             self._write_shards(writing, jobs)
             for split in {job.split for job in jobs}:
                 if split in remade:
-                    described, sums = finish.finish_split(writing, split, self._workers)
+                    described, sums = finish.finish_split(writing.written, split, self._workers)
                     list(sums)  # writes the side files
                     if described != self._about.splits[split]:
                         raise _other_records(split, "manifest")
@@ -231,7 +231,7 @@ class _Repair:
 
     def _compare(self, split: str, numbers: Sequence[int], writing: Writing) -> None:
         wanted = self._entries(split, numbers)
-        for want, have in zip_longest(wanted, writing.entries(split, numbers)):
+        for want, have in zip_longest(wanted, writing.written.entries(split, numbers)):
             if want != have:
                 raise _other_records(split, (want or have).key)
 
