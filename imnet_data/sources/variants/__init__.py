@@ -1,5 +1,7 @@
 """ImageNet's other test sets, as they are published: an archive, or the folder that it holds.
 
+What a set is made of, and by which name it is known, belongs here.
+
     imagenetv2-matched-frequency-format-val/0 ... 999/*.jpeg       (and -threshold0.7, -top-images)
     imagenet-a/<wnid>/*.jpg      imagenet-r/<wnid>/*.jpg      sketch/<wnid>/*.JPEG
     objectnet-1.0/images/<one of 313 names>/*.png
