@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
     image: Any  # a buffer of the bytes, which are not copied
     path: str | None
-    label: int | None
+    label: Any  # an int; a list of several, in the files of ImageNet-Hard
 
 
 class Rows:
@@ -61,6 +61,10 @@ class Rows:
             self.count = int(file.metadata.num_rows)
             self._image = _image_column(schema, path, self._pyarrow)
             self.has_labels = _has_labels(schema, path, self._pyarrow)
+            self.names = tuple(schema.names)
+            self.has_label_lists = self.has_labels and not self._pyarrow.types.is_integer(
+                schema.field(_LABEL).type
+            )
             self.class_names = _class_names(schema.metadata or {}, path)
 
     @contextmanager
@@ -189,7 +193,8 @@ def _has_labels(schema: Any, path: Path, arrow: Any) -> bool:
     if _LABEL not in schema.names:
         return False
     kind = schema.field(_LABEL).type
-    if not arrow.types.is_integer(kind):
+    several = arrow.types.is_list(kind) and arrow.types.is_integer(kind.value_type)
+    if not (arrow.types.is_integer(kind) or several):
         raise SourceError(f"{path}: its column {_LABEL} has {kind}; an integer per row is read")
     return True
 

@@ -103,7 +103,7 @@ def evaluate(
 def _published_count(name: str, split: str) -> int | None:
     if name == variants.ILSVRC2012:
         return facts.SPLITS["val"].record_count if split == "val" else None
-    return variants.VARIANTS[name].record_count
+    return variants.VARIANTS[name].counts.get(split)
 
 
 def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[int]]:

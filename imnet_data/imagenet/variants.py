@@ -29,41 +29,74 @@ import zstandard
 
 from imnet_data.errors import EvaluationError, SourceError
 from imnet_data.imagenet import labels
+from imnet_data.imagenet.corruptions import IMAGENET_C
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ILSVRC2012 = "ilsvrc2012"
 OBJECTNET = "objectnet"
+IMAGENET_O = "imagenet-o"
+HARD = "imagenet-hard"
+TINY = "tiny-imagenet-200"
 
 # of the lists of 200 wnids, LF-terminated, and of real.json
 _CLASSES_SHA256 = {
     "imagenet-a": "9826a24166e74ce62fb87b27889874ca26917542c745712309d6e25855d63bc2",
+    IMAGENET_O: "29575307f17b6cb040fcd04fee2b5b7b0e43f7c55072fb05d4b33cc39fc60978",
     "imagenet-r": "a6a0729f7a99230280639cab6e51e01485a3b41a676ea35621a501c9d6e83ca4",
 }
 _REAL_SHA256 = "d83e9bff374c631aae8439eb064c7019acc56e1b3bc3f56b8380c2a710b0220b"
 
 
 class Variant(NamedTuple):
-    """One test set."""
+    """One set."""
 
     name: str  # as dataset.json has it
-    record_count: int | None  # as published; None where it is not known for sure
+    counts: dict[str, int]  # images of each split as published; empty where not known for sure
     border: int = 0  # pixels at each edge that are no part of the picture
+    has_own_classes: bool = False  # so that its labels count them, and not the 1000
 
+
+def downsampled(side: int) -> str:
+    """Return the name of the downsampled set of this side."""
+    return f"imagenet-{side}x{side}"
+
+
+_NETTE, _WOOF = {"train": 9_469, "val": 3_925}, {"train": 9_025, "val": 3_929}
 
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("imagenetv2-matched-frequency", 10_000),
-        Variant("imagenetv2-threshold0.7", 10_000),
-        Variant("imagenetv2-top-images", 10_000),
-        Variant("imagenet-a", 7_500),
-        Variant("imagenet-r", 30_000),
-        Variant("imagenet-sketch", 50_000),
-        Variant(OBJECTNET, None, border=2),
+        Variant("imagenetv2-matched-frequency", {"val": 10_000}),
+        Variant("imagenetv2-threshold0.7", {"val": 10_000}),
+        Variant("imagenetv2-top-images", {"val": 10_000}),
+        Variant("imagenet-a", {"val": 7_500}),
+        Variant("imagenet-r", {"val": 30_000}),
+        Variant("imagenet-sketch", {"val": 50_000}),
+        Variant(OBJECTNET, {}, border=2),
+        Variant(IMAGENET_C, {}),
+        Variant(IMAGENET_O, {"val": 2_000}),
+        Variant(HARD, {}),
+        *(Variant(f"imagenette2{size}", _NETTE, 0, True) for size in ("", "-160", "-320")),
+        *(Variant(f"imagewoof2{size}", _WOOF, 0, True) for size in ("", "-160", "-320")),
+        Variant(TINY, {"train": 100_000, "val": 10_000, "test": 10_000}, 0, True),
+        *(
+            Variant(downsampled(side), {"train": 1_281_167, "val": 50_000})
+            for side in (8, 16, 32, 64)
+        ),
     )
 }
+
+
+def key_of_several(name: str, right: Sequence[str]) -> str:
+    """Return the key of an image of ImageNet-Hard, with the wnids of its right classes."""
+    return f"{name}-{'+'.join(right)}"
+
+
+def right_wnids(key: str) -> tuple[str, ...]:
+    """Return the wnids of the right classes of an image of ImageNet-Hard, by its key."""
+    return tuple(key.rpartition("-")[2].split("+"))
 
 
 @functools.cache
@@ -102,6 +135,8 @@ def counts_as(name: str, classes: Sequence[str]) -> list[int]:
             f"no dataset called {name!r} is known ({', '.join((ILSVRC2012, *VARIANTS))}), so its "
             "classes are not known; update this program"
         )
+    if VARIANTS[name].has_own_classes:
+        return list(range(len(classes)))
     if tuple(classes) != labels.ilsvrc2012_wnids():
         raise EvaluationError(
             f"{name} is scored among the 1000 classes of ILSVRC2012, and this one was converted "

@@ -16,7 +16,6 @@ from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.dataset.layout import SUMS, require_split
 from imnet_data.errors import SourceError, SplitError
-from imnet_data.imagenet.labels import ilsvrc2012_wnids
 from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.machine import files
@@ -114,7 +113,10 @@ def open_sources(
     try:
         layout = variants.find_layout(paths)
         if layout is not None:
-            return _open_variant(layout, split=split, spool=spool, progress=progress)
+            opened = variants.open_layout(
+                layout, split=split, labels=labels, spool_folder=spool, progress=progress
+            )
+            return _of_variant(layout, opened)
         gathered = Gathered(split=split, boxes=boxes, labels=labels)
         return _open_ilsvrc(gathered, paths, split=split, spool=spool, progress=progress)
     except OSError as error:
@@ -152,24 +154,17 @@ def _open_ilsvrc(
     )
 
 
-def _open_variant(
-    layout: variants.Layout,
-    *,
-    split: str | None,
-    spool: Path | None,
-    progress: Progress,
-) -> Source:
-    if split is not None:
-        require_split(layout.path, split, [variants.SPLIT])
-    opened = variants.open_layout(layout, spool_folder=spool, progress=progress)
+def _of_variant(layout: variants.Layout, opened: variants.Opened) -> Source:
+    sizes = (size for container in opened.containers for size in container.sizes())
+    counts = {split: len(records) for split, records in opened.splits.items()}
     return Source(
-        {variants.SPLIT: opened.records},
-        ilsvrc2012_wnids(),
-        tuple(sorted(SourceFile(*size) for size in opened.container.sizes())),
+        dict(opened.splits),
+        opened.classes,
+        tuple(sorted(SourceFile(*size) for size in sizes)),
         opened.notes,
-        (opened.container,),
-        layout.name,
-        (FoundIn(str(layout.path), {variants.SPLIT: len(opened.records)}),),
+        opened.containers,
+        opened.name,
+        (FoundIn(", ".join(map(str, layout.paths)), counts),),
         opened.left_out,
     )
 

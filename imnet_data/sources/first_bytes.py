@@ -79,7 +79,7 @@ def foreign(path: Path) -> str:
     if _PICKLE.match(head):
         return f"is a pickle, which is not read; {_TO_FOLDERS}"
     kind = _structured(head, nbytes)
-    return f"is {kind} of another name; give it as a SOURCE of its own" if kind else ""
+    return f"is {kind} of another name; pass it as a SOURCE of its own" if kind else ""
 
 
 def _structured(head: bytes, nbytes: int) -> str:

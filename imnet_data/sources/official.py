@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from imnet_data.archives import tar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.sources import devkit, find
+from imnet_data.sources import devkit, find, variants
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from imnet_data.sources.scan import Found
 
 _CHUNK = 1 << 22  # bytes
+_MISSING = re.compile(r" has [\d,]+$| not have | not here ")  # in a note on a set
 _NAMED = 5  # how many keys or classes a difference names
 
 
@@ -42,7 +44,10 @@ def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
     try:
         if official is not None:
             differences += _check_bytes(path, official, progress)
-        differences += _check_structure(path, progress)
+        layout = variants.find_layout([path])
+        differences += (
+            _check_structure(path, progress) if layout is None else _check_set(layout, progress)
+        )
     except SourceError as error:
         text = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
         differences.append(text.replace(tar.REMEDY, "download it again"))  # this is that check
@@ -52,7 +57,8 @@ def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
 
 
 def _check_bytes(path: Path, official: OfficialFile, progress: Progress) -> Iterator[str]:
-    expected = {"md5": official.md5} | ({"sha256": official.sha256} if official.sha256 else {})
+    published = {"md5": official.md5, "sha256": official.sha256}
+    expected = {name: digest for name, digest in published.items() if digest}
     hashes = [hashlib.new(name, usedforsecurity=False) for name in expected]
     nbytes, total = 0, path.stat().st_size
     if official.nbytes not in (None, total):
@@ -63,12 +69,21 @@ def _check_bytes(path: Path, official: OfficialFile, progress: Progress) -> Iter
                 running.update(chunk)
             nbytes += len(chunk)
             progress(Step(f"hash {path.name}", nbytes, total))
-    for running, published in zip(hashes, expected.values(), strict=True):
-        if running.hexdigest() != published:
+    for running, digest in zip(hashes, expected.values(), strict=True):
+        if running.hexdigest() != digest:
             yield (
-                f"{running.name} is {running.hexdigest()}, published is {published}; "
-                "download it again"
+                f"{running.name} is {running.hexdigest()}, published is {digest}; download it again"
             )
+
+
+def _check_set(layout: variants.Layout, progress: Progress) -> list[str]:
+    """Return what is missing of another set."""
+    opened = variants.open_layout(
+        layout, split=None, labels=None, spool_folder=None, progress=progress
+    )
+    for container in opened.containers:
+        container.close()
+    return [note for note in opened.notes if _MISSING.search(note)]
 
 
 def _check_structure(path: Path, progress: Progress) -> Iterator[str]:

@@ -94,7 +94,7 @@ def train(
         ranks = stack.enter_context(joined(execution.device))
         stack.enter_context(settings(execution))
         name = description.read(dataset).name
-        if name in VARIANTS:
+        if name in VARIANTS and "train" not in VARIANTS[name].counts:
             raise TrainError(f"{dataset}: {name} is a test set; train on another")
         opened = stack.enter_context(Dataset.open(dataset, "train"))
         run = _Run(opened, recipe, seed=seed, execution=execution, start=start, ranks=ranks)

@@ -1,10 +1,12 @@
 import hashlib
+import tarfile
 
 import pytest
 import source_layouts as layouts
 
 from imnet_data.imagenet import facts, labels
 from imnet_data.imagenet.facts import OFFICIAL_FILES, PublishedSplit, official_file
+from imnet_data.imagenet.variants import wnids
 from imnet_data.machine.progress import Step
 from imnet_data.sources.official import check_official
 from imnet_data.synth import devkit
@@ -13,7 +15,8 @@ from imnet_data.synth import devkit
 def test_the_table_has_one_row_a_file_and_whole_hashes():
     assert len({file.name for file in OFFICIAL_FILES}) == len(OFFICIAL_FILES)
     for file in OFFICIAL_FILES:
-        assert len(bytes.fromhex(file.md5)) == 16
+        assert file.md5 is None or len(bytes.fromhex(file.md5)) == 16
+        assert file.md5 or file.sha256 or file.nbytes
         assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
     assert official_file("ILSVRC2012_img_val.tar") is OFFICIAL_FILES[1]
     assert official_file("val.tar") is None
@@ -102,3 +105,15 @@ def test_the_check_of_a_file_names_it_no_second_time_and_does_not_advise_itself(
     path.write_bytes(b"no tar" * 200)
     *_, damage = check_official(path)
     assert damage == "no tar header at byte 0; download it again"
+
+
+def test_an_archive_of_another_set_is_compared_with_its_published_size_and_counts(tmp_path):
+    path = tmp_path / "imagenet-a.tar"
+    wnid = wnids("imagenet-a")[0]
+    with tarfile.open(path, "w") as tar:
+        member = tarfile.TarInfo(f"imagenet-a/{wnid}/a.jpg")
+        tar.addfile(member)
+    differences = check_official(path)
+    assert any("the official file has 687552512" in each for each in differences)
+    assert any(each.startswith("md5 is ") for each in differences)
+    assert any("has 1 images, imagenet-a has 7500" in each for each in differences)

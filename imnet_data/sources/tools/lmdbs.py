@@ -96,5 +96,5 @@ def _unknown(file: ShardFile, value: Value, content: bytes) -> FormatError:
     return FormatError(
         f"{file.path}: the value of {value.key[:40]!r} is neither an image nor Caffe's Datum"
         f"{pickled}, and does not say what it is; write its images to folders train/<wnid>/ with "
-        "the tool that made it, and give the folder"
+        "the tool that made it, and pass the folder"
     )

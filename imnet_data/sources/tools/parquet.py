@@ -40,6 +40,17 @@ def _is_parquet(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
+def is_hard(path: Path) -> bool:
+    """Return whether a file has the columns of ImageNet-Hard, several labels per row.
+
+    Raises:
+        MissingExtra: if pyarrow is not installed.
+        SourceError: if it is damaged, or has other columns.
+    """
+    rows = Rows(path, Kept(0))
+    return rows.has_label_lists and "english_label" in rows.names
+
+
 def opened(paths: Sequence[Path], *, split: str | None, labels: str | None) -> Parquet:
     """Open the files as one container."""
     return Parquet(paths, split=split, labels=labels)
@@ -73,6 +84,11 @@ class Parquet:
         self.name = self.path.name
         kept = Kept(kept_nbytes)
         self._files = [Rows(path, kept) for path in paths]
+        for rows in self._files:
+            if rows.has_label_lists:
+                raise SourceError(
+                    f"{rows.path}: its column label has lists; an integer per row is read"
+                )
         self._splits = [
             parts.require_split(path, parts.split_of_file(path) or split) for path in paths
         ]

@@ -1,18 +1,8 @@
-"""ImageNet's other test sets, as they are published: an archive, or the folder that it holds.
+"""ImageNet's other sets, as they are published: archives, or the folders that they hold.
 
-What a set is made of, and by which name it is known, belongs here.
-
-    imagenetv2-matched-frequency-format-val/0 ... 999/*.jpeg       (and -threshold0.7, -top-images)
-    imagenet-a/<wnid>/*.jpg      imagenet-r/<wnid>/*.jpg      sketch/<wnid>/*.JPEG
-    objectnet-1.0/images/<one of 313 names>/*.png
-
-What a set is, is said by the name of its outermost folder, which archives have, too. ImageNetV2's
-folders are integers of the convention `sorted`: sorted as text, as folders usually are, they would
-be 0, 1, 10, 100, ... and 988 of 1000 labels wrong. Its archives are called .tar.gz and may be plain
-tar: the content decides.
-
-Names of files repeat between classes and have spaces and dots, which keys cannot have: a key is
-`<folder>_<stem>`, the stem quoted as in the query of a URL, with `%2E` for a dot.
+What a set is, is said by the name of its outermost folder, which archives have, too; for ImageNet-C
+by those of its corruptions, for the downsampled sets by those of their files, and for ImageNet-Hard
+by its columns. What each is made of belongs to a module here.
 """
 
 from __future__ import annotations
@@ -20,18 +10,23 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote_plus
 
 from imnet_data.archives.tree import Branch, Tree
+from imnet_data.dataset.layout import require_split
 from imnet_data.errors import SourceError
-from imnet_data.imagenet import labels
-from imnet_data.imagenet.variants import OBJECTNET, VARIANTS, objectnet_folders, wnids
-from imnet_data.machine.progress import Step
+from imnet_data.imagenet.corruptions import ALL, IMAGENET_C
+from imnet_data.imagenet.variants import HARD, TINY
 from imnet_data.sources import find
-from imnet_data.sources.images import ColumnsBuilder, ImageRecords, sorted_by_key
-from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, LeftOut
-from imnet_data.sources.names import IMAGE_SUFFIXES, Named
+from imnet_data.sources.tools import parquet, parts
 from imnet_data.sources.tools.shards import is_shard
+from imnet_data.sources.variants import arrays, corrupted
+from imnet_data.sources.variants.arrays import Arrays, Downsampled
+from imnet_data.sources.variants.corrupted import Corrupted
+from imnet_data.sources.variants.folders import ClassFolders
+from imnet_data.sources.variants.hard import Hard, HardRows
+from imnet_data.sources.variants.rules import scan
+from imnet_data.sources.variants.subsets import TenClasses
+from imnet_data.sources.variants.tiny import Tiny
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,73 +34,112 @@ if TYPE_CHECKING:
 
     from imnet_data.archives.containers import Container
     from imnet_data.machine.progress import Progress
+    from imnet_data.sources.images import ImageRecords
     from imnet_data.sources.left_out import Reason
-
-SPLIT = "val"
+    from imnet_data.sources.variants.rules import Rules
 
 _ROOT = re.compile(
     r"(imagenetv2-(?:matched-frequency|threshold0\.7|top-images))-format-val"
     r"|(imagenet-[aro])|(sketch)|(objectnet)-1\.0"
+    r"|(image(?:nette|woof)2(?:-160|-320)?)|(tiny-imagenet-200)"
 )
+_VERSION_1 = re.compile(r"image(?:nette|woof)(?:-160|-320)?")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-_WITHOUT_CLASS = "images of classes that ImageNet lacks"
-_OBJECTNET_IMAGES = "images"
-_PROGRESS_STEP = 4096  # entries
+_ARRAYS = "downsampled"
 
 
 class Layout(NamedTuple):
-    """A variant that was found."""
+    """A set that was found."""
 
-    name: str  # of the dataset
-    path: Path  # an archive, or the folder that has the name of the set
+    name: str  # of the dataset, but for the downsampled ones
+    paths: tuple[Path, ...]  # archives, files, or a folder that has the name of the set
 
 
 class Opened(NamedTuple):
-    """A variant that can be read."""
+    """A set that can be read."""
 
-    records: ImageRecords
-    container: Container
+    name: str
+    splits: dict[str, ImageRecords]
+    classes: tuple[str, ...]
+    containers: tuple[Container, ...]
     notes: tuple[str, ...]
     left_out: dict[str, Reason]
 
 
 def find_layout(paths: Sequence[Path]) -> Layout | None:
-    """Return the variant that is at one of the paths; None where there is none.
+    """Return the set that is at the paths; None where there is none.
 
     Raises:
-        SourceError: if there is one among other sources, or ImageNet-O.
+        SourceError: if there is one among other sources.
     """
     found = [layout for path in paths if (layout := _layout_of(path)) is not None]
     if not found:
         return None
-    name, path = found[0]
-    if len(paths) > 1:
-        raise SourceError(f"{path} is {name}, a dataset of its own; pass it as the only SOURCE")
-    if name == "imagenet-o":
+    names = {layout.name for layout in found}
+    if len(paths) > 1 and not (len(found) == len(paths) and names <= {IMAGENET_C, _ARRAYS, HARD}):
+        first = found[0]
         raise SourceError(
-            f"{path}: ImageNet-O has images of no class of ImageNet, so no label and no accuracy; "
-            "it is not converted"
+            f"{first.paths[0]} is {first.name}, a dataset of its own; pass it as the only SOURCE"
         )
-    return found[0]
+    if len(names) > 1:
+        raise SourceError(f"{paths[0]}: is not of the same set as the others; pass one set")
+    return Layout(found[0].name, tuple(path for layout in found for path in layout.paths))
 
 
 def _layout_of(path: Path) -> Layout | None:
     if path.is_dir():
-        name = _name_of(path.resolve().name)
-        if name:
-            return Layout(name, path)
-        folders = find.listed(path).folders
-        name = _name_of(folders[0]) if len(folders) == 1 else None
-        return Layout(name, path / folders[0]) if name else None
-    if not (path.name.endswith(_ARCHIVES) and path.is_file()) or is_shard(path):
+        return _of_folder(path)
+    if not path.is_file():
         return None
+    if arrays.NAME.fullmatch(path.name):
+        return Layout(_ARRAYS, (path,))
+    if path.name.endswith(_ARCHIVES):
+        return None if is_shard(path) else _of_archive(path)
+    hard = parquet.files_among([path], alone=True)
+    return Layout(HARD, (path,)) if hard and parquet.is_hard(path) else None
+
+
+def _of_folder(path: Path) -> Layout | None:
+    folders, files = find.listed(path)
+    name = _name_of(path.resolve().name)
+    if name:
+        return Layout(name, (path,))
+    if set(folders) & set(ALL):
+        return Layout(IMAGENET_C, (path,))
+    if len(folders) == 1 and (name := _name_of(folders[0])):
+        return Layout(name, (path / folders[0],))
+    batches = tuple(path / file for file in files if arrays.NAME.fullmatch(file))
+    if batches:
+        return Layout(_ARRAYS, batches)
+    if {"wnids.txt", "words.txt"} <= set(files) and {"train", "val"} <= set(folders):
+        return Layout(TINY, (path,))
+    tars = tuple(path / file for file in files if file in corrupted.ARCHIVES)
+    if tars and all((_of_archive(tar) or Layout("", ())).name == IMAGENET_C for tar in tars):
+        return Layout(IMAGENET_C, tars)
+    tables = parquet.files_among(parts.files_below(path), alone=False)
+    if tables and parquet.is_hard(tables[0]):
+        return Layout(HARD, tuple(tables))
+    return None
+
+
+def _of_archive(path: Path) -> Layout | None:
     with closing(find.peeked(path)) as container:
-        outermost = (entry.path.partition("/")[0] for entry in container.entries())
-        name = _name_of(next((root for root in outermost if root[0] != "."), ""))
-    return Layout(name, path) if name else None
+        first = (entry.path for entry in container.entries())
+        whole = next((name for name in first if name[0] != "."), "")
+    if arrays.NAME.fullmatch(whole.rpartition("/")[2]):
+        raise SourceError(f"{path}: holds arrays ({whole}); unpack it, and pass the folder")
+    name = _name_of(whole.partition("/")[0])
+    return Layout(name, (path,)) if name else None
 
 
 def _name_of(root: str) -> str | None:
+    if root in ALL:
+        return IMAGENET_C
+    if _VERSION_1.fullmatch(root):
+        raise SourceError(
+            f"{root}: is version 1 of this set, whose splits are others than those that results "
+            f"are published of; download version 2 ({root.partition('-')[0]}2)"
+        )
     match = _ROOT.fullmatch(root)
     if match is None:
         return None
@@ -113,83 +147,81 @@ def _name_of(root: str) -> str | None:
     return "imagenet-sketch" if name == "sketch" else name
 
 
-def open_layout(layout: Layout, *, spool_folder: Path | None, progress: Progress) -> Opened:
-    """Open a variant to be read in place; an archive that is really compressed is unpacked.
+def open_layout(
+    layout: Layout,
+    *,
+    split: str | None,
+    labels: str | None,
+    spool_folder: Path | None,
+    progress: Progress,
+) -> Opened:
+    """Open a set to be read in place; an archive that is really compressed is unpacked.
 
     Raises:
+        SplitError: if it has no such split.
         SourceError: if it is damaged, or has a folder that is no class of this set.
     """
-    notes: list[str] = []
-    if layout.path.is_dir():
-        root = layout.path.resolve().name
-        container: Container = Tree(layout.path, [Branch(layout.path, root)])
-    else:
-        container, notes = find.open_archive(
-            layout.path, spool_folder=spool_folder, progress=progress
-        )
+    containers: list[Container] = []
     whole = False
     try:
-        records, more, left_out = _scan(layout.name, container, progress)
+        rules, notes = _opened(layout, containers, spool_folder, progress)
+        if split is not None:
+            require_split(layout.paths[0], split, rules.splits)
+        notes += _about_labels(layout, labels)
+        found = scan(rules, containers, split=split, progress=progress)
         whole = True
     finally:
         if not whole:
-            container.close()
-    return Opened(records, container, (*notes, *more), left_out.reasons)
+            for container in containers:
+                container.close()
+    return Opened(
+        rules.name,
+        found.splits,
+        found.classes,
+        tuple(containers),
+        (*notes, *found.notes),
+        found.left_out.reasons,
+    )
 
 
-def _scan(
-    name: str, container: Container, progress: Progress
-) -> tuple[ImageRecords, list[str], LeftOut]:
-    builder, wnid_of = ColumnsBuilder(0), _wnid_of_folder(name)
-    taken, left_out = 0, LeftOut()
-    for number, (path, place, nbytes) in enumerate(container.entries()):
-        if number % _PROGRESS_STEP == 0:
-            progress(Step(f"list {container.name}", place, container.extent))
-        folder, stem, suffix = _parts(name, path)
-        if path.rpartition("/")[2].startswith("."):
-            left_out.add(HIDDEN, path)
-        elif not folder or suffix.lower() not in IMAGE_SUFFIXES:
-            left_out.add(NO_IMAGE, path)
-        elif folder not in wnid_of:
-            raise SourceError(
-                f"{container.name}: {path!r} is in a folder that is not a class of {name}; "
-                "remove it, or download the archive again"
-            )
-        elif not wnid_of[folder]:
-            left_out.add(_WITHOUT_CLASS, path)
-        else:
-            image = Named(SPLIT, _key(folder, stem), wnid_of[folder])
-            builder.add(image, place=place, nbytes=nbytes)
-            taken += 1
-    if not taken:
-        raise SourceError(f"{container.name}: has no images of {name}; download it again")
-    published = VARIANTS[name].record_count
-    notes = []
-    if published not in (None, taken):
-        notes.append(f"{container.name}: has {taken} images, {name} has {published}")
-    columns, _ = sorted_by_key(builder.columns(), [container])
-    return ImageRecords(columns, [container]), notes, left_out
+def _opened(
+    layout: Layout, containers: list[Container], spool_folder: Path | None, progress: Progress
+) -> tuple[Rules, list[str]]:
+    """Open the containers of a set, and return its rules and notes."""
+    if layout.name == _ARRAYS:
+        containers.append(Arrays(layout.paths))
+        return Downsampled(arrays.side_of(layout.paths[0])), []
+    if layout.name == HARD:
+        containers.append(HardRows(layout.paths))
+        return Hard(), []
+    notes: list[str] = []
+    for number, path in enumerate(layout.paths):
+        if path.is_dir():
+            containers.append(Tree(path, [Branch(path, path.resolve().name)]))
+            continue
+        folder = spool_folder and spool_folder / str(number) if number else spool_folder
+        container, more = find.open_archive(path, spool_folder=folder, progress=progress)
+        containers.append(container)
+        notes += more
+    return _rules(layout.name), notes
 
 
-def _wnid_of_folder(name: str) -> dict[str, str]:
-    """Map the folders of a variant to wnids, "" where ImageNet has no such class."""
-    if name == OBJECTNET:
-        return {folder: (*group, "")[0] for folder, group in objectnet_folders().items()}
-    if name.startswith("imagenetv2"):
-        return {str(label): wnid for label, wnid in enumerate(labels.ilsvrc2012_wnids())}
-    return {wnid: wnid for wnid in wnids(name)}
+def _rules(name: str) -> Rules:
+    if name == IMAGENET_C:
+        return Corrupted()
+    if name == TINY:
+        return Tiny()
+    if name.startswith(("imagenette", "imagewoof")):
+        return TenClasses(name)
+    return ClassFolders(name)
 
 
-def _parts(name: str, path: str) -> tuple[str, str, str]:
-    """Return folder, stem and suffix of an image; no folder where it does not lie in its place."""
-    above, _, file = path.rpartition("/")
-    stem, _, suffix = file.rpartition(".")
-    outer, _, folder = above.partition("/")
-    if name == OBJECTNET:
-        outer, _, folder = folder.partition("/")
-        folder = folder if outer == _OBJECTNET_IMAGES else ""
-    return ("" if file.startswith(".") else folder), stem, suffix
-
-
-def _key(folder: str, stem: str) -> str:
-    return f"{folder}_{quote_plus(stem).replace('.', '%2E')}"
+def _about_labels(layout: Layout, labels: str | None) -> list[str]:
+    if labels is None:
+        return []
+    if layout.name == _ARRAYS and labels != "ilsvrc":
+        raise SourceError(
+            f"{layout.paths[0]}: the labels of the downsampled sets are those of the devkit "
+            f"(ilsvrc), not {labels}; leave out --labels"
+        )
+    return [] if layout.name == _ARRAYS else ["--labels was not used: the set says its classes"]
