@@ -1,11 +1,16 @@
 """Measures a loader whose records come from storage, beside the same one in memory and the disk.
 
     python benchmarks/bench_cold.py DATASET [--threads 1,2] [--order shuffled] [--loader cpu]
+        [--memory BYTES]
 
 In each round, the next batches of epoch 0 are loaded with the page cache emptied, and again from
-memory; then others are read from storage by plain reads in 16 threads, which is what the disk gives
-at such a queue depth. Cold is to be 0.95 of the smaller of the two. Whether bytes came from storage
-is read from /proc/self/io, and printed as a share of the bytes of the records.
+memory, where plain reads have brought them; then others are read from storage by plain reads in 16
+threads, which is what the disk gives at such a queue depth. Cold is to be 0.95 of the smaller of
+the two. Whether bytes came from storage is read from /proc/self/io, and printed as a share of the
+bytes of the records.
+
+With --memory, the loader is told that the machine has no more, so that it reads most records of a
+larger dataset past the page cache.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from imnet_data.bench.reading import drop
 from imnet_data.bench.stored import StoredReader
 from imnet_data.dataset.opened import Dataset
 from imnet_data.loaders.schedule import Schedule
+from imnet_data.machine import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE = 64
 _DEPTH = 16
+_MOST_AHEAD = 64  # batches that a loader may read beyond those that it is asked for
 
 
 class Run(NamedTuple):
@@ -55,6 +62,8 @@ class Bench:
         """Time some batches after the first one."""
         if cold:
             self.drop(start)
+        else:
+            self.read(start, self.batches + _MOST_AHEAD)
         watch, opened = Watch(), time.perf_counter()
         with imnet_data.open_loader(
             self.dataset.root,
@@ -77,14 +86,18 @@ class Bench:
         """Time plain reads of the records of some batches."""
         self.drop(start)
         watch = Watch()
-        with StoredReader(self.dataset, threads=_DEPTH) as reader:
-            began, cpu = time.perf_counter(), time.process_time()
-            for step in range(start, start + self.batches):
-                reader.read(self.schedule.batch(self.order, step))
-            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        began, cpu = time.perf_counter(), time.process_time()
+        self.read(start, self.batches)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         images = self.batches * _BATCH_SIZE
         share = (watch.storage_nbytes() or 0) / self.nbytes(start)
         return Run(images / seconds, cpu / images * 1e6, share, 0)
+
+    def read(self, start: int, batches: int) -> None:
+        """Read the records of some batches, and forget them."""
+        with StoredReader(self.dataset, threads=_DEPTH) as reader:
+            for step in range(start, min(start + batches, len(self.schedule))):
+                reader.read(self.schedule.batch(self.order, step))
 
     def nbytes(self, start: int) -> int:
         records = self.order[start * _BATCH_SIZE : (start + self.batches) * _BATCH_SIZE]
@@ -115,7 +128,10 @@ def main() -> None:
     parser.add_argument("--loader", default="cpu", choices=["cpu", "dali"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=20, help="of 64 images, per round")
+    parser.add_argument("--memory", type=int, help="bytes that the loader is to count on")
     arguments = parser.parse_args()
+    if arguments.memory is not None:
+        limits.memory_nbytes = lambda: arguments.memory
     with Dataset.open(arguments.dataset) as dataset:
         bench = Bench(dataset, arguments.order, decoder=arguments.loader, batches=arguments.batches)
         for threads in map(int, arguments.threads.split(",")):

@@ -168,9 +168,9 @@ class CpuLoader(Ranked):
 
     def _epoch(self, number: int, start: int) -> Generator[Decoded]:
         order = self.schedule.epoch_order(number)
-        ahead = self._read_ahead and self._read_ahead.epoch(
-            self.schedule, order, epoch=number, start=start
-        )
+        ahead = None
+        if self._read_ahead is not None:
+            ahead = self._read_ahead.epoch(self.schedule, order, epoch=number, start=start)
         work = self._work(number, order, start)
         under_way: deque[_UnderWay] = deque()
         skipped = 0
@@ -231,8 +231,8 @@ class CpuLoader(Ranked):
         views = [view for group in groups for view in group]
         rows = np.ascontiguousarray(work.rows).reshape(-1, work.rows.shape[2])
         bicubic = self.recipe.filter == "bicubic"
-        if ahead is not None:
-            assert isinstance(self.source, SupportsExtents)
+        if isinstance(self.source, SupportsExtents):
+            assert ahead is not None
             files = ahead.files(step, indices)
             ticket = self._native.submit_files(
                 views,

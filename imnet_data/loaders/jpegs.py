@@ -135,9 +135,9 @@ class JpegReader:
 
     def _epoch(self, number: int, start: int) -> Iterator[JpegBatch]:
         order = self.schedule.epoch_order(number)
-        ahead = self._read_ahead and self._read_ahead.epoch(
-            self.schedule, order, epoch=number, start=start
-        )
+        ahead = None
+        if self._read_ahead is not None:
+            ahead = self._read_ahead.epoch(self.schedule, order, epoch=number, start=start)
         work = self._work(number, order, start, ahead)
         under_way: deque[Future[JpegBatch]] = deque()
         try:
@@ -156,20 +156,20 @@ class JpegReader:
 
     def _work(
         self, epoch: int, order: NDArray[np.int64], start: int, ahead: EpochAhead | None
-    ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[OpenFile | None], int]]:
-        """Yield record numbers, draws and open files of each batch, and the epoch."""
+    ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[OpenFile | bytes | None], int]]:
+        """Yield record numbers, draws, what is read from, and the epoch, of each batch."""
         for step in range(start, len(self.schedule)):
             indices = self.schedule.batch(order, step)
-            files: Iterator[OpenFile | None] = repeat(None)
+            files: Iterator[OpenFile | bytes | None] = repeat(None)
             if ahead is not None:
-                files = ahead.passing(step, ahead.files(step, indices))
+                files = ahead.taking(step, ahead.files(step, indices))
             yield indices, self.schedule.draws(order, step), files, epoch
 
     def _batch(
         self,
         indices: NDArray[np.int64],
         draws: Draws,
-        files: Iterator[OpenFile | None],
+        files: Iterator[OpenFile | bytes | None],
         epoch: int,
     ) -> JpegBatch:
         recipe = self._recipe
@@ -194,8 +194,10 @@ class JpegReader:
             images.append(image)
         return JpegBatch(indices, draws, images, boxes, rows, geometry.side(recipe, epoch), whole)
 
-    def _stored(self, index: int, file: OpenFile | None) -> bytes | memoryview:
+    def _stored(self, index: int, file: OpenFile | bytes | None) -> bytes | memoryview:
         source = self._source
+        if isinstance(file, bytes):
+            return file
         if file is None:
             assert not isinstance(source, SupportsExtents)
             with self._reading:

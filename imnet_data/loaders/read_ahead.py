@@ -1,8 +1,11 @@
-"""Reading ahead: the system is asked for what an epoch reads next, before a thread waits for it.
+"""Reading ahead: what an epoch reads next is fetched before a thread of the loader waits for it.
 
-At most 64 MB of a loader are asked for that no thread has begun to read, and records of at most the
-next few thousand. The bytes come into the page cache, where threads of the loader read them as
-ever. What is asked for depends on the schedule alone, and what comes of it on nothing but time.
+At most 64 MB of a loader are fetched that no thread has begun to decode, of at most the next few
+thousand records. They come into the page cache, where threads of the loader read them as ever.
+
+A dataset that memory cannot hold would find next to none of them there in the next epoch, as each
+drives out another. So a share of it, always the same records, goes through the page cache and stays
+there. The others are read past it, which takes half the CPU time. Pixels do not depend on it.
 
 In `block` order, blocks are asked for one after another, a group ahead (see `schedule`): 8 MB at a
 time, but up to two groups, 3.6 GB of photographs, lie in the page cache.
@@ -19,6 +22,7 @@ import numpy as np
 from imnet_data.errors import FormatError
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
 from imnet_data.loaders.source import is_whole
+from imnet_data.machine import limits
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ _RECORDS_AT_ONCE = 256  # that they are told of together: Python's cost is by th
 _PIECE = 4 << 20  # of a block, which a thread waits for
 _THREADS = 2
 _THREADS_FOR_FILES = 4  # opening a file waits for storage, too
+_THREADS_PAST_CACHE = 16  # each waits for its record: that many reads are on their way
+_FITS = 0.8  # of the memory for a dataset that is to stay there
+_KEPT = 0.5  # of the memory for the share of a larger one; programs and other data need the rest
+_GOLDEN = 0x9E3779B1  # 2^32 over the golden ratio: its multiples lie evenly
 
 
 class ReadAhead:
@@ -45,8 +53,10 @@ class ReadAhead:
     def __init__(self, source: SupportsExtents, files: Files) -> None:
         self._source, self._files = source, files
         self._native: _native.ReadAhead | None = None  # made where an epoch begins: it has threads
-        mean = max(1.0, float(np.mean(source.nbytes))) if len(source.nbytes) else 1.0
-        self._records = min(_MOST_RECORDS, int(MOST_NBYTES / mean) + 1)
+        nbytes = max(1, int(source.nbytes.sum()))
+        self._records = min(_MOST_RECORDS, MOST_NBYTES * len(source.nbytes) // nbytes + 1)
+        memory = limits.memory_nbytes()
+        self._share = 1.0 if nbytes <= _FITS * memory else _KEPT * memory / nbytes
 
     def epoch(
         self, schedule: Schedule, order: NDArray[np.int64], *, epoch: int, start: int
@@ -54,12 +64,20 @@ class ReadAhead:
         """Return what reads ahead for an epoch in `order`, from batch `start` on."""
         if self._native is None:
             threads = _THREADS_FOR_FILES if is_whole(self._source) else _THREADS
+            if self._share < 1:
+                threads = _THREADS_PAST_CACHE
             self._native = _native.ReadAhead(MOST_NBYTES, threads)
         stream = _Stream(self._native, self._source, in_window=schedule.order != "block")
         if schedule.order == "block":
             return BlocksAhead(stream, self._files, schedule, epoch=epoch, start=start)
         return EpochAhead(
-            stream, self._files, schedule, order=order, start=start, records=self._records
+            stream,
+            self._files,
+            schedule,
+            order=order,
+            start=start,
+            records=self._records,
+            share=self._share,
         )
 
     def close(self) -> None:
@@ -79,14 +97,24 @@ class _Stream:
         self._held: deque[list[OpenFile]] = deque()
 
     def add(
-        self, files: list[OpenFile], offsets: NDArray[np.int64], nbytes: NDArray[np.int64]
+        self,
+        files: list[OpenFile],
+        offsets: NDArray[np.int64],
+        nbytes: NDArray[np.int64],
+        *,
+        direct: NDArray[np.bool_],
     ) -> None:
+        paths = paths_of(files)
+        for place in np.flatnonzero(direct).tolist():
+            paths[place] = os.fsencode(files[place].path)
         ended = self._native.add(
             self.native,
             np.array([file.descriptor for file in files], np.int32),
             offsets.astype(np.int64),
             nbytes.astype(np.int64),
-            paths_of(files),
+            paths,
+            direct,
+            is_whole(self.source),
         )
         self._held.append(files)
         for _ in range(ended):
@@ -109,6 +137,7 @@ class EpochAhead:
         order: NDArray[np.int64],
         start: int,
         records: int,
+        share: float,
     ) -> None:
         self._stream, self._files, self._schedule, self._order = stream, files, schedule, order
         self._start = self._next = start
@@ -116,6 +145,7 @@ class EpochAhead:
         self._steps_at_once = -(-_RECORDS_AT_ONCE // schedule.batch_size)
         self._opened: dict[int, list[OpenFile]] = {}
         self._goes_on = True
+        self._share = share  # of the records that go through the page cache
 
     @property
     def stream(self) -> _native.ReadAheadStream | None:
@@ -136,12 +166,11 @@ class EpochAhead:
         opened = self._opened.pop(step, None)
         return self._files.open(self._stream.source.shard[indices]) if opened is None else opened
 
-    def passing(self, step: int, files: list[OpenFile]) -> Iterator[OpenFile]:
-        """Yield the files of a batch, each when its record is being read."""
+    def taking(self, step: int, files: list[OpenFile]) -> Iterator[OpenFile | bytes]:
+        """Yield of each record of a batch what was read ahead of it, or the file that has it."""
         for number, file in enumerate(files, self.first(step)):
-            if self.stream is not None:
-                self.stream.passed(number)
-            yield file
+            content = None if self.stream is None else self.stream.take(number)
+            yield file if content is None else content
 
     def end(self) -> None:
         """Ask for nothing more."""
@@ -162,7 +191,9 @@ class EpochAhead:
         batches = [self._schedule.batch(self._order, step) for step in steps]
         indices = np.concatenate(batches)
         files = self._files.open(source.shard[indices])
-        self._stream.add(files, source.offset[indices], source.nbytes[indices])
+        # the same records in each epoch: those in the page cache are found there again
+        direct = indices * _GOLDEN % (1 << 32) >= self._share * (1 << 32)
+        self._stream.add(files, source.offset[indices], source.nbytes[indices], direct=direct)
         ends = np.cumsum([len(batch) for batch in batches]).tolist()
         for step, batch, end in zip(steps, batches, ends, strict=True):
             self._opened[step] = files[end - len(batch) : end]
@@ -175,7 +206,7 @@ class BlocksAhead(EpochAhead):
         self, stream: _Stream, files: Files, schedule: Schedule, *, epoch: int, start: int
     ) -> None:
         super().__init__(
-            stream, files, schedule, order=np.empty(0, np.int64), start=start, records=0
+            stream, files, schedule, order=np.empty(0, np.int64), start=start, records=0, share=1.0
         )
         self._blocks = shuffled_blocks(schedule.count, seed=schedule.seed, epoch=epoch)
         self._asked = self._blocks_before(start) // GROUP * GROUP
@@ -192,7 +223,10 @@ class BlocksAhead(EpochAhead):
         pieces = [piece for block in blocks if self._goes_on for piece in self._pieces(block)]
         if pieces:
             files, offsets, nbytes = zip(*pieces, strict=True)
-            self._stream.add([*files], np.array(offsets), np.array(nbytes))
+            direct = np.zeros(
+                len(files), np.bool_
+            )  # what comes so early is found in the cache only
+            self._stream.add([*files], np.array(offsets), np.array(nbytes), direct=direct)
 
     def _blocks_before(self, step: int) -> int:
         schedule = self._schedule
@@ -207,7 +241,8 @@ class BlocksAhead(EpochAhead):
             start, end = int(offsets[shards == shard].min()), int(ends[shards == shard].max())
             try:
                 (file,) = self._files.open(np.array([shard]))
-            except FormatError:  # of a batch that is not due yet: it is said when it is
+                end = min(end, file.nbytes)  # what the index says may be damaged
+            except (FormatError, OSError):  # of a batch that is not due yet: it is said when it is
                 self._goes_on = False
                 return
             for offset in range(start, end, _PIECE):

@@ -37,7 +37,8 @@ class OpenFile:
     @property
     def nbytes(self) -> int:
         """The size of the file now."""
-        return os.fstat(self.descriptor).st_size
+        about = os.fstat(self.descriptor) if self._opens else self.path.stat()
+        return about.st_size
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return `nbytes` bytes from `offset` on; fewer only where the file ends.

@@ -47,7 +47,7 @@ def jpeg_crop(
 
 # reading ahead
 class ReadAheadStream:
-    def passed(self, number: int) -> None: ...
+    def take(self, number: int) -> bytes | None: ...
 
 class ReadAhead:
     def __init__(self, most_nbytes: int, threads: int) -> None: ...
@@ -59,6 +59,8 @@ class ReadAhead:
         offsets: NDArray[np.int64],
         nbytes: NDArray[np.int64],
         paths: list[bytes],
+        direct: NDArray[np.bool_],
+        whole: bool,
     ) -> int: ...
     @property
     def ahead_nbytes(self) -> int: ...

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
+from imnet_data.machine import limits
 from imnet_data.native import _native
 
 MIB = 1 << 20
@@ -49,18 +51,21 @@ def ahead():
 def add(ahead, stream, sizes, path=b"/dev/null"):
     count = len(sizes)
     files, offsets = np.full(count, -1, np.int32), np.zeros(count, np.int64)
-    return ahead.add(stream, files, offsets, np.array(sizes, np.int64), [path] * count)
+    direct = np.zeros(count, np.bool_)
+    return ahead.add(
+        stream, files, offsets, np.array(sizes, np.int64), [path] * count, direct, False
+    )
 
 
-def test_no_more_is_asked_for_than_the_window_until_records_are_passed(ahead):
+def test_no_more_is_asked_for_than_the_window_until_records_are_taken(ahead):
     stream = ahead.open(True)
     add(ahead, stream, [MIB] * 10)
     assert until(lambda: ahead.ahead_nbytes == 4 * MIB)
     for number in range(6):
-        stream.passed(number)
+        stream.take(number)
         assert until(lambda: ahead.ahead_nbytes == 4 * MIB)
     for left, number in zip((3, 2, 1, 0), range(6, 10), strict=True):
-        stream.passed(number)
+        stream.take(number)
         assert ahead.ahead_nbytes == left * MIB
 
 
@@ -68,8 +73,8 @@ def test_what_was_read_before_it_was_asked_for_is_left_out(ahead):
     stream = ahead.open(True)
     add(ahead, stream, [4 * MIB, 3 * MIB, MIB])
     assert until(lambda: ahead.ahead_nbytes == 4 * MIB)
-    stream.passed(1)
-    stream.passed(0)
+    stream.take(1)
+    stream.take(0)
     assert until(lambda: ahead.ahead_nbytes == MIB)
 
 
@@ -77,9 +82,9 @@ def test_a_record_larger_than_the_window_is_asked_for_alone(ahead):
     stream = ahead.open(True)
     add(ahead, stream, [MIB, 9 * MIB, MIB])
     assert until(lambda: ahead.ahead_nbytes == MIB)
-    stream.passed(0)
+    stream.take(0)
     assert until(lambda: ahead.ahead_nbytes == 9 * MIB)
-    stream.passed(1)
+    stream.take(1)
     assert until(lambda: ahead.ahead_nbytes == MIB)
 
 
@@ -95,15 +100,15 @@ def test_epochs_of_a_loader_share_the_window_and_give_it_back(ahead):
     assert ahead.ahead_nbytes == 0
 
 
-def test_files_are_given_back_when_all_of_a_call_was_asked_for_and_passed(ahead):
+def test_files_are_given_back_when_all_of_a_call_was_asked_for_and_taken(ahead):
     stream = ahead.open(True)
     assert add(ahead, stream, [MIB] * 3) == 0
     assert until(lambda: ahead.ahead_nbytes == 3 * MIB)
-    stream.passed(0)
-    stream.passed(2)
+    stream.take(0)
+    stream.take(2)
     assert add(ahead, stream, [MIB]) == 0
-    stream.passed(1)
-    stream.passed(3)
+    stream.take(1)
+    stream.take(3)
     assert add(ahead, stream, [MIB]) == 2
 
 
@@ -166,3 +171,102 @@ def test_a_file_of_one_record_must_hold_nothing_else(made, tmp_path):
         pytest.raises(FormatError, match=rf"{longer.name} at 0: the file has \d+ bytes, not \d+"),
     ):
         list(loader.epoch(0))
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """A machine whose memory holds no dataset, so that next to nothing goes through the cache."""
+    monkeypatch.setattr(limits, "memory_nbytes", lambda: 1000)
+
+
+def epoch_of(root, number=0, **options):
+    with imnet_data.open_loader(root, TrainRecipe(size=32), batch_size=4, **options) as loader:
+        return [*loader.epoch(number)]
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "lmdb", "beton", "folder"])
+@pytest.mark.parametrize("order", ["shuffled", "sequential"])
+def test_a_dataset_that_memory_cannot_hold_has_the_same_batches(made, kind, order, monkeypatch):
+    expected = epoch_of(made[kind], order=order)
+    monkeypatch.setattr(limits, "memory_nbytes", lambda: 1000)
+    cold(made[kind])
+    for batch, other in zip(epoch_of(made[kind], order=order), expected, strict=True):
+        assert np.array_equal(batch.images, other.images)
+        assert np.array_equal(batch.labels, other.labels)
+
+
+def test_dali_is_given_the_same_of_a_dataset_that_memory_cannot_hold(made, monkeypatch):
+    pytest.importorskip("nvidia.dali", reason="DALI is not installed")
+    for kind in ("webdataset", "folder"):
+        expected = epoch_of(made[kind], decoder="dali")
+        with monkeypatch.context() as patched:
+            patched.setattr(limits, "memory_nbytes", lambda: 1000)
+            cold(made[kind])
+            for batch, other in zip(epoch_of(made[kind], decoder="dali"), expected, strict=True):
+                assert np.array_equal(batch.images, other.images)
+
+
+def from_storage(root: Path, epoch: int) -> int:
+    """Return the bytes that an epoch fetches from storage."""
+    watch = Watch()
+    epoch_of(root, epoch)
+    return watch.storage_nbytes() or 0
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "folder"])
+def test_half_of_a_dataset_twice_as_large_stays_in_memory(made, kind, monkeypatch):
+    nbytes = cold(made[kind])
+    monkeypatch.setattr(limits, "memory_nbytes", lambda: nbytes)
+    first = from_storage(made[kind], 0)
+    assert first > 0.9 * nbytes
+    assert 0.2 * first < from_storage(made[kind], 1) < 0.8 * first
+    monkeypatch.setattr(limits, "memory_nbytes", lambda: 2 * nbytes)
+    epoch_of(made[kind], 2)
+    assert from_storage(made[kind], 3) < 0.1 * first
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_records_that_are_in_memory_all_the_same_are_not_read_again(made):
+    cold(made["webdataset"])
+    for path in (made["webdataset"] / "train").iterdir():
+        path.read_bytes()
+    assert from_storage(made["webdataset"], 0) == 0
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_a_file_system_in_memory_does_as_well(made):
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("there is no /dev/shm that can be written to")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        root = shutil.copytree(made["webdataset"], Path(folder) / "copy")
+        batches = epoch_of(root)
+    assert all(
+        np.array_equal(batch.images, other.images)
+        for batch, other in zip(batches, epoch_of(made["webdataset"]), strict=True)
+    )
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", ["webdataset", "folder"])
+def test_a_file_that_is_cut_short_is_the_same_error_past_the_cache(made, tmp_path, kind):
+    root = shutil.copytree(made[kind], tmp_path / kind)
+    with Dataset.open(root) as dataset:
+        (file,) = dataset.files_of(np.array([0]))
+        os.truncate(file, int(dataset.index.offset[0] + dataset.index.nbytes[0] - 1))
+    cold(root)
+    with pytest.raises(FormatError, match=r"needed are \d+ bytes, but the file ends at \d+"):
+        epoch_of(root)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("nbytes", [-1, 1 << 45, (1 << 63) - 1])
+def test_an_index_that_claims_any_size_is_an_error_and_is_not_waited_for(extents, nbytes):
+    sizes = extents.nbytes.copy()
+    sizes[20] = nbytes
+    for order in ("shuffled", "block"):
+        schedule = Schedule(count=23, batch_size=4, order=order, last="ragged")
+        with (
+            CpuLoader(extents._replace(nbytes=sizes), TrainRecipe(size=32), schedule) as loader,
+            pytest.raises(FormatError, match=r"record 20"),
+        ):
+            list(loader.epoch(0))

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -35,16 +36,19 @@ class PyReadAhead {
 
   size_t add(const PyReadAheadStream& stream, const Column<int32_t>& files,
              const Column<int64_t>& offsets, const Column<int64_t>& nbytes,
-             const std::vector<nb::bytes>& paths) {
+             const std::vector<nb::bytes>& paths, const Column<bool>& direct, bool whole) {
     const size_t count = files.size();
-    if (offsets.size() != count || nbytes.size() != count || paths.size() != count)
-      throw std::invalid_argument("files, offsets, nbytes and paths must have the same length");
+    if (offsets.size() != count || nbytes.size() != count || paths.size() != count ||
+        direct.size() != count)
+      throw std::invalid_argument("all columns must have the same length");
     std::vector<Extent> extents(count);
     for (size_t i = 0; i < count; ++i)
       extents[i] = {files.data()[i],
                     {paths[i].c_str(), paths[i].size()},
                     offsets.data()[i],
-                    nbytes.data()[i]};
+                    std::max<int64_t>(0, nbytes.data()[i]),
+                    direct.data()[i],
+                    whole};
     return get()->add(*stream.stream, std::move(extents));
   }
 
@@ -81,18 +85,29 @@ class PyReadAhead {
   pid_t pid_;
 };
 
+// Returns None where the record is to be read from its file.
+nb::object take(const PyReadAheadStream& self, size_t number) {
+  ReadBytes read;
+  {
+    const Unlocked unlocked;
+    read = self.stream->take(number);
+  }
+  if (read.data == nullptr) return nb::none();
+  const nb::bytes content(read.data, read.nbytes);
+  self.stream->give_back(std::move(read));
+  return content;
+}
+
 }  // namespace
 
 void bind_read_ahead(nb::module_& m) {
   nb::class_<PyReadAheadStream>(m, "ReadAheadStream")
-      .def(
-          "passed",
-          [](const PyReadAheadStream& self, size_t number) { self.stream->passed(number); },
-          "number"_a);
+      .def("take", &take, "number"_a);
   nb::class_<PyReadAhead>(m, "ReadAhead")
       .def(nb::init<int64_t, int>(), "most_nbytes"_a, "threads"_a)
       .def("open", &PyReadAhead::open, "in_window"_a)
-      .def("add", &PyReadAhead::add, "stream"_a, "files"_a, "offsets"_a, "nbytes"_a, "paths"_a)
+      .def("add", &PyReadAhead::add, "stream"_a, "files"_a, "offsets"_a, "nbytes"_a, "paths"_a,
+           "direct"_a, "whole"_a)
       .def_prop_ro("ahead_nbytes", &PyReadAhead::ahead_nbytes)
       .def("end", &PyReadAhead::end, "stream"_a)
       .def("close", &PyReadAhead::close);

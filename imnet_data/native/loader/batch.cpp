@@ -65,10 +65,14 @@ void BatchLoader::work() {
     if (batch->begun == batch->sources.size()) waiting_.pop_front();
     guard.unlock();
 
-    if (batch->ahead != nullptr) batch->ahead->passed(batch->first + index);
+    RecordSource source = batch->sources[index];
+    ReadBytes read;
+    if (batch->ahead != nullptr) read = batch->ahead->take(batch->first + index);
+    if (read.data != nullptr) source.data = read.data;
     batch->outcomes[index] =
-        worker.make(batch->sources[index], &batch->geometry[index * batch->views.size()],
-                    batch->views, index, batch->filter);
+        worker.make(source, &batch->geometry[index * batch->views.size()], batch->views, index,
+                    batch->filter);
+    if (read.data != nullptr) batch->ahead->give_back(std::move(read));
 
     guard.lock();
     if (++batch->ended == batch->to_begin) done_.notify_all();

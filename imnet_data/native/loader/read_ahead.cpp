@@ -1,56 +1,77 @@
 #include "loader/read_ahead.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
 namespace imnet {
 namespace {
 
-// Linux takes no more of one call than the device's read-ahead, of which 128 KiB is the default.
-constexpr int64_t kStepNbytes = 128 << 10;
 constexpr int64_t kWakeups = 16;  // in the time that a whole window takes
+constexpr size_t kMostFree = 32;  // pieces of memory that are kept
 
-// Asks for an extent. What fails here fails again where it is read, and is said there.
-void ask(const Extent& extent, bool wait) {
-  int file = extent.file;
-  if (file < 0) file = ::open(extent.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return;
-  const int64_t end = extent.offset + extent.nbytes;
-  for (int64_t from = extent.offset; from < end; from += kStepNbytes)
-    posix_fadvise(file, from, std::min(kStepNbytes, end - from), POSIX_FADV_WILLNEED);
-  char last;
-  if (wait && extent.nbytes > 0 && pread(file, &last, 1, end - 1) < 0) last = 0;
-  if (extent.file < 0) ::close(file);
+// Returns memory for `nbytes`, used before if there is some; in steps, so that it fits others, too.
+PageBytes memory_for(size_t nbytes, std::vector<PageBytes>& free) {
+  constexpr size_t kStep = 64 << 10;
+  const auto fits = [&](const PageBytes& one) { return one.size() >= nbytes; };
+  const auto found = std::find_if(free.begin(), free.end(), fits);
+  if (found == free.end()) return PageBytes((nbytes + kStep - 1) / kStep * kStep);
+  PageBytes memory = std::move(*found);
+  free.erase(found);
+  return memory;
+}
+
+// Fetches an extent in its way. `memory` is empty where it goes into the page cache.
+ReadBytes fetch(const Extent& extent, PageBytes memory, bool wait) {
+  ReadBytes read;
+  if (memory.size() > 0) {
+    read.data = read_direct(extent, memory);
+    read.nbytes = static_cast<size_t>(extent.nbytes);
+    read.memory = std::move(memory);
+  }
+  if (read.data == nullptr) ask(extent, wait);
+  return read;
 }
 
 }  // namespace
 
-void ReadAheadStream::passed(size_t number) {
+ReadBytes ReadAheadStream::take(size_t number) {
+  ReadBytes read;
   {
-    const std::lock_guard<std::mutex> guard(state->lock);
-    const auto found =
-        std::find_if(chunks.begin(), chunks.end(), [&](const std::shared_ptr<Chunk>& chunk) {
-          return number >= chunk->first && number - chunk->first < chunk->extents.size();
-        });
-    if (found == chunks.end()) return;
-    Chunk& chunk = **found;
-    Progress& progress = chunk.progress[number - chunk.first];
-    if (progress == Progress::passed) return;
-    ++chunk.passed;
-    const bool was_asked = std::exchange(progress, Progress::passed) == Progress::asked;
-    if (!was_asked) return;
-    const int64_t nbytes = chunk.extents[number - chunk.first].nbytes;
-    state->ahead_nbytes -= nbytes;
-    state->passed_nbytes += nbytes;
+    std::unique_lock<std::mutex> guard(state->lock);
+    const std::shared_ptr<Chunk> chunk = chunk_of(number);
+    if (chunk == nullptr) return read;
+    const size_t i = number - chunk->first;
+    Progress& progress = chunk->progress[i];
+    if (chunk->extents[i].direct)
+      state->ended.wait(guard, [&] { return progress != Progress::being_asked; });
+    const Progress before = std::exchange(progress, Progress::taken);
+    if (before == Progress::taken) return read;
+    ++chunk->taken;
+    if (before == Progress::waiting) return read;
+    if (!chunk->bytes.empty()) read = std::move(chunk->bytes[i]);
+    state->ahead_nbytes -= chunk->extents[i].nbytes;
+    state->taken_nbytes += chunk->extents[i].nbytes;
     // a thread that wakes up is to have something to do
-    if (state->passed_nbytes < state->most_nbytes / kWakeups && state->ahead_nbytes > 0) return;
-    state->passed_nbytes = 0;
+    if (state->taken_nbytes < state->most_nbytes / kWakeups && state->ahead_nbytes > 0)
+      return read;
+    state->taken_nbytes = 0;
   }
   state->asked.notify_all();
+  return read;
+}
+
+void ReadAheadStream::give_back(ReadBytes bytes) {
+  const std::lock_guard<std::mutex> guard(state->lock);
+  if (bytes.memory.size() > 0 && state->free.size() < kMostFree)
+    state->free.push_back(std::move(bytes.memory));
+}
+
+std::shared_ptr<ReadAheadStream::Chunk> ReadAheadStream::chunk_of(size_t number) const {
+  for (const std::shared_ptr<Chunk>& chunk : chunks)
+    if (number >= chunk->first && number - chunk->first < chunk->extents.size()) return chunk;
+  return nullptr;
 }
 
 std::shared_ptr<ReadAheadStream::Chunk> ReadAheadStream::next_chunk() {
@@ -87,18 +108,22 @@ std::shared_ptr<ReadAheadStream> ReadAhead::open(bool in_window) {
 size_t ReadAhead::add(ReadAheadStream& stream, std::vector<Extent> extents) {
   auto chunk = std::make_shared<ReadAheadStream::Chunk>();
   chunk->extents = std::move(extents);
-  chunk->progress.resize(chunk->extents.size());
+  const size_t count = chunk->extents.size();
+  chunk->progress.resize(count);
+  const auto is_direct = [](const Extent& extent) { return extent.direct; };
+  if (std::any_of(chunk->extents.begin(), chunk->extents.end(), is_direct))
+    chunk->bytes.resize(count);
   size_t done = 0;
   {
     const std::lock_guard<std::mutex> guard(state_->lock);
     chunk->first = stream.count;
-    stream.count += chunk->extents.size();
+    stream.count += count;
     stream.chunks.push_back(std::move(chunk));
     stream.next_chunk();  // leaves out what was read meanwhile
     for (; stream.begun_chunks > 0; --stream.begun_chunks, ++done) {
       const ReadAheadStream::Chunk& oldest = *stream.chunks.front();
       const size_t size = oldest.extents.size();
-      if (oldest.ended < size || (stream.in_window && oldest.passed < size)) break;
+      if (oldest.ended < size || (stream.in_window && oldest.taken < size)) break;
       stream.chunks.pop_front();
     }
   }
@@ -107,12 +132,13 @@ size_t ReadAhead::add(ReadAheadStream& stream, std::vector<Extent> extents) {
 }
 
 void ReadAhead::end(const std::shared_ptr<ReadAheadStream>& stream) {
+  using Progress = ReadAheadStream::Progress;
   std::unique_lock<std::mutex> guard(state_->lock);
   streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
-  state_->idle.wait(guard, [&] { return stream->busy == 0; });
+  state_->ended.wait(guard, [&] { return stream->busy == 0; });
   for (const std::shared_ptr<ReadAheadStream::Chunk>& chunk : stream->chunks)
     for (size_t i = 0; i < chunk->extents.size(); ++i)
-      if (chunk->progress[i] == ReadAheadStream::Progress::asked)
+      if (chunk->progress[i] == Progress::asked)
         state_->ahead_nbytes -= chunk->extents[i].nbytes;
   stream->chunks.clear();
   stream->begun_chunks = 0;
@@ -148,24 +174,36 @@ std::shared_ptr<ReadAheadStream> ReadAhead::next() {
 }
 
 void ReadAhead::work() {
+  using Progress = ReadAheadStream::Progress;
   std::unique_lock<std::mutex> guard(state_->lock);
   while (true) {
     std::shared_ptr<ReadAheadStream> stream;
     state_->asked.wait(guard, [&] { return state_->closed || (stream = next()) != nullptr; });
     if (state_->closed) return;
     const std::shared_ptr<ReadAheadStream::Chunk> chunk = stream->next_chunk();
-    const Extent& extent = chunk->extents[chunk->begun];
+    const size_t i = chunk->begun++;
+    const Extent& extent = chunk->extents[i];
+    PageBytes memory;
     if (stream->in_window) {
-      chunk->progress[chunk->begun] = ReadAheadStream::Progress::asked;
+      chunk->progress[i] = Progress::being_asked;
       state_->ahead_nbytes += extent.nbytes;
     }
-    ++chunk->begun;
+    if (const size_t nbytes = direct_nbytes(extent); extent.direct && nbytes > 0)
+      try {
+        memory = memory_for(nbytes, state_->free);
+      } catch (const std::bad_alloc&) {  // it is read by the thread that needs it
+      }
     ++stream->busy;
     guard.unlock();
-    ask(extent, !stream->in_window);
+    ReadBytes read = fetch(extent, std::move(memory), !stream->in_window);
     guard.lock();
     ++chunk->ended;
-    if (--stream->busy == 0) state_->idle.notify_all();
+    if (chunk->progress[i] == Progress::being_asked) chunk->progress[i] = Progress::asked;
+    if (read.data != nullptr) chunk->bytes[i] = std::move(read);
+    else if (read.memory.size() > 0 && state_->free.size() < kMostFree)
+      state_->free.push_back(std::move(read.memory));
+    --stream->busy;
+    if (extent.direct || stream->busy == 0) state_->ended.notify_all();
   }
 }
 

@@ -1,4 +1,4 @@
-// Reading ahead: the system is asked for what will be read next, so that who reads it need not wait.
+// Reading ahead: what will be read next is fetched before that, so that who reads it need not wait.
 #pragma once
 
 #include <condition_variable>
@@ -7,71 +7,79 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
+#include "loader/extent.hpp"
+
 namespace imnet {
 
-// A piece of a file that will be read.
-struct Extent {
-  int file = -1;  // below 0: open `path` for as long as it takes to ask
-  std::string path;
-  int64_t offset = 0;
-  int64_t nbytes = 0;
-};
-
-// What streams and threads of one ReadAhead share.
+// What streams and threads of one ReadAhead share; all of it under the lock.
 struct ReadAheadState {
   std::mutex lock;
-  std::condition_variable asked, idle;
+  std::condition_variable asked, ended;
   int64_t most_nbytes = 0;
-  int64_t ahead_nbytes = 0;   // asked for, and not passed yet
-  int64_t passed_nbytes = 0;  // since threads were last told that there is room
+  int64_t ahead_nbytes = 0;   // asked for, and not taken yet
+  int64_t taken_nbytes = 0;   // since threads were last told that there is room
+  std::vector<PageBytes> free;  // memory to be used again
   bool closed = false;
+};
+
+// An extent that was read ahead into memory of our own.
+struct ReadBytes {
+  PageBytes memory;
+  const uint8_t* data = nullptr;  // null where it was not
+  size_t nbytes = 0;
 };
 
 // Extents in the order in which they will be read, such as those of an epoch.
 class ReadAheadStream {
  public:
-  // Says that extent number `number` is being read.
-  void passed(size_t number);
+  // Says that extent number `number` is being read; returns its bytes where they are here, or on
+  // their way. Else they are read from the file, out of the page cache where they were asked for.
+  ReadBytes take(size_t number);
+
+  // Takes the memory back for other extents.
+  void give_back(ReadBytes bytes);
 
  private:
   friend class ReadAhead;
-  enum class Progress : uint8_t { waiting, asked, passed };
+  enum class Progress : uint8_t { waiting, being_asked, asked, taken };
   struct Chunk {
     size_t first;  // number of its first extent
     std::vector<Extent> extents;
     std::vector<Progress> progress;  // one for each extent
-    size_t begun = 0, ended = 0, passed = 0;
+    std::vector<ReadBytes> bytes;    // likewise, if any are read past the page cache
+    size_t begun = 0, ended = 0, taken = 0;
   };
 
-  // Returns the chunk whose extent is asked for next; those that are passed are left out.
-  std::shared_ptr<Chunk> next_chunk();
-
   // all of it under the lock
+
+  // Returns the chunk whose extent is asked for next; those that are taken are left out.
+  std::shared_ptr<Chunk> next_chunk();
+  std::shared_ptr<Chunk> chunk_of(size_t number) const;
+
   std::shared_ptr<ReadAheadState> state;
   bool in_window = true;
-  std::deque<std::shared_ptr<Chunk>> chunks;  // some of whose extents are not ended or passed
+  std::deque<std::shared_ptr<Chunk>> chunks;  // some of whose extents are not ended or taken
   size_t begun_chunks = 0;                    // of them
   size_t count = 0;                           // extents added
   size_t busy = 0;                            // threads that ask for one of them
 };
 
-// Asks by posix_fadvise(POSIX_FADV_WILLNEED): the bytes come into the page cache without a copy, and
-// are read from there as ever. Threads of its own do it, as opening files and finding blocks may
-// wait for the storage, too.
+// Fetches extents in threads of its own, as opening files and finding blocks may wait for the
+// storage, too. Into the page cache, which costs no copy; or past it into memory of our own, which
+// costs half the time of a processor, and leaves the page cache to what will be read again.
 class ReadAhead {
  public:
-  // At most `most_nbytes` are asked for and not passed, of all streams together.
+  // At most `most_nbytes` are asked for and not taken, of all streams together.
   ReadAhead(int64_t most_nbytes, int threads);
   ~ReadAhead();  // as close()
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
 
-  // Without a window, extents are asked for as they are added, and nobody says that one is passed;
-  // each thread waits until one has come.
+  // Without a window, extents are asked for as they are added, and nobody takes them; each thread
+  // waits until one has come.
   std::shared_ptr<ReadAheadStream> open(bool in_window);
 
   // Appends extents; returns of how many earlier calls all is done, since the last time. Their files
@@ -83,7 +91,7 @@ class ReadAhead {
 
   void close();
 
-  // What is asked for and not passed now, of all streams.
+  // What is asked for and not taken now, of all streams.
   int64_t ahead_nbytes();
 
  private:

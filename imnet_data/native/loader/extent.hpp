@@ -1,0 +1,49 @@
+// A piece of a file that will be read, and the two ways to have it before that.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+namespace imnet {
+
+struct Extent {
+  int file = -1;  // below 0: open `path` for as long as it takes
+  std::string path;
+  int64_t offset = 0;
+  int64_t nbytes = 0;
+  bool direct = false;  // past the page cache: `path` is opened anew
+  bool whole = false;   // there must be nothing else in the file
+};
+
+// Memory that a device may write to: page by page.
+class PageBytes {
+ public:
+  PageBytes() = default;
+  explicit PageBytes(size_t nbytes);  // throws std::bad_alloc
+
+  uint8_t* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* data) const { std::free(data); }
+  };
+  std::unique_ptr<uint8_t, Free> data_;
+  size_t size_ = 0;
+};
+
+// Returns the memory that read_direct() needs for an extent; 0 where it cannot be in any file.
+size_t direct_nbytes(const Extent& extent);
+
+// Asks the system to read an extent into the page cache, by posix_fadvise(POSIX_FADV_WILLNEED), and
+// waits for it where it is told to. What fails here fails again where it is read, and is said there.
+void ask(const Extent& extent, bool wait);
+
+// Reads an extent into `bytes`, past the page cache (O_DIRECT). Returns where it begins in there;
+// null where all of it is in the page cache, or it cannot be read in this way.
+const uint8_t* read_direct(const Extent& extent, PageBytes& bytes);
+
+}  // namespace imnet
