@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from imnet_data.bench.sample import Work
     from imnet_data.dataset.opened import Dataset
+    from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 Kind = Literal["cpu", "dali", "torch"]
 
@@ -79,19 +81,43 @@ class Loading:
             self._is_warm = True
             repeat(self, seconds=self._seconds)
 
+    @property
+    def recipe(self) -> TrainRecipe | EvalRecipe:
+        """What is done to the pixels."""
+        return self.work.recipe
+
     def batches(self) -> Generator[Done, None, None]:
         """Open the loader, and yield its batches until it is closed."""
-        loader = opened(
-            self.dataset, self.work, self.kind, threads=self.threads, device=self._device
-        )
-        if self._channels_last:
-            loader.channels_last = True
-        try:
+        with contextlib.closing(self.open()) as loader:
             for epoch in count():
                 for step, batch in enumerate(loader.epoch(epoch)):
                     yield self.done(epoch, step, batch)
-        finally:
-            loader.close()
+
+    def open(self) -> Any:
+        """Return a loader for the work; what all of them have is `loaders.batch.Loader`."""
+        schedule = self.work.schedule
+        loader: Any = open_loader(
+            self.dataset.root,
+            self.recipe,
+            batch_size=schedule.batch_size,
+            split=self.dataset.split,
+            seed=SEED,
+            rank=schedule.rank,  # whatever launched it: what is measured is this process
+            world_size=schedule.world_size,
+            last="drop",
+            threads=self.threads,
+            device=self._device if self.kind == "dali" else "cpu",
+            decoder="dali" if self.kind == "dali" else "cpu",
+        )
+        if self.kind == "cpu" or (self.kind == "dali" and self._device == "cpu"):
+            return loader
+        from imnet_data.loaders.torch import TorchLoader
+
+        return TorchLoader(
+            loader.loader if isinstance(loader, TorchLoader) else loader,
+            device=self._device,
+            channels_last=self._channels_last,
+        )
 
     def done(self, epoch: int, step: int, batch: Any) -> Done:
         """Keep a batch for `check`, and return what was done."""
@@ -104,20 +130,20 @@ class Loading:
         epoch, step, batch = self._last
         schedule = self.work.schedule
         indices = schedule.batch(schedule.epoch_order(epoch), step)
-        self._require(np.array_equal(_on_host(batch.indices), indices), "gave other records")
+        self._require(np.array_equal(on_host(batch.indices), indices), "gave other records")
         labels = self.dataset.labels[indices]
-        self._require(np.array_equal(_on_host(batch.labels), labels), "gave other labels")
+        self._require(np.array_equal(on_host(batch.labels), labels), "gave other labels")
         recipe, size = self.work.recipe, self.work.recipe.size_at(epoch)
         boxes, flips = boxes_of(self.dataset, recipe, indices, epoch=epoch)
         for position in some(len(indices)):
             left, upper, right, lower = boxes[position].tolist()
             image = picture(self.dataset, int(indices[position])).crop((left, upper, right, lower))
             expected = resized(image, size=size, flip=bool(flips[position]))
-            self._require_image(_on_host(batch.images[position]), expected)
+            self._require_image(on_host(batch.images[position]), expected)
         return len(some(len(indices)))
 
     def _require_image(self, image: NDArray[Any], expected: NDArray[np.uint8]) -> None:
-        recipe = self.work.recipe
+        recipe = self.recipe
         if self.kind == "torch":
             require_normalized(image, expected, recipe)
         elif self.kind == "cpu":
@@ -138,30 +164,7 @@ class Loading:
             )
 
 
-def _on_host(values: Any) -> NDArray[Any]:
+def on_host(values: Any) -> NDArray[Any]:
     """Return a tensor or an array as an array."""
     host: NDArray[Any] = values if isinstance(values, np.ndarray) else values.cpu().numpy()
     return host
-
-
-def opened(dataset: Dataset, work: Work, kind: Kind, *, threads: int, device: str) -> Any:
-    """Return a loader for the work; what all of them have is `loaders.batch.Loader`."""
-    loader = open_loader(
-        dataset.root,
-        work.recipe,
-        batch_size=work.schedule.batch_size,
-        split=dataset.split,
-        seed=SEED,
-        rank=work.schedule.rank,  # whatever launched it: what is measured is this process
-        world_size=work.schedule.world_size,
-        threads=threads,
-        device="cpu" if kind == "cpu" else device,
-        decoder="dali" if kind == "dali" else "cpu",
-    )
-    if kind != "torch" or device != "cpu":
-        return loader
-    from imnet_data.loaders.cpu import CpuLoader
-    from imnet_data.loaders.torch import TorchLoader
-
-    assert isinstance(loader, CpuLoader)
-    return TorchLoader(loader)

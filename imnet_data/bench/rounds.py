@@ -293,10 +293,11 @@ def _cheap_rows(
 ) -> Iterator[Stage | SideBySide]:
     """Yield the loader from storage, to validate, for a target's accelerator, and side by side."""
     kind, most, seconds = options.loader, options.threads[-1], options.seconds
-    if kind == "cpu":
-        for threads in (most, 2 * most):  # who waits for storage needs no core
-            yield ColdLoading(dataset, work, kind=kind, threads=threads, seconds=seconds)
-        yield Validating(dataset, work, kind=kind, threads=most, seconds=seconds)
+    for threads in (most, 2 * most):  # who waits for storage needs no core
+        yield ColdLoading(
+            dataset, work, kind=kind, threads=threads, seconds=seconds, device=report.device
+        )
+    yield Validating(dataset, work, kind=kind, threads=most, seconds=seconds, device=report.device)
     if options.target:
         step = options.batch_size / options.target
         if step <= seconds:

@@ -141,6 +141,41 @@ def test_validation_is_held_against_pillow(opened):
         stage.check()
 
 
+@pytest.mark.parametrize("kind", ["torch", "dali"])
+def test_other_loaders_are_measured_from_storage_and_for_validation(root, kind):
+    pytest.importorskip({"torch": "torch", "dali": "nvidia.dali"}[kind], reason="not installed")
+    options = BenchOptions(
+        loader=kind, threads=(1,), batch_size=4, size=32, seconds=0.01, repeats=1
+    )
+    (report,) = rounds.measure([root], options).datasets
+    rows = {(one.name, one.threads): one for one in report.measurements}
+    for name, threads in (("batches, cold", 1), ("batches, cold", 2), ("validation batches", 1)):
+        row = rows[f"{name} ({kind})", threads]
+        assert row.checked == 4
+        assert row.is_cold is name.startswith("batches")
+
+
+@pytest.mark.parametrize("kind", ["torch", "dali"])
+def test_other_loaders_that_give_wrong_pixels_for_validation_are_an_error(opened, kind):
+    pytest.importorskip({"torch": "torch", "dali": "nvidia.dali"}[kind], reason="not installed")
+    dataset, work = opened
+    stage = Validating(dataset, work, kind=kind, threads=1, seconds=0.01)
+    repeat(stage, seconds=0.01)
+    epoch, step, batch = stage._last
+    turned = np.asarray(batch.images)[..., ::-1, :]  # upside down, or mirrored
+    stage._last = epoch, step, batch._replace(images=torch_or_array(kind, turned))
+    with pytest.raises(EvaluationError, match="so its time means nothing"):
+        stage.check()
+
+
+def torch_or_array(kind, array):
+    if kind == "dali":
+        return array
+    import torch
+
+    return torch.from_numpy(array.copy())
+
+
 def test_ranks_are_measured_side_by_side_and_checked(root):
     options = BenchOptions(batch_size=4, size=32, threads=(2,), seconds=0.01, ranks=2)
     with Dataset.open(root) as dataset, ranks.SideBySide(dataset, options, device="cpu") as stage:
