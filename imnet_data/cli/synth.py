@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -10,9 +10,12 @@ from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
+from imnet_data.synth.detection import synth_detection
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imnet_data.synth.detection import Layout
 
 
 @click.command(
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "imnet-data synth tarballs",
         "imnet-data synth tarballs --classes 100 --images-per-class 20 --bytes 20KB",
+        "imnet-data synth video --set vid --layout tree",
     ),
 )
 @click.argument("out", type=out_path)
@@ -70,6 +74,23 @@ if TYPE_CHECKING:
     help="Mean size of an image file; smaller files have fewer pixels.",
 )
 @click.option(
+    "--set",
+    "set_name",
+    type=click.Choice(["ilsvrc2012", "det", "vid"]),
+    default="ilsvrc2012",
+    show_default=True,
+    help="Data set to imitate; of det and vid, a small one with images of its own is written, for "
+    "which --seed alone counts.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["archive", "tree", "2014"]),
+    default="archive",
+    show_default=True,
+    help="Layout of det and vid: one archive, the extracted tree, or the six archives of DET of "
+    "2014.",
+)
+@click.option(
     "--images", type=source_path, help="Use the images in this folder instead of synthetic ones."
 )
 def command(
@@ -80,6 +101,8 @@ def command(
     val_per_class: int,
     test_count: int,
     mean_nbytes: int,
+    set_name: Literal["ilsvrc2012", "det", "vid"],
+    layout: Layout,
     images: Path | None,
 ) -> None:
     """Write synthetic tarballs that look like ILSVRC2012's to the folder OUT.
@@ -88,6 +111,13 @@ def command(
     tarballs, and images with the same statistics. They are meant for trials, tests and benchmarks.
     Files in OUT that already have these names, such as the official tarballs, are not replaced.
     """
+    if set_name != "ilsvrc2012":
+        try:
+            names = synth_detection(out, set_name, layout=layout, seed=seed)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        click.echo("\n".join(str(out / name) for name in names))
+        return
     with Progress() as progress:
         if images is None:
             synth(
