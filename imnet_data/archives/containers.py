@@ -7,6 +7,7 @@ at a place. A place is one integer, so that 1.28 million records take three NumP
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imnet_data.archives import tar
@@ -23,6 +24,7 @@ FIRST_NBYTES = 16  # which distinguish kinds of files
 
 _STREAM_CHUNK = 1 << 20  # bytes
 _UNKNOWN_END = 1 << 62  # of a stream: it ends where it ends
+_BATCH = re.compile(r"ILSVRC20\d\d_(DET_)?train_(extra)?\d+", re.ASCII)
 
 
 class Entry(NamedTuple):
@@ -70,6 +72,8 @@ def unfolded(
 ) -> Iterator[Entry]:
     """Yield the files of a tar; of a member `<wnid>.tar` its files, as `<wnid>/<name>`.
 
+    So are those of the batches that the train images of DET come in.
+
     Args:
         pread: reads the outermost file.
         end: where the archive ends at the latest.
@@ -85,10 +89,10 @@ def unfolded(
         if not file.endswith(".tar") or file.startswith("."):
             yield Entry(prefix + name, offset, nbytes)
             continue
-        if not is_wnid(file.removesuffix(".tar")):
+        if not is_inner_archive(file):
             raise SourceError(
-                f"{archive}, {name}: only <wnid>.tar is read inside another archive; unpack the "
-                "outer one, and pass its contents"
+                f"{archive}, {name}: only <wnid>.tar is read inside another archive, and the "
+                "batches of DET; unpack the outer one, and pass its contents"
             )
         inner = f"{archive}, {name}"
         yield from class_members(
@@ -98,6 +102,12 @@ def unfolded(
             archive=inner,
             prefix=f"{prefix}{name.removesuffix('.tar')}/",
         )
+
+
+def is_inner_archive(name: str) -> bool:
+    """Return whether a file is called as the archive of a class, or of a batch of DET."""
+    stem = name.removesuffix(".tar")
+    return stem != name and (is_wnid(stem) or _BATCH.fullmatch(stem) is not None)
 
 
 def class_members(

@@ -1,4 +1,4 @@
-"""A folder of image files, and of archives of one class each; a place is a running number.
+"""A folder of image files, and of archives of a class or batch each; a place is a running number.
 
 The folder is walked once. Each file takes one place; an archive `<wnid>.tar` takes as many as it
 has bytes, and its files lie at theirs. Names are kept as one NumPy array a folder, never as
@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.archives.containers import FIRST_NBYTES, Entry, class_members, pread_all
+from imnet_data.archives.containers import (
+    FIRST_NBYTES,
+    Entry,
+    class_members,
+    is_inner_archive,
+    pread_all,
+)
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 
@@ -35,6 +41,7 @@ class Branch(NamedTuple):
     path: Path
     prefix: str  # what its files' paths begin with: "train"; "" for nothing
     classes_only: bool = False  # pass over folders that are not called as a wnid
+    once: bool = False  # pass over links to folders that are in it anyway
 
 
 class Tree:
@@ -53,6 +60,8 @@ class Tree:
         self._next_place = 0
         self._sizes: list[tuple[str, int]] = []
         self.hidden_folders: list[str] = []  # that were not gone into
+        self.linked_folders: list[str] = []  # likewise, because they are there without the link
+        self._walked: set[tuple[int, int]] = set()  # device and inode of folders
         self._identity = hashlib.sha256()  # of path, size and time of each file
 
     def entries(self) -> Iterator[Entry]:
@@ -61,7 +70,7 @@ class Tree:
             nbytes = regular_nbytes(file)
             self._identify(file.name, file.stat())
             self._sizes.append((file.name, nbytes))
-            if _is_class_archive(file.name):
+            if is_inner_archive(file.name):
                 yield from self._archive(str(file), nbytes, f"{file.stem}/")
             else:
                 yield Entry(file.name, self._keep(str(file.parent), [file.name]), nbytes)
@@ -77,6 +86,7 @@ class Tree:
     ) -> Iterator[Entry]:
         status = os.stat(folder)  # noqa: PTH116 (a Path is slow)
         here = status.st_dev, status.st_ino
+        self._walked.add(here)
         if here in above:
             raise SourceError(f"{folder}: a link leads back into it; remove the link")
         if len(above) > _MAX_DEPTH:
@@ -94,7 +104,7 @@ class Tree:
         archives: list[os.DirEntry[str]] = []
         for item in items:
             if not item.is_dir() and item.path not in self._single:
-                is_read = _is_class_archive(item.name) and item.name not in unpacked
+                is_read = is_inner_archive(item.name) and item.name not in unpacked
                 (archives if is_read else files).append(item)
         place = self._keep(folder, [item.name for item in files])
         before = f"{prefix}/" if prefix else ""
@@ -106,8 +116,20 @@ class Tree:
             stem = item.name.removesuffix(".tar")
             yield from self._archive(item.path, _nbytes(item), f"{before}{stem}/")
         for item in folders:
-            if is_wnid(item.name) or not branch.classes_only:
+            if self._is_linked(item, branch):
+                self.linked_folders.append(item.path)
+            elif is_wnid(item.name) or not branch.classes_only:
                 yield from self._walk(item.path, f"{before}{item.name}", branch, (*above, here))
+
+    def _is_linked(self, item: os.DirEntry[str], branch: Branch) -> bool:
+        """Return whether a folder is a link into the branch, or to what was walked."""
+        if not (branch.once and item.is_symlink()):
+            return False
+        status = item.stat()
+        inside = os.path.realpath(branch.path) + os.sep
+        return (status.st_dev, status.st_ino) in self._walked or (
+            os.path.realpath(item.path).startswith(inside)
+        )
 
     def _identify(self, path: str, status: os.stat_result) -> None:
         identity = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
@@ -175,10 +197,6 @@ class Tree:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _is_class_archive(name: str) -> bool:
-    return name.endswith(".tar") and is_wnid(name.removesuffix(".tar"))
 
 
 def _nbytes(item: os.DirEntry[str]) -> int:

@@ -164,6 +164,14 @@ def _formats(which: Callable[[Format], bool]) -> str:
     "12k, 21k-p, 21k-p-w21, or a file of wnids, one per line.",
 )
 @click.option(
+    "--frames",
+    nargs=2,
+    type=str,
+    metavar="every N | list FILE",
+    help="Frames of VID to take: every Nth of each snippet, or those in a list, such as FGFA's "
+    "VID_train_15frames.txt; of DET, the images in a list.",
+)
+@click.option(
     "--lmdb-layout",
     type=click.Choice(["own", "caffe"]),
     default="own",
@@ -202,8 +210,8 @@ def command(
     """Convert SOURCE... to a dataset in the folder OUT.
 
     SOURCE is an official tarball, a folder of tarballs, an extracted tree, Kaggle's or Hugging
-    Face's copy, or a dataset made before. To resume a stopped conversion, run the same command
-    again.
+    Face's copy, DET or VID, or a dataset made before. To resume a stopped conversion, run the same
+    command again.
     """
     if lmdb_layout == "caffe":
         if format_name != "lmdb":

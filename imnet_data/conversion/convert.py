@@ -19,6 +19,7 @@ from imnet_data.conversion import (
     classes,
     compressed,
     finish,
+    frames,
     journal,
     pixels,
     plan,
@@ -34,6 +35,7 @@ from imnet_data.dataset import description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
 from imnet_data.imagenet import variants
+from imnet_data.imagenet.detection import TASKS, VID
 from imnet_data.machine import files, pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
@@ -172,7 +174,7 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
         holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PIXELS)
         raise ConvertError(f"{format_name} cannot store pixels; leave out raw, or take {holding}")
     try:
-        resolved = options.over(made_by.options if made_by else DEFAULTS)
+        resolved = options.over(made_by.options if made_by else _defaults(source))
     except ValueError as error:  # an earlier version did not check what it was given
         raise ConvertError(
             f"the dataset was made with options that these do not go with: {error}"
@@ -182,6 +184,9 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     if wanted is not None:  # labels are by sorted wnids, whatever the order given
         resolved = dataclasses.replace(resolved, classes=wanted)
     resolved = resolved.without("hierarchy")
+    if source.name in TASKS:
+        _refuse_classes(resolved, source.name)
+    frames.check(resolved.frames, source.name)
     one_shard = module.ONE_SHARD and resolved.shard_nbytes is None
     is_complete = resolved.limit is None and made_by is None and source.name == variants.ILSVRC2012
     labelled, notes = _class_list(source, asked, wanted, is_complete=is_complete)
@@ -189,7 +194,9 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
         notes.append(_IMAGE_FOLDER)
     chosen = selection.select(source.splits, labelled, val_first=asked.val_first)
     plans = {
-        name: plan.plan_split(name, *each, options=resolved, one_shard=one_shard)
+        name: plan.plan_split(
+            name, *each, options=resolved, one_shard=one_shard, snippets=source.name == VID
+        )
         for name, each in chosen.items()
     }
     pixels.check(plans, resolved, format_name)
@@ -224,6 +231,19 @@ def _class_list(
         )
     ]
     return listed, notes
+
+
+def _defaults(source: Source) -> Options:
+    """Return the options that hold where nothing is asked; DET and VID are about their boxes."""
+    return dataclasses.replace(DEFAULTS, boxes=True) if source.name in TASKS else DEFAULTS
+
+
+def _refuse_classes(options: Options, name: str) -> None:
+    if options.classes is not None or options.boxes is False:
+        raise ConvertError(
+            f"{name}: its images have boxes of several classes, so all images and boxes are taken; "
+            "leave out --classes, and boxes=False"
+        )
 
 
 def _one_file(format_name: str, plans: Mapping[str, SplitPlan]) -> Iterator[str]:
@@ -294,7 +314,6 @@ def describe(writing: Writing, conversion: Conversion, workers: int, progress: P
     """Write all that describes the dataset onto the stage, once all its shards are there."""
     finish.finish(
         writing.written,
-        name=conversion.source.name,
         format_name=conversion.format_name,
         classes=conversion.classes,
         source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
@@ -331,6 +350,7 @@ def planned_writing(conversion: Conversion, stage: Path) -> Writing:
         stage=stage,
         journals=stage / "journals",
         counter=Counter(),
+        name=conversion.source.name,
     )
 
 

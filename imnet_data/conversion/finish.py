@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from imnet_data.conversion import journal
 from imnet_data.conversion.written import ShardJob
-from imnet_data.dataset import index, index_file, manifest
+from imnet_data.dataset import coco, index, index_file, manifest
 from imnet_data.dataset.description import FILE_NAME as DESCRIPTION
 from imnet_data.dataset.description import Description, ShardFile, SplitDescription
-from imnet_data.dataset.layout import LABELS, SUMS, labels_tsv
+from imnet_data.dataset.layout import COCO, LABELS, SUMS, labels_tsv
 from imnet_data.errors import ConvertError
 from imnet_data.formats import ShardSummary
+from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine import files, pool
 from imnet_data.machine.files import file_sha256
 from imnet_data.machine.progress import Step
@@ -34,7 +35,6 @@ _appearing = partial(files.appearing, sync=False)
 def finish(
     written: Written,
     *,
-    name: str,
     format_name: str,
     classes: tuple[str, ...],
     source_files: tuple[tuple[str, int], ...],
@@ -50,7 +50,7 @@ def finish(
             splits[split], described = finish_split(written, split, workers)
             lines.writelines(f"{sha256}  {split}/{name}\n" for name, sha256 in described)
         about = Description(
-            name=name,
+            name=written.name,
             format=format_name,
             options=written.options,
             classes=classes,
@@ -87,6 +87,8 @@ def finish_split(
     table = index.joined(pieces)._replace(digest=digest)
     with _appearing(written.stage / split / index_file.FILE_NAME) as part, part.open("wb") as file:
         index_file.write(file, table, version=written.version)
+    if written.name in TASKS:
+        _write_coco(written, split, range(len(heads)))
     described = SplitDescription(
         record_count=record_count,
         order=outline.order,
@@ -101,6 +103,12 @@ def finish_split(
         ),
     )
     return described, _sums(written, split, heads, workers)
+
+
+def _write_coco(written: Written, split: str, shards: Sequence[int]) -> None:
+    found = coco.pieces(lambda: written.entries(split, shards), task=written.name, split=split)
+    with _appearing(written.stage / split / COCO) as part, part.open("wb") as file:
+        file.writelines(found)
 
 
 def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -122,7 +130,8 @@ def _sums(
     described = [ShardSummary(head.name, head.record_count, head.nbytes) for head in heads]
     for name, content in written.format.split_side_files(split, described).items():
         yield name, _write(directory / name, content)
-    for name in (manifest.FILE_NAME, index_file.FILE_NAME):
+    more = [COCO] if written.name in TASKS else []
+    for name in (manifest.FILE_NAME, index_file.FILE_NAME, *more):
         yield name, file_sha256(directory / name)
     if written.format.record_file is not None:
         shards = range(len(heads))

@@ -97,10 +97,10 @@ def _describe(place: Place, plan: SharedPlan, made: Path, workers: int, progress
         stage=made,
         journals=place.journals,
         version=plan.dataset_version,
+        name=plan.name,
     )
     finish.finish(
         written,
-        name=plan.name,
         format_name=plan.format,
         classes=plan.classes,
         source_files=plan.source_files,

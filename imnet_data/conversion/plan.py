@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imnet_data import rng
+from imnet_data.conversion import frames
 from imnet_data.conversion.written import SplitOutline
 from imnet_data.errors import SourceError
 
@@ -71,6 +72,7 @@ def plan_split(
     *,
     options: Options,
     one_shard: bool,
+    snippets: bool = False,
 ) -> SplitPlan:
     """Plan one split.
 
@@ -80,17 +82,20 @@ def plan_split(
         rows: positions of those that are taken, in any order.
         options: resolved.
         one_shard: whether all goes to one shard, whatever its size.
+        snippets: whether records are frames of VID: those of a snippet stay together.
 
     Raises:
         SourceError: if no record is left, or two have the same key.
     """
     listing = records.listing
+    if options.frames is not None:
+        rows = rows[frames.chosen(listing.keys[rows], options.frames, split)]
     rows = rows[np.argsort(listing.keys[rows], kind="stable")]
     _refuse_equal_keys(split, listing, rows)
     seed = options.seed or 0
     if options.limit is not None and options.limit < len(rows):
         # the records that a shuffle puts first, so that every class has its share
-        rows = rows[np.sort(rng.shuffled(len(rows), seed=seed)[: options.limit])]
+        rows = rows[np.sort(_shuffled(listing, rows, seed, snippets)[: options.limit])]
     if not len(rows):
         raise SourceError(
             f"{split}: none of its {len(listing.keys)} images has a class that is converted; name "
@@ -99,7 +104,7 @@ def plan_split(
         )
     chosen = options.order or ("shuffled" if split == "train" else "sorted")
     if chosen == "shuffled":
-        rows = rows[rng.shuffled(len(rows), seed=seed)]
+        rows = rows[_shuffled(listing, rows, seed, snippets)]
     nbytes = listing.nbytes[rows]
     return SplitPlan(
         split=split,
@@ -108,7 +113,11 @@ def plan_split(
         starts=(
             np.array([0, len(rows)])
             if one_shard
-            else _cut(nbytes, options.shard_nbytes or DEFAULT_SHARD_NBYTES)
+            else _cut(
+                nbytes,
+                options.shard_nbytes or DEFAULT_SHARD_NBYTES,
+                _first_rows(listing.keys[rows]) if snippets else np.arange(len(rows)),
+            )
         ),
         order=chosen,
         nbytes=int(nbytes.sum()),
@@ -126,15 +135,40 @@ def _refuse_equal_keys(split: str, listing: Listing, rows: NDArray[np.int64]) ->
         )
 
 
-def _cut(nbytes: NDArray[np.int64], shard_nbytes: int) -> NDArray[np.int64]:
-    """Return where shards start: each is filled up to `shard_nbytes`, and has a record at least."""
-    ends = np.cumsum(nbytes + OVERHEAD_NBYTES)
+def _shuffled(
+    listing: Listing, rows: NDArray[np.int64], seed: int, snippets: bool
+) -> NDArray[np.int64]:
+    """Return positions in `rows`, sorted by key, in shuffled order; whole snippets if asked."""
+    if not snippets:
+        return rng.shuffled(len(rows), seed=seed)
+    firsts = _first_rows(listing.keys[rows])
+    counts = np.diff(firsts, append=len(rows))
+    order = rng.shuffled(len(firsts), seed=seed)
+    return np.concatenate(
+        [np.arange(count) + firsts[at] for at, count in zip(order, counts[order], strict=True)]
+    )
+
+
+def _first_rows(keys: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return the position of the first frame of each snippet, of keys that have them together."""
+    snippets = frames.snippets_of(keys)
+    return np.flatnonzero(np.append(True, snippets[1:] != snippets[:-1]))
+
+
+def _cut(
+    nbytes: NDArray[np.int64], shard_nbytes: int, firsts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return where shards start: each is filled up to `shard_nbytes`, and has a record at least.
+
+    A shard starts at one of `firsts`: a snippet is in one shard, be it larger than that.
+    """
+    ends = np.cumsum(np.add.reduceat(nbytes + OVERHEAD_NBYTES, firsts))
     starts = [0]
-    while starts[-1] < len(nbytes):
+    while starts[-1] < len(firsts):
         before = ends[starts[-1] - 1] if starts[-1] else 0
         stop = int(np.searchsorted(ends, before + shard_nbytes, "right"))
         starts.append(max(stop, starts[-1] + 1))
-    return np.array(starts)
+    return np.append(firsts, len(nbytes))[starts]
 
 
 def _listing_sha256(listing: Listing, rows: NDArray[np.int64]) -> str:

@@ -24,6 +24,7 @@ from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ConvertError, ImageError, NotSeekable
 from imnet_data.formats import Sample
+from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.images import fixups, reencode
 from imnet_data.machine.closing import Closing
 from imnet_data.machine.files import Output, file_sha256, part_of, remove, write_whole
@@ -59,6 +60,7 @@ class Writing(NamedTuple):
     journals: Path
     counter: Counter
     version: int = VERSION  # of the dataset; 1 where one of then is repaired
+    name: str = ILSVRC2012  # of the dataset
 
     def jobs(self) -> list[ShardJob]:
         """Return all shards, split by split."""
@@ -74,6 +76,7 @@ class Writing(NamedTuple):
             stage=self.stage,
             journals=self.journals,
             version=self.version,
+            name=self.name,
         )
 
     def shard_name(self, job: ShardJob) -> str:
@@ -253,6 +256,7 @@ class _Samples(Closing):
             stored=stored,
             stored_sha256=digests[1] if stored else "",
             verdict=outcome.verdict if self._writing.version > 1 and sample.pixels is None else "",
+            scene=record.scene,
         )
 
     def _store(self, outcome: fixups.Outcome) -> tuple[str, Sample]:

@@ -39,6 +39,7 @@ class Written(NamedTuple):
     stage: Path  # contains one folder per split
     journals: Path
     version: int  # of the dataset
+    name: str  # likewise
 
     def jobs(self) -> list[ShardJob]:
         """Return all shards, split by split."""

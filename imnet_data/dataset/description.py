@@ -57,10 +57,15 @@ class Options:
     raw: float | None = None  # share of the images stored as pixels, by a format that holds them
     jpeg: Jpeg | None = None  # as what JPEGs are stored; default: as the format prefers
     labels: str | None = None  # label space of the integers that a source has as labels
+    frames: tuple[str, str] | None = (
+        None  # of VID: ("every", N), or ("list", a file of FGFA's kind)
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, list):
             object.__setattr__(self, "classes", tuple(self.classes))
+        if isinstance(self.frames, list):
+            object.__setattr__(self, "frames", tuple(self.frames))
         for name, value in self.to_json().items():
             _CHECKS[name](name, value)
         if self.resize is not None and (self.max_side is not None or self.short_side is not None):
@@ -116,6 +121,15 @@ def _require_file(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value!r}; allowed are names of files")
 
 
+def _require_frames(name: str, value: object) -> None:
+    match value:
+        case ("every", str(count)) if count.isdecimal() and int(count):
+            return
+        case ("list", str(path)) if path:
+            return
+    raise ValueError(f'{name} is {value!r}; allowed are ("every", "N") and ("list", "FILE")')
+
+
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     "order": partial(one_of, allowed=get_args(Order)),
     "seed": require_seed,
@@ -134,6 +148,7 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "raw": partial(number, least=0, most=1),
     "jpeg": partial(one_of, allowed=get_args(Jpeg)),
     "labels": _require_label_space,
+    "frames": _require_frames,
 }
 
 
@@ -292,7 +307,7 @@ def options_of(fields: dict[str, Any]) -> Options:
     for name, value in fields.items():
         if name not in _CHECKS:
             raise ValueError(f"unknown option {name!r}")
-        object.__setattr__(options, name, tuple(value) if name == "classes" else value)
+        object.__setattr__(options, name, tuple(value) if type(value) is list else value)
     return options
 
 

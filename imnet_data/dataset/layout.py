@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from imnet_data.dataset import description, index_file, manifest
 from imnet_data.errors import REPAIR, ManifestError, SplitError
 from imnet_data.formats import ShardSummary, get
-from imnet_data.imagenet import labels, split_names
+from imnet_data.imagenet import detection, labels, split_names
+from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine.open_file import plain
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUMS = "SHA256SUMS"
 LABELS = "labels.tsv"
+COCO = "annotations.coco.json"  # of each split of DET and VID
 # as sha256sum writes and reads it; a name is of a file below the dataset
 _SUM = re.compile(r"([0-9a-f]{64})  ([^/\0](?:[^\0]*[^/\0])?)")
 
@@ -88,6 +90,8 @@ def _names(about: Description, split: str) -> Iterator[str]:
         yield from (f"{stem}{suffix}" for suffix in module.SIDE_SUFFIXES)
     yield from module.split_side_files(split, summaries(said))
     yield from (manifest.FILE_NAME, index_file.FILE_NAME)
+    if about.name in TASKS:
+        yield COCO
 
 
 def summaries(split: SplitDescription) -> list[ShardSummary]:
@@ -98,5 +102,7 @@ def summaries(split: SplitDescription) -> list[ShardSummary]:
 def labels_tsv(classes: Sequence[str]) -> bytes:
     """Return labels.tsv: index, wnid and words of each class."""
     words = labels.words_of()
+    if tuple(classes) in map(detection.wnids, TASKS):
+        words = detection.names()
     rows = (f"{label}\t{wnid}\t{words.get(wnid, '')}\n" for label, wnid in enumerate(classes))
     return ("index\twnid\twords\n" + "".join(rows)).encode()

@@ -9,11 +9,13 @@ about them, so that all formats of the same records share it: the sha256 of one 
 
     key TAB wnid TAB width TAB height TAB sha256 TAB boxes LF
 
-where boxes are `xmin,ymin,xmax,ymax` joined with `;`.
+where boxes are `xmin,ymin,xmax,ymax` joined with `;`. A record that has a scene, of DET or VID,
+adds a TAB and the scene's JSON before the LF.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -22,7 +24,7 @@ import sys
 from contextlib import contextmanager
 from itertools import islice
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import zstandard
@@ -30,7 +32,7 @@ import zstandard
 from imnet_data.dataset import frames
 from imnet_data.errors import REPAIR, ManifestError
 from imnet_data.machine.open_file import plain
-from imnet_data.record import Box
+from imnet_data.record import Box, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +56,7 @@ _SHA256_NBYTES = 32
 _CHUNK_NBYTES = 1 << 10
 _MAX_LINE_NBYTES = 16 << 20  # half a million boxes
 _FRAME_HEADER_NBYTES = 18  # at most, with the magic number
+_KEPT_FRAMES = 4
 _PART_LINES = 16_384  # at least, of what is read separately
 
 
@@ -74,16 +77,19 @@ class Entry(NamedTuple):
     stored: str = ""  # "seekable" or "pixels", where it is not the JPEG that is stored
     stored_sha256: str = ""  # of what is stored then
     verdict: str = ""  # of the examination of the image that is stored, "" where it is plain
+    scene: Scene | None = None  # of an image of DET or VID
 
 
 _REQUIRED = len(Entry._fields) - len(Entry._field_defaults)
-_TYPES = (str, str, int, int, int, str, int, int, int, str, tuple, str, str, str)
+_TYPES = (str, str, int, int, int, str, int, int, int, str, tuple, str, str, str, type(None))
 
 
 def identity(entry: Entry) -> str:
     """Return the line that the entry adds to the digest."""
     boxes = ";".join(",".join(map(str, box)) for box in entry.boxes)
-    return f"{entry.key}\t{entry.wnid}\t{entry.width}\t{entry.height}\t{entry.sha256}\t{boxes}\n"
+    scene = "" if entry.scene is None else f"\t{_encode(entry.scene.to_json())}"
+    size = f"{entry.width}\t{entry.height}"
+    return f"{entry.key}\t{entry.wnid}\t{size}\t{entry.sha256}\t{boxes}{scene}\n"
 
 
 def to_line(entry: Entry) -> str:
@@ -96,7 +102,8 @@ def to_line(entry: Entry) -> str:
     )
     for name, value in zip(Entry._field_defaults, entry[_REQUIRED:], strict=True):
         if value:
-            line += f',"{name}":{_encode(value)}'
+            told = value.to_json() if isinstance(value, Scene) else value
+            line += f',"{name}":{_encode(told)}'
     return f"{line}}}"
 
 
@@ -124,6 +131,8 @@ def from_line(line: str) -> Entry:
     entry = Entry(**fields)
     if entry.boxes != ():
         entry = entry._replace(boxes=tuple(Box(*box) for box in entry.boxes))
+    scene = entry.scene  # as JSON has it
+    entry = entry._replace(scene=None)
     if tuple(map(type, entry)) != _TYPES:
         raise TypeError(f"{entry.key!r}: a number or a text has another type")
     sizes = (entry.width, entry.height, entry.nbytes, entry.published_nbytes)
@@ -136,7 +145,16 @@ def from_line(line: str) -> Entry:
     for digest in (entry.sha256, entry.stored_sha256 or entry.sha256):
         if len(bytes.fromhex(digest)) != _SHA256_NBYTES:
             raise ValueError(f"{entry.key}: a value is not a sha256")
-    return entry
+    return entry if scene is None else entry._replace(scene=_scene(entry, scene))
+
+
+def _scene(entry: Entry, told: Any) -> Scene:
+    scene = Scene.from_json(told)
+    if len(scene.objects) != len(entry.boxes):
+        raise ValueError(
+            f"{entry.key}: has {len(entry.boxes)} boxes around {len(scene.objects)} objects"
+        )
+    return scene
 
 
 def write(path: Path, lines: Iterable[bytes]) -> None:
@@ -168,6 +186,34 @@ def read(path: Path, *, start: int = 0, stop: int = sys.maxsize) -> Iterator[Ent
         for line in _lines(file, start, stop):
             yield from_line(line.decode())
             number += 1
+
+
+class Lines:
+    """Single lines of a manifest; those of a few frames are kept, as neighbours are read often."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _faults_named(path, str), _opened(path) as file:
+            table = _table(file)
+        if table is None:
+            raise ManifestError(f"{path}: is of version 1, whose lines cannot be read singly")
+        self._table = table
+        self._frame = functools.lru_cache(_KEPT_FRAMES)(self._read)
+
+    def entry(self, number: int) -> Entry:
+        """Return line `number`.
+
+        Raises:
+            ManifestError: if the file is damaged.
+        """
+        frame = int(np.searchsorted(self._table.line, number, "right")) - 1
+        with _faults_named(self._path, lambda: f" at line {number}"):
+            return from_line(self._frame(frame)[number - int(self._table.line[frame])].decode())
+
+    def _read(self, frame: int) -> list[bytes]:
+        start, stop = self._table.line[frame : frame + 2].tolist()
+        with _faults_named(self._path, str), _opened(self._path) as file:
+            return list(frames.read(file, self._table, start, stop))
 
 
 def parts(path: Path) -> list[range]:

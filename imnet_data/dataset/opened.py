@@ -11,9 +11,10 @@ import numpy as np
 from imnet_data import arguments, formats, jpeg
 from imnet_data.dataset import description, index, index_file, layout, manifest
 from imnet_data.errors import FormatError, ManifestError, verify_command
+from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine import open_file
 from imnet_data.machine.closing import Closing
-from imnet_data.record import Listing, Record
+from imnet_data.record import Listing, Record, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +131,19 @@ class Dataset(Closing):
         """Return record `index` but for its JPEG, which is empty."""
         key, wnid, *_ = self.index.place(index, self.classes)
         fix = self._fixes[self.index.fix[index]]
-        return Record(key, wnid, b"", self.index.boxes_of(index), fix)
+        return Record(key, wnid, b"", self.index.boxes_of(index), fix, self.scene(index))
+
+    def scene(self, index: int) -> Scene | None:
+        """Return what is published of a record of DET or VID besides its boxes; else None.
+
+        Raises:
+            ManifestError: if the manifest is damaged.
+        """
+        return self._lines.entry(index).scene if self.about.name in TASKS else None
+
+    @functools.cached_property
+    def _lines(self) -> manifest.Lines:
+        return manifest.Lines(self.directory / manifest.FILE_NAME)
 
     def holds_pixels(self, index: int) -> bool:
         """Return whether record `index` is stored as pixels, not as a JPEG."""

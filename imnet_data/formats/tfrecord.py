@@ -3,7 +3,10 @@
 - Record: u64 size, u32 masked CRC-32C of these 8 bytes, the Example, u32 masked CRC-32C of it.
 - Features, sorted by name: image/{encoded, format "JPEG", colorspace "RGB", channels 3, height,
   width, filename = key + ".JPEG"}, image/class/{label, synset, text} where there is a label, and
-  image/object/bbox/{xmin, xmax, ymin, ymax, label} where there are boxes.
+  image/object/bbox/{xmin, xmax, ymin, ymax, label} where there are boxes. In DET and VID the label
+  of a box is its class's number there (from 1), also image/object/class/label, and its wnid is
+  image/object/class/text, as TensorFlow's detection API has them; `image/scene` is the JSON of all
+  that is published besides.
 - Labels follow the convention `tf`: position among the sorted wnids + 1, as 0 is a background.
 - A box is divided by the image's width and height and cut to 0..1, in float32.
 
@@ -16,6 +19,7 @@ tensorflow/models, research/slim/datasets/build_imagenet_data.py; NVIDIA/DALI, t
 
 from __future__ import annotations
 
+import json
 import struct
 from array import array
 from typing import TYPE_CHECKING
@@ -25,6 +29,7 @@ import numpy as np
 from imnet_data.formats import Stored, crc32c, protobuf
 from imnet_data.formats.extents import ExtentShard, ShardFile
 from imnet_data.imagenet import labels
+from imnet_data.imagenet.detection import DET, VID, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
     from imnet_data.formats import Sample, Samples, ShardSummary
     from imnet_data.formats.protobuf import Field
     from imnet_data.machine.files import Output
-    from imnet_data.record import Box
+    from imnet_data.record import Box, Scene
 
 EXTENTS = True
 ONE_SHARD = False
@@ -52,6 +57,7 @@ _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 _SUFFIX = ".JPEG"
 _IMAGE = "image/encoded"
 _FILE_SPLITS = {"val": "validation"}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def shard_name(split: str, index: int, count: int) -> str:
@@ -110,6 +116,19 @@ def _features(sample: Sample) -> dict[str, bytes]:
     if record.boxes:
         features |= _boxes(record.boxes, sample.width, sample.height)
         features["image/object/bbox/label"] = _int64_list([sample.label + 1] * len(record.boxes))
+    if record.scene is not None:
+        features |= _scene(record.scene)
+    return features
+
+
+def _scene(scene: Scene) -> dict[str, bytes]:
+    features = {"image/scene": _bytes_list(_encode(scene.to_json()).encode())}
+    if scene.objects:
+        task = VID if scene.snippet else DET
+        numbers = _int64_list([number_of(task)[each.wnid] for each in scene.objects])
+        wnids = b"".join(protobuf.delimited(1, each.wnid.encode()) for each in scene.objects)
+        features["image/object/bbox/label"] = features["image/object/class/label"] = numbers
+        features["image/object/class/text"] = protobuf.delimited(_BYTES_LIST, wnids)
     return features
 
 

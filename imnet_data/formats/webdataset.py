@@ -1,8 +1,8 @@
 """WebDataset: a USTAR tar, of each record the members `<key>.cls`, `<key>.jpg`, `<key>.json`.
 
 - `cls`: the label in decimal ASCII; left out where there is none. `jpg`: the image as it is.
-- `json`: key, wnid, label, width, height and boxes; compact, names sorted, UTF-8; label and boxes
-  are left out where there are none.
+- `json`: key, wnid, label, width, height and boxes, and the scene of DET and VID (what is in each
+  box); compact, names sorted, UTF-8; label, boxes and scene are left out where there are none.
 - Headers: mode 0444, time, user and group 0 without names; two zero blocks end the archive, which
   is filled up to 10,240 bytes. So the same records give the same bytes, those of Python's tarfile.
 - A key is also a member's name up to its first dot: visible ASCII without `.` and `/`, at most 95
@@ -109,8 +109,9 @@ def _description(sample: Sample) -> bytes:
     record = sample.record
     boxes = f'"boxes":{_encode(record.boxes)},' if record.boxes else ""
     label = f'"label":{sample.label},' if sample.label >= 0 else ""
+    scene = f'"scene":{_encode(record.scene.to_json())},' if record.scene else ""
     return (
-        f'{{{boxes}"height":{sample.height},"key":{_quoted(record.key)},{label}'
+        f'{{{boxes}"height":{sample.height},"key":{_quoted(record.key)},{label}{scene}'
         f'"width":{sample.width},"wnid":{_quoted(record.wnid)}}}'
     ).encode()
 

@@ -3,7 +3,8 @@
 What a person has, in any container and any of the usual layouts, becomes Records in one canonical
 order (sorted by key), read in place: the official archives, extracted folders, Kaggle's and Hugging
 Face's copies. `names` interprets paths, `containers` how files are reached, `find` what a
-person may point at; everything after that is the same for all of them. Reaching the bytes inside an
+person may point at; everything after that is the same for all of them. DET and VID have boxes and
+more (`detection`). Reaching the bytes inside an
 archive belongs to `archives`.
 """
 
@@ -16,11 +17,12 @@ from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.dataset.layout import SUMS, require_split
 from imnet_data.errors import SourceError, SplitError
+from imnet_data.imagenet.detection import wnids
 from imnet_data.imagenet.split_names import SPLITS
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.machine import files
 from imnet_data.machine.progress import no_progress
-from imnet_data.sources import find, first_bytes, variants
+from imnet_data.sources import detection, find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
 
 if TYPE_CHECKING:
@@ -89,8 +91,8 @@ def open_sources(
 
     Args:
         paths: official archives, the devkit, boxes; a folder of those; a folder of images; Kaggle's
-            archive or folder; Hugging Face's archives or Parquet files; or one variant, see
-            `sources.variants`.
+            archive or folder; Hugging Face's archives or Parquet files; DET or VID; or one variant,
+            see `sources.variants`.
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
         labels: the label space of the integers that files of other tools have as labels; see
@@ -111,6 +113,9 @@ def open_sources(
     if split is not None:
         split = require_split(", ".join(map(str, paths)), split, SPLITS)
     try:
+        boxed = detection.find_layout(paths)
+        if boxed is not None:
+            return _open_detection(boxed, split=split, spool=spool, progress=progress)
         layout = variants.find_layout(paths)
         if layout is not None:
             opened = variants.open_layout(
@@ -151,6 +156,34 @@ def _open_ilsvrc(
         found=tuple(gathered.found),
         left_out=gathered.left_out.reasons,
         devkit=devkit,
+    )
+
+
+def _open_detection(
+    layout: detection.Layout,
+    *,
+    split: str | None,
+    spool: Path | None,
+    progress: Progress,
+) -> Source:
+    opened = detection.open_layout(layout, split=split, spool_folder=spool, progress=progress)
+    containers = opened.containers
+    if not opened.splits:
+        for container in containers:
+            container.close()
+        what = f"no split {split!r}" if split else "no images"
+        paths = ", ".join(str(container.path) for container in containers)
+        raise (SplitError if split else SourceError)(f"{paths}: {what} of {layout.task} found")
+    pairs = zip(containers, opened.counts, strict=True)
+    return Source(
+        dict(opened.splits),
+        wnids(layout.task),
+        tuple(sorted(SourceFile(*size) for each in containers for size in each.sizes())),
+        opened.notes,
+        containers,
+        layout.task,
+        tuple(FoundIn(str(container.path), counts) for container, counts in pairs),
+        opened.left_out.reasons,
     )
 
 

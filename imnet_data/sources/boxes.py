@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
@@ -22,7 +23,7 @@ from imnet_data.errors import ImageError, SourceError
 from imnet_data.record import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,21 +56,39 @@ def from_xml(content: bytes, *, key: str, archive: str) -> Annotation:
     Raises:
         SourceError: if it is not an annotation, or has a document type.
     """
+    with faults_named(key, archive):
+        root = parsed(content)
+        boxes = tuple(map(box_of, root.iterfind("object/bndbox")))
+        return Annotation(key, *annotated_size(root), boxes)
+
+
+@contextmanager
+def faults_named(key: str, archive: str) -> Iterator[None]:
+    """Raise a SourceError for whatever is wrong with the XML of an image."""
     try:
-        if len(content) > _MAX_XML_NBYTES:
-            raise ValueError(f"{len(content)} bytes are too many")
-        parser = ElementTree.XMLParser(target=_NoDoctype())
-        root = ElementTree.fromstring(content, parser)
-        width, height = (int(root.findtext(f"size/{side}", "0")) for side in ("width", "height"))
-        boxes = tuple(
-            Box(*(round(float(box.findtext(corner, ""))) for corner in _CORNERS))
-            for box in root.iterfind("object/bndbox")
-        )
+        yield
     except (ElementTree.ParseError, ValueError, OverflowError) as error:
         raise SourceError(
             f"{archive}: the boxes of {key} cannot be read ({error}); download it again"
         ) from error
-    return Annotation(key, width, height, boxes)
+
+
+def parsed(content: bytes) -> ElementTree.Element:
+    """Return the root of an XML file; ValueError or ParseError if it is none that is read."""
+    if len(content) > _MAX_XML_NBYTES:
+        raise ValueError(f"{len(content)} bytes are too many")
+    return ElementTree.fromstring(content, ElementTree.XMLParser(target=_NoDoctype()))
+
+
+def annotated_size(root: ElementTree.Element) -> tuple[int, int]:
+    """Return width and height of the image that was annotated; 0 where they are not given."""
+    width, height = (int(root.findtext(f"size/{side}", "0")) for side in ("width", "height"))
+    return width, height
+
+
+def box_of(element: ElementTree.Element) -> Box:
+    """Return the box of a `bndbox`; ValueError or OverflowError if it has none."""
+    return Box(*(round(float(element.findtext(corner, ""))) for corner in _CORNERS))
 
 
 def from_csv_row(row: str, *, archive: str) -> tuple[Annotation, str]:
@@ -162,7 +181,7 @@ class BoxesOfKeys(NamedTuple):
             return ()
         corners = self.corners[self.starts[row] : self.starts[row + 1]].tolist()
         width, height = self.sizes[row].tolist()
-        return fitted(corners, annotated=(width, height), stored=_jpeg_size(image))
+        return fitted(corners, annotated=(width, height), stored=jpeg_size(image))
 
 
 def fitted(
@@ -173,24 +192,29 @@ def fitted(
     Where the stored size is not known, the annotated one is used; where neither is, the corners
     are put in order and nothing else.
     """
+    boxes = held(corners, annotated=annotated, stored=stored)
+    return tuple(box for box in boxes if box.xmin < box.xmax and box.ymin < box.ymax)
+
+
+def held(
+    corners: Iterable[Sequence[int]], *, annotated: tuple[int, int], stored: tuple[int, int] | None
+) -> Iterator[Box]:
+    """Yield boxes as `fitted` makes them, those that nothing is left of included."""
     known = annotated if all(annotated) else None
     to, since = stored or known, known or stored
-    boxes = []
     for x1, y1, x2, y2 in corners:
         (left, right), (top, bottom) = sorted((x1, x2)), sorted((y1, y2))
         if to and since:
             left, right = (_scaled(x, to=to[0], since=since[0]) for x in (left, right))
             top, bottom = (_scaled(y, to=to[1], since=since[1]) for y in (top, bottom))
-        if left < right and top < bottom:
-            boxes.append(Box(left, top, right, bottom))
-    return tuple(boxes)
+        yield Box(left, top, right, bottom)
 
 
 def _scaled(coordinate: int, *, to: int, since: int) -> int:
     return min(max((2 * coordinate * to + since) // (2 * since), 0), to)
 
 
-def _jpeg_size(content: bytes) -> tuple[int, int] | None:
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
     """Return (width, height) of a JPEG; None where its header cannot be read."""
     try:
         header = jpeg.header(content)

@@ -35,6 +35,10 @@ def _of(listing: Listing) -> str:
     wnids = np.unique(listing.wnids)
     unlabelled = int(np.count_nonzero(listing.wnids == b""))
     classes = int(np.count_nonzero(wnids != b""))
-    parts = [f"{len(listing.keys):,} images of {classes:,} classes"]
-    parts += [f"{unlabelled:,} of them without a label"] if unlabelled else []
+    parts = [f"{len(listing.keys):,} images"]
+    if classes or not unlabelled:
+        parts[0] += f" of {classes:,} classes"
+        parts += [f"{unlabelled:,} of them without a label"] if unlabelled else []
+    else:
+        parts[0] += " without labels"
     return ", ".join([*parts, f"{int(listing.nbytes.sum()):,} bytes"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.manifest import Entry
     from imnet_data.machine.progress import Progress
 
-_IDENTITY = ("wnid", "width", "height", "sha256", "boxes")
+_IDENTITY = ("wnid", "width", "height", "sha256", "boxes", "scene")
 
 
 def compare(root: StrPath, other: StrPath, *, progress: Progress = no_progress) -> list[Difference]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from imnet_data import arguments
 from imnet_data.conversion import convert, finish, staging
 from imnet_data.conversion.written import ShardJob
-from imnet_data.dataset import description, index_file, layout, manifest
-from imnet_data.dataset.layout import LABELS, SUMS
+from imnet_data.dataset import coco, description, index_file, layout, manifest
+from imnet_data.dataset.layout import COCO, LABELS, SUMS
 from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import ConvertError, ImnetError, ManifestError
 from imnet_data.formats import get
@@ -244,10 +244,20 @@ class _Repair:
         )
         return (entry for entry in span if entry.shard in numbers)
 
-    def _derived(self, suspects: Collection[str], remade: Collection[str]) -> dict[str, bytes]:
+    def _coco(self, split: str) -> Path:
+        path, made = self._root / split / manifest.FILE_NAME, self._stage / split / COCO
+        made.parent.mkdir(exist_ok=True)
+        with made.open("wb") as file:
+            task = self._about.name
+            file.writelines(coco.pieces(lambda: manifest.read(path), task=task, split=split))
+        return made
+
+    def _derived(
+        self, suspects: Collection[str], remade: Collection[str]
+    ) -> dict[str, Path | bytes]:
         """Return the suspects that follow from the description and the manifests."""
         about = self._about
-        contents = {LABELS: layout.labels_tsv(about.classes)}
+        contents: dict[str, Path | bytes] = {LABELS: layout.labels_tsv(about.classes)}
         for split, said in about.splits.items():
             sides = get(about.format).split_side_files(split, layout.summaries(said))
             contents |= {f"{split}/{name}": content for name, content in sides.items()}
@@ -255,6 +265,9 @@ class _Repair:
             if file in suspects and split not in remade:
                 expected = expect(self._root / split, about.classes, workers=self._workers)
                 contents[file] = index_file.to_bytes(expected.columns, version=about.version)
+            file = f"{split}/{COCO}"
+            if file in suspects and split not in remade:
+                contents[file] = self._coco(split)
         return {file: content for file, content in contents.items() if file in suspects}
 
     def _from_source_alone(self) -> set[str]:

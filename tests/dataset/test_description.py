@@ -57,6 +57,7 @@ def test_options_that_mean_something_are_taken() -> None:
         hierarchy=__file__,
         min_images=501,
         val_first=50,
+        frames=["every", "2"],  # type: ignore[arg-type]
     )
     assert options.classes == (WNID,)
     assert Options(classes=("found",)).to_json() == {"classes": ("found",)}
