@@ -22,7 +22,7 @@ LAYERS = [
     {"formats", "synth"},
     {"dataset"},
     {"sources", "loaders"},
-    {"conversion", "inspection", "train"},
+    {"conversion", "exports", "inspection", "train"},
     {"verification", "evaluation", "bench"},
     {"demo", "installation"},
     {"cli"},

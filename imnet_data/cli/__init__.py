@@ -28,6 +28,7 @@ _SUMMARIES = {
     "demo": "Run the whole workflow on synthetic tarballs.",
     "train": "Train a model on a dataset.",
     "evaluate": "Evaluate a model; score each record exactly once.",
+    "export": "Write what another project's reader needs beside the images.",
     "doctor": "Report what is installed, and whether it fits together.",
 }
 _RESUMABLE = ("convert", "join", "train")  # they keep what is done, and resume

@@ -141,8 +141,9 @@ class ImageRecords:
     def places_in(self, container: Container, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the places of those of `rows` that lie in a container, in the order of `rows`."""
         number = next((n for n, one in enumerate(self._containers) if one is container), -1)
-        places: NDArray[np.int64] = self._columns.places[rows]
-        return places[self._columns.containers[rows] == number]
+        is_there = self._columns.containers[rows] == number
+        places: NDArray[np.int64] = self._columns.places[rows[is_there]]
+        return places
 
     def __len__(self) -> int:
         return len(self._columns.keys)
