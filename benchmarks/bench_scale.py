@@ -11,8 +11,12 @@ sum of their PSS, which counts a page that several share once. With several numb
 last column is the exponent by which the CPU time grows from the first to the last, 1 being linear.
 The last line is one JSON document.
 
+With --replicate, only the first shard is written, and links to it stand for the others: all steps
+but "shards" are as large as they are with all images, and take minutes instead of an hour. Then
+`verify` reads the manifest alone, and `convert_again` and `repair` have nothing to read.
+
     python benchmarks/bench_scale.py FOLDER [--records N ...] [--steps NAME ...] [--format NAME]
-                                     [--workers N] [--keep]
+                                     [--replicate] [--workers N] [--keep]
 """
 
 import argparse
@@ -106,7 +110,7 @@ def measuring(module, function, name):
     setattr(module, function, wrapped)
 
 
-def convert(folder, workers, nbytes, format):
+def convert(folder, args):
     from imnet_data.conversion import convert, finish
     from imnet_data.dataset.description import Options
 
@@ -114,13 +118,44 @@ def convert(folder, workers, nbytes, format):
     measuring(convert, "plan_conversion", "plan")
     measuring(convert, "write_shards", "shards")
     measuring(finish, "finish", "finish")
-    options = Options(shard_nbytes=RECORDS_PER_SHARD * (2048 + nbytes), classes=("found",))
+    if args.replicate:
+        convert.write_shards = replicating(convert.write_shards)
+    options = Options(shard_nbytes=RECORDS_PER_SHARD * (2048 + args.nbytes), classes=("found",))
     convert.convert(
-        [folder / ARCHIVE], folder / "A", format=format, options=options, workers=workers
+        [folder / ARCHIVE], folder / "A", format=args.format, options=options, workers=args.workers
     )
 
 
-def inspect(folder, workers, nbytes, format):
+def replicating(write_shards):
+    """Return what writes the first shard, and links to it for the others."""
+    from imnet_data.conversion import journal
+    from imnet_data.dataset import index_file
+
+    def written(writing, waiting, *arguments, **named):
+        first = waiting[0]
+        write_shards(writing, waiting[:1], *arguments, **named)
+        path, folder = writing.journal(first), writing.stage / first.split
+        head, columns = journal.read_head(path), journal.index_of(path)
+        for job in waiting[1:]:
+            name, other = writing.shard_name(job), writing.journal(job)
+            sides = {
+                side: side.replace(head.name.partition(".")[0], name.partition(".")[0])
+                for side in head.side_files
+            }
+            for old, new in {head.name: name, **sides}.items():
+                (folder / new).hardlink_to(folder / old)
+            for suffix in (".manifest", ".identities"):
+                other.with_suffix(suffix).hardlink_to(path.with_suffix(suffix))
+            with other.with_suffix(".npy").open("wb") as file:
+                shard = np.full(head.record_count, job.number, np.int32)
+                index_file.write(file, columns._replace(shard=shard))
+            files = {new: head.side_files[old] for old, new in sides.items()}
+            journal.write_head(other, head._replace(name=name, side_files=files))
+
+    return written
+
+
+def inspect(folder, args):
     from imnet_data.dataset.opened import Dataset
     from imnet_data.inspection import summary
 
@@ -130,7 +165,7 @@ def inspect(folder, workers, nbytes, format):
         assert summary.record(folder / "A", key)[0].is_sound
 
 
-def walk(folder, workers, nbytes, format):
+def walk(folder, args):
     """Go through an epoch's batches, and make some of them: each has images of many shards."""
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.cpu import CpuLoader
@@ -150,7 +185,7 @@ def walk(folder, workers, nbytes, format):
         recipe = TrainRecipe(size=32)
         with (
             measured("epoch, 100 batches of 1,024"),
-            CpuLoader(source_of(dataset), recipe, schedule, threads=workers) as loader,
+            CpuLoader(source_of(dataset), recipe, schedule, threads=args.workers) as loader,
         ):
             shards = set()
             for step, batch in zip(range(100), loader.epoch(0), strict=False):
@@ -159,22 +194,28 @@ def walk(folder, workers, nbytes, format):
             assert len(shards) == len(dataset.shard_paths) or len(schedule) < 100
 
 
-def verify(folder, workers, nbytes, format):
+def verify(folder, args):
+    from imnet_data.dataset import description
     from imnet_data.verification import verify
 
     measuring(verify, "expect", "verify: manifest")
+    if args.replicate:
+        about = description.read(folder / "A")
+        found = verify.expect(folder / "A/train", about.classes, workers=args.workers)
+        assert found.columns.digest == about.splits["train"].digest
+        return
     with measured("verify, all of it"):
-        assert not verify.verify(folder / "A", workers=workers)
+        assert not verify.verify(folder / "A", workers=args.workers)
 
 
-def convert_again(folder, workers, nbytes, format):
+def convert_again(folder, args):
     from imnet_data.conversion import convert
 
     with measured("A to B"):
-        convert.convert([folder / "A"], folder / "B", format="lmdb", workers=workers)
+        convert.convert([folder / "A"], folder / "B", format="lmdb", workers=args.workers)
 
 
-def repair(folder, workers, nbytes, format):
+def repair(folder, args):
     from imnet_data.dataset.opened import Dataset
     from imnet_data.verification import repair
     from imnet_data.verification.shard import Difference
@@ -189,17 +230,18 @@ def repair(folder, workers, nbytes, format):
     found = [Difference(f"train/{path.name}", "is damaged")]
     with measured("repair of one record"):
         source = [folder / ARCHIVE]
-        assert repair.repair(folder / "A", source, found, workers=workers) == [found[0].file]
+        assert repair.repair(folder / "A", source, found, workers=args.workers) == [found[0].file]
 
 
 def take(folder, count, args):
     """Return what each step costs at `count` records: name -> CPU seconds and MB."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     nbytes = write_archive(folder / ARCHIVE, count)
     costs = {}
     for step in args.steps:
         command = [sys.executable, __file__, str(folder), "--step", step, "--format", args.format]
         command += ["--workers", str(args.workers), "--nbytes", str(nbytes)]
+        command += ["--replicate"] * args.replicate
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             peak = Peak(process.pid)
@@ -274,6 +316,7 @@ def main():
     parser.add_argument("--records", type=int, nargs="+", default=[1_281_167])
     parser.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS)
     parser.add_argument("--format", default="webdataset", help="of A")
+    parser.add_argument("--replicate", action="store_true", help="write one shard only")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep", action="store_true", help="leave the archive and the datasets")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
@@ -281,7 +324,7 @@ def main():
     args = parser.parse_args()
     if args.step:
         resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_OPEN_FILES, MOST_OPEN_FILES))
-        globals()[args.step](args.folder, args.workers, args.nbytes, args.format)
+        globals()[args.step](args.folder, args)
         return
     results = {}
     for count in args.records:
