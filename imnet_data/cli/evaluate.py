@@ -16,9 +16,10 @@ from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import as_json, batch_size, label_space, source_path
 from imnet_data.cli.values import classes as wnids
 from imnet_data.errors import EvaluationError
-from imnet_data.evaluation import Protocol, evaluate, load_model, mapping, page, text
+from imnet_data.evaluation import Grouping, Protocol, evaluate, load_model, mapping, page, text
 from imnet_data.imagenet import variants
 from imnet_data.machine import files
+from imnet_data.sources.hierarchy import read as read_hierarchy
 from imnet_data.transforms import EvalRecipe
 
 if TYPE_CHECKING:
@@ -119,6 +120,20 @@ _BUILT_IN = "built-in"
     help="Score by ReaL labels, too: the built-in ones, or those of a real.json.",
 )
 @click.option(
+    "--hierarchy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Score groups of classes, too: those below synsets of this hierarchy, which is a devkit, "
+    "its meta.mat, or lines PARENT CHILD.",
+)
+@click.option(
+    "--groups",
+    type=wnids,
+    metavar="LIST",
+    help="Synsets of the groups: wnids joined with commas, or a file with one per line.  "
+    "[default: those by which the hierarchy divides the classes first]",
+)
+@click.option(
     "--csv",
     "csv_file",
     type=output.path,
@@ -146,6 +161,8 @@ def command(
     batch_size: int,
     device: str,
     real: str | None,
+    hierarchy: Path | None,
+    groups: tuple[str, ...] | None,
     csv_file: Path | None,
     as_json: bool,
     html: Path | None,
@@ -161,6 +178,9 @@ def command(
     output.require_all_new((csv_file, html), overwrite=overwrite)
     if classes and outputs:
         raise click.UsageError("--classes and --outputs exclude each other")
+    if groups and hierarchy is None:
+        raise click.UsageError("--groups goes with --hierarchy")
+    grouping = Grouping(read_hierarchy(hierarchy), groups) if hierarchy else None
     try:
         model = load_model(name, checkpoint=checkpoint, device=device)
     except ValueError as error:
@@ -180,6 +200,7 @@ def command(
                 split=split,
                 batch_size=batch_size,
                 real=accepted,
+                grouping=grouping,
                 progress=progress,
             )
             for root in dataset

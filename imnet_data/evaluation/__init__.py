@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from imnet_data import arguments
 from imnet_data.errors import MissingExtra
 from imnet_data.evaluation.evaluate import Evaluation, evaluate
+from imnet_data.evaluation.groups import Grouping
 from imnet_data.evaluation.scoring import Model, Protocol, score
 
 if TYPE_CHECKING:
     from imnet_data.arguments import StrPath
 
-__all__ = ["Evaluation", "Model", "Protocol", "evaluate", "load_model", "score"]
+__all__ = ["Evaluation", "Grouping", "Model", "Protocol", "evaluate", "load_model", "score"]
 
 
 def load_model(name: str, *, checkpoint: StrPath | None = None, device: str = "cpu") -> Model:

@@ -9,6 +9,7 @@ from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
+from imnet_data.evaluation.groups import by_group, members
 from imnet_data.evaluation.scoring import Protocol, score
 from imnet_data.imagenet import facts, variants
 from imnet_data.machine.progress import no_progress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imnet_data.arguments import StrPath
+    from imnet_data.evaluation.groups import Group, Grouping
     from imnet_data.evaluation.scoring import Model
     from imnet_data.machine.progress import Progress
     from imnet_data.metrics import Accuracy, Results
@@ -38,6 +40,7 @@ class Evaluation(NamedTuple):
     class_count: int  # how many of these the dataset distinguishes
     results: Results
     real: Accuracy | None  # by ReaL labels, where they were asked for
+    groups: tuple[Group, ...] = ()  # likewise, by groups of classes
 
 
 def evaluate(
@@ -48,6 +51,7 @@ def evaluate(
     split: str | None = None,
     batch_size: int = 64,
     real: Sequence[Sequence[int]] | None = None,
+    grouping: Grouping | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Evaluate a model on a split of the dataset at `root`.
@@ -59,6 +63,7 @@ def evaluate(
         split: by default val, or the only one there is.
         batch_size: records at a time.
         real: ReaL labels of the 50,000 val images in number order: `variants.real_labels()`.
+        grouping: groups of classes to score by themselves, too.
         progress: called after each batch.
 
     Raises:
@@ -71,6 +76,7 @@ def evaluate(
     with Dataset.open(root, chosen) as dataset:
         about = dataset.about
         accepted = None if real is None else _accepted(dataset, real)
+        groups = {} if grouping is None else members(dataset.labels, about.classes, grouping)
         wanted = protocol or Protocol(recipes=(model.recipe,) if model.recipe else (EvalRecipe(),))
         wanted = wanted.for_dataset(about.name)
         # a mask would hide what the model says if its outputs are taken in the wrong order
@@ -97,6 +103,7 @@ def evaluate(
             class_count=len(outcomes.space.labels),
             results=results,
             real=None if accepted is None else results.real_accuracy(accepted),
+            groups=by_group(results, groups, grouping.hierarchy) if grouping else (),
         )
 
 

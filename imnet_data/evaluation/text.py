@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imnet_data.evaluation.evaluate import Evaluation
+    from imnet_data.evaluation.groups import Group
     from imnet_data.evaluation.scoring import Protocol
     from imnet_data.metrics import Accuracy
     from imnet_data.transforms import EvalRecipe
@@ -123,7 +124,19 @@ def text(scored: Evaluation) -> str:
     lines += [
         f"    {name}: {share}: {other or '-'}" for name, share, other in worst_classes(scored)
     ]
+    if scored.groups:
+        lines.append("  groups of classes: top-1, and predictions of any class of the group")
+    lines += [f"    {_group_text(group)}" for group in scored.groups]
     return "\n".join(lines)
+
+
+def _group_text(group: Group) -> str:
+    name = f"{group.words.partition(',')[0]} {group.wnid}".lstrip()
+    plural = "es" * (group.class_count != 1)
+    return (
+        f"{name}, {group.class_count:,} class{plural}: {accuracy_text(group.top1)}; "
+        f"{accuracy_text(group.within)}"
+    )
 
 
 def to_json(scored: Sequence[Evaluation]) -> str:
@@ -147,6 +160,7 @@ def _document(scored: Evaluation) -> dict[str, Any]:
         "top1": results.accuracy()._asdict(),
         "top5": results.accuracy(5)._asdict(),
         "real": None if scored.real is None else scored.real._asdict(),
+        **({"groups": [_group_fields(group) for group in scored.groups]} if scored.groups else {}),
         "calibration_error": calibration.error,
         "calibration_bins": [
             {"count": count, "accuracy": accuracy, "confidence": confidence}
@@ -168,6 +182,10 @@ def _document(scored: Evaluation) -> dict[str, Any]:
             for label, accuracy in results.by_class().items()
         },
     }
+
+
+def _group_fields(group: Group) -> dict[str, Any]:
+    return {**group._asdict(), "top1": group.top1._asdict(), "within": group.within._asdict()}
 
 
 def to_csv(scored: Evaluation) -> str:

@@ -23,13 +23,25 @@ _REMEDY = "a hierarchy has the wnids of a parent and of a child on each line"
 class Hierarchy:
     """Synsets, and those directly below each."""
 
-    def __init__(self, children: Mapping[str, Collection[str]], *, origin: str) -> None:
-        """Take the children of each synset; `origin` says where they are from, for errors.
+    def __init__(
+        self,
+        children: Mapping[str, Collection[str]],
+        *,
+        origin: str,
+        words: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take a hierarchy.
+
+        Args:
+            children: those directly below each synset.
+            origin: where they are from, for errors.
+            words: of synsets, where they are known.
 
         Raises:
             LabelError: if a synset is below itself.
         """
         self.origin = origin
+        self.words = words or {}
         self._children = children
         try:
             TopologicalSorter(children).prepare()
@@ -48,6 +60,22 @@ class Hierarchy:
             found |= new
             waiting += new
         return frozenset(found)
+
+    def branches(self, wnids: Collection[str]) -> tuple[str, ...]:
+        """Return the synsets by which `wnids` divide: those below the lowest that has all of them.
+
+        Raises:
+            LabelError: if no synset has all of them below it.
+        """
+        wanted = set(wnids)
+        whole = [wnid for wnid in self._children if wanted <= self.below(wnid)]
+        if not whole:
+            raise LabelError(
+                f"{self.origin}: no synset has all {len(wanted):,} classes below it; name groups"
+            )
+        lowest = min(whole, key=lambda wnid: (len(self.below(wnid)), wnid))
+        found = (wnid for wnid in self._children[lowest] if self.below(wnid) & wanted)
+        return tuple(sorted(set(found))) or (lowest,)
 
     def expanded(self, wnids: Sequence[str], among: Collection[str]) -> tuple[str, ...]:
         """Return sorted classes: each of `wnids`, or those of `among` that are it or below it.

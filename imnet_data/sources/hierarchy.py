@@ -25,7 +25,8 @@ def of_devkit(found: Devkit) -> Hierarchy:
     Raises:
         SourceError: if it is damaged.
     """
-    return Hierarchy(found.children(), origin=found.archive)
+    words = {node.synset.wnid: node.synset.words for node in found.nodes}
+    return Hierarchy(found.children(), origin=found.archive, words=words)
 
 
 def read(path: Path) -> Hierarchy:

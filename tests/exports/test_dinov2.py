@@ -113,9 +113,9 @@ def test_each_row_of_archives_is_the_image_of_its_member(archives, tmp_path):
     for number, wnid in enumerate(wnids):
         with tarfile.open(archives / f"{wnid}.tar") as archive:
             for member in archive:
-                content = archive.extractfile(member)
-                assert content is not None
-                expected.append((number, member.name, content.read()))
+                inside = archive.extractfile(member)
+                assert inside is not None
+                expected.append((number, member.name, inside.read()))
     assert len(expected) == 4 * 12
     for row, (number, name, content) in zip(entries, expected, strict=True):
         assert (row["class_index"], row["filename"]) == (number, name)
