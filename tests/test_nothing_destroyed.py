@@ -159,6 +159,7 @@ def test_a_removal_that_was_killed_goes_on(
     stage = dataset_root / staging.NAME
     stage.mkdir()
     (stage / "lock").touch()
+    (dataset_root / "_info.json").unlink(missing_ok=True)  # it goes first
     (dataset_root / "SHA256SUMS").rename(stage / "going")
     (dataset_root / "dataset.json").unlink()
     assert files(dataset_root / "train")

@@ -31,7 +31,7 @@ from imnet_data.conversion import (
 )
 from imnet_data.conversion.plan import Conversion
 from imnet_data.conversion.shard import Writing
-from imnet_data.dataset import description, opened
+from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.description import DEFAULTS, NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
 from imnet_data.imagenet import variants
@@ -102,7 +102,9 @@ def convert(
                 writing = planned_writing(conversion, stage)
                 space.check(writing, writing.jobs(), out, freed_nbytes=staging.nbytes(out))
                 staging.clear(out)
-            return _run(conversion, out, worker_count, progress)
+            about = _run(conversion, out, worker_count, progress)
+            beside.write(out, about)
+            return about
         finally:
             source.close()
 

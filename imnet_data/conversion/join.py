@@ -6,6 +6,7 @@ folder of its own, and every step is a rename that another may have done before.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from imnet_data import arguments, formats
@@ -13,7 +14,7 @@ from imnet_data.conversion import finish, shared_plan, sharing, staging
 from imnet_data.conversion.sharing import Place
 from imnet_data.conversion.which_part import Part
 from imnet_data.conversion.written import Written, jobs
-from imnet_data.dataset import description, opened
+from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError, ManifestError
 from imnet_data.machine import pool
@@ -108,6 +109,7 @@ def _describe(place: Place, plan: SharedPlan, made: Path, workers: int, progress
         left_out=plan.left_out,
         progress=progress,
     )
+    beside.write(made, description.read(made))
 
 
 def _move_into_place(place: Place, plan: SharedPlan, made: Path) -> None:
@@ -120,6 +122,9 @@ def _move_into_place(place: Place, plan: SharedPlan, made: Path) -> None:
         if name == description.FILE_NAME:
             staging.sync_disk_of(place.out)
         sharing.bring(made / name, place.out / name)
+    for name in beside.contents(description.read(place.out)):
+        if not os.path.lexists(place.out / name):
+            sharing.bring(made / name, place.out / name)
     staging.sync_disk_of(place.out)
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imnet_data.dataset import description, layout, opened
+from imnet_data.dataset import beside, description, layout, opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError
 from imnet_data.machine.files import PART, remove
@@ -116,9 +116,9 @@ def clear(out: Path) -> None:
     Raises:
         ConvertError: if there are files in its folders that it does not list; nothing is removed.
     """
-    stage = out / NAME
+    stage, derived = out / NAME, beside.ours(out)
     if opened.is_dataset(out):
-        listed = {SUMS, *dict(layout.read_sums(out / SUMS))}
+        listed = {SUMS, *dict(layout.read_sums(out / SUMS)), *derived}
         strangers = sorted(set(_files(out)) - listed)
         if strangers:
             more = f" (and {len(strangers) - 1} more)" if len(strangers) > 1 else ""
@@ -130,6 +130,8 @@ def clear(out: Path) -> None:
         if path.name not in (_LOCK, _SPOOL):
             remove(path)
     if opened.is_dataset(out):
+        for name in derived:
+            (out / name).unlink()
         (out / SUMS).rename(stage / _GOING)
         _remove_going(out)
 

@@ -49,6 +49,7 @@ READERS = ("webdataset", "timm", "wids", "DALI")
 
 record_file = None
 
+_TIMM = "_info.json"
 _BLOCK = 512
 _ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks
 _EXTENSIONS = {"cls", "jpg", "json"}
@@ -212,14 +213,7 @@ def _parse_header(file: ShardFile, position: int, header: bytes) -> Member:
 
 
 def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
-    """Return timm's `_info.json` and the `wids` index; timm's users call val "validation", too."""
-    info = {
-        "name": split,
-        "num_samples": sum(shard.record_count for shard in shards),
-        "filenames": [shard.name for shard in shards],
-        "shard_lengths": [shard.record_count for shard in shards],
-    }
-    names = [split, "validation"] if split == "val" else [split]
+    """Return timm's `_info.json` and the `wids` index."""
     wids = {
         "__kind__": "wids-shard-index-v1",
         "wids_version": 1,
@@ -230,9 +224,30 @@ def split_side_files(split: str, shards: Sequence[ShardSummary]) -> Mapping[str,
         ],
     }
     return {
-        "_info.json": _json({"splits": {name: {**info, "name": name} for name in names}}),
+        _TIMM: _json({"splits": _timm_splits(split, shards)}),
         "wids-index.json": _json(wids),
     }
+
+
+def root_side_files(splits: Mapping[str, Sequence[ShardSummary]]) -> Mapping[str, bytes]:
+    """Return timm's `_info.json` of all splits."""
+    found: dict[str, dict[str, object]] = {}
+    for split, shards in splits.items():
+        found |= _timm_splits(split, shards, folder=f"{split}/")
+    return {_TIMM: _json({"splits": found})}
+
+
+def _timm_splits(
+    split: str, shards: Sequence[ShardSummary], *, folder: str = ""
+) -> dict[str, dict[str, object]]:
+    """Return what timm reads of a split; its users call val "validation", too."""
+    info = {
+        "num_samples": sum(shard.record_count for shard in shards),
+        "filenames": [folder + shard.name for shard in shards],
+        "shard_lengths": [shard.record_count for shard in shards],
+    }
+    names = [split, "validation"] if split == "val" else [split]
+    return {name: {"name": name, **info} for name in names}
 
 
 def _json(content: object) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imnet_data.dataset import layout
+from imnet_data.dataset import beside, layout
 from imnet_data.dataset.layout import SUMS
 from imnet_data.formats import get
 from imnet_data.verification import strays
@@ -31,6 +31,7 @@ def read_sums(root: Path, about: Description) -> tuple[dict[str, str], list[Diff
 def check(checking: Checking) -> Iterator[Difference]:
     """Yield the files that do not belong to the dataset, and the lines of SHA256SUMS for none."""
     files = {*layout.files(checking.about), *without_manifest(checking)}
+    files |= beside.ours(checking.root)
     for split, expected in checking.expected.items():
         files.update(_of_records(checking.about, split, expected))
     yield from strays.find(checking.root, files, unknown=_unlisted(checking))

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from imnet_data.cli import main
 from imnet_data.conversion.convert import convert
-from imnet_data.dataset import description, layout, manifest
+from imnet_data.dataset import beside, description, layout, manifest
 from imnet_data.dataset.description import Options
 from imnet_data.errors import ConvertError
 from imnet_data.formats import get
@@ -42,7 +42,7 @@ def test_the_files_of_a_dataset_follow_from_its_description(
     lines = [name for name, _ in layout.read_sums(root / layout.SUMS)]
     assert [name for name in lines if name not in of_records] == layout.files(about)
     on_disk = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    assert on_disk == {*lines, layout.SUMS}
+    assert on_disk == {*lines, layout.SUMS, *beside.contents(about)}
 
 
 def test_an_emptied_list_of_sums_is_not_sound(dataset_root: Path, format_name: str) -> None:
