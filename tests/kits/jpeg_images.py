@@ -68,3 +68,30 @@ def random_box(rng, width, height):
 def cut(pixels, box):
     left, upper, right, lower = box
     return pixels[upper:lower, left:right]
+
+
+def kinds_of_jpeg(side):
+    """JPEGs by name, and whether all decoders read them alike."""
+    image = photo(side, side, seed=5)
+    plain = encoded(image, subsampling=0)
+    at = plain.index(b"\xff\xc0")
+    named_rgb = bytearray(plain)
+    for component, name in enumerate(b"RGB"):
+        named_rgb[at + 10 + 3 * component] = name
+        scan = plain.index(b"\xff\xda")
+        named_rgb[scan + 5 + 2 * component] = name
+    jfif = slice(2, 4 + int.from_bytes(plain[4:6]))
+    assert plain[6:10] == b"JFIF"
+    del named_rgb[jfif]  # with it, components would be Y, Cb and Cr whatever their names
+    return {
+        "4:4:4": (plain, True),
+        "4:2:2": (encoded(image, subsampling=1), True),
+        "4:2:0": (encoded(image, subsampling=2), True),
+        "grey": (encoded(image.convert("L")), True),
+        "progressive": (encoded(image, progressive=True), True),
+        "Exif alone": (plain[:2] + plain[jfif.stop :], True),
+        "RGB by Adobe": (encoded(image, keep_rgb=True), False),
+        "RGB by names": (bytes(named_rgb), False),
+        "CMYK": (encoded(image.convert("CMYK")), False),
+        "CMYK, progressive": (encoded(image.convert("CMYK"), progressive=True), False),
+    }

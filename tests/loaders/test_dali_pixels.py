@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import simplejpeg
 from image_source import differences, epoch_on_host, source_of_files
-from jpeg_images import by_pillow, encoded, photo, stripes
+from jpeg_images import by_pillow, encoded, kinds_of_jpeg, photo, stripes
 from PIL import Image
 
 from imnet_data import jpeg
@@ -68,35 +68,8 @@ def test_chroma_is_interpolated_by_each_decoder_of_dali(
     assert differences(images, decoded(source, recipe)).max() < MOST[device]
 
 
-def kinds():
-    """Return JPEGs by name, and whether all decoders read them alike."""
-    image = photo(SIDE, SIDE, seed=5)
-    plain = encoded(image, subsampling=0)
-    at = plain.index(b"\xff\xc0")
-    named_rgb = bytearray(plain)
-    for component, name in enumerate(b"RGB"):
-        named_rgb[at + 10 + 3 * component] = name
-        scan = plain.index(b"\xff\xda")
-        named_rgb[scan + 5 + 2 * component] = name
-    jfif = slice(2, 4 + int.from_bytes(plain[4:6]))
-    assert plain[6:10] == b"JFIF"
-    del named_rgb[jfif]  # with it, components would be Y, Cb and Cr whatever their names
-    return {
-        "4:4:4": (plain, True),
-        "4:2:2": (encoded(image, subsampling=1), True),
-        "4:2:0": (encoded(image, subsampling=2), True),
-        "grey": (encoded(image.convert("L")), True),
-        "progressive": (encoded(image, progressive=True), True),
-        "Exif alone": (plain[:2] + plain[jfif.stop :], True),
-        "RGB by Adobe": (encoded(image, keep_rgb=True), False),
-        "RGB by names": (bytes(named_rgb), False),
-        "CMYK": (encoded(image.convert("CMYK")), False),
-        "CMYK, progressive": (encoded(image.convert("CMYK"), progressive=True), False),
-    }
-
-
 def test_what_decoders_read_differently_goes_as_exact_pixels(tmp_path):
-    images, are_alike = zip(*kinds().values(), strict=True)
+    images, are_alike = zip(*kinds_of_jpeg(SIDE).values(), strict=True)
     source = source_of_files(images, tmp_path / "images")
     order = Schedule(count=len(images), batch_size=len(images), order="sequential", last="ragged")
     reader = JpegReader(source, WHOLE, order, threads=1, cut=False)
@@ -116,7 +89,7 @@ def test_what_decoders_read_differently_goes_as_exact_pixels(tmp_path):
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("recipe", [WHOLE, TrainRecipe(size=48)], ids=["evaluate", "train"])
 def test_each_kind_of_jpeg_is_decoded_in_its_place(tmp_path, device, recipe):
-    images, are_alike = zip(*kinds().values(), strict=True)
+    images, are_alike = zip(*kinds_of_jpeg(SIDE).values(), strict=True)
     source = source_of_files(images, tmp_path / "images")
     found = differences(decoded(source, recipe, device), decoded(source, recipe))
     assert found.max() < MOST[device]
