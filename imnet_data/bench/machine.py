@@ -203,11 +203,15 @@ def _text(path: Path) -> str | None:
 
 
 def _queued_seconds() -> dict[str, float] | None:
-    """Return by thread how long it waited for a core; see the kernel's sched-stats.rst."""
+    """Return by thread how long it waited for a core; see the kernel's sched-stats.rst.
+
+    Those that read ahead do not count: nobody waits for them before they are late.
+    """
     found = {}
     for path in (_PROC / "self" / "task").iterdir():
         words = (_text(path / "schedstat") or "").split()
-        if len(words) == 3:  # a thread may be gone
+        is_ahead = _text(path / "comm") == _native.READ_AHEAD_THREAD
+        if len(words) == 3 and not is_ahead:  # a thread may be gone
             found[path.name] = int(words[1]) / 1e9
     return found or None
 

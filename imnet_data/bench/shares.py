@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 QUOTA = "standing still under the CPU quota"
 FOR_CORE = "waiting for a core"
 FOR_STORAGE = "waiting for storage"
+FETCHING = "fetching from storage"
 REST = "work that no stage explains"
 
 
@@ -34,6 +35,7 @@ def shares(dataset: DatasetReport, loader: Measurement) -> dict[str, float]:
         for stage in map(dataset.find, (READ_WARM, DECODE, RESIZE))
         if stage
     }
+    work = sum(found.values())
     quota = (_middle(loader, lambda one: one.throttled_seconds) or 0.0) / loader.threads
     queue = (_middle(loader, lambda one: one.core_wait_seconds) or 0.0) / loader.threads
     # the wait under a quota is among the others
@@ -42,8 +44,11 @@ def shares(dataset: DatasetReport, loader: Measurement) -> dict[str, float]:
     total = sum(found.values())
     if total >= 1:
         return {name: share / total for name, share in found.items()}
-    # a cold loader does all that a warm one does, and then waits for bytes
-    return {**found, FOR_STORAGE if loader.is_cold else REST: 1 - total}
+    if not loader.is_cold:
+        return {**found, REST: 1 - total}
+    # a cold loader does all that a warm one does; beyond it, it fetches bytes, and waits for them
+    fetching = min(1 - total, max(0.0, loader.cpu_seconds_per_image / lanes - work))
+    return {**found, FETCHING: fetching, FOR_STORAGE: 1 - total - fetching}
 
 
 def _middle(loader: Measurement, of: Callable[[Repeat], float | None]) -> float | None:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.bench.names import COLD_BATCHES, MODEL, READ_COLD, THINKING, WARM_BATCHES
-from imnet_data.bench.shares import FOR_CORE, FOR_STORAGE, QUOTA, REST, shares
+from imnet_data.bench.shares import FETCHING, FOR_CORE, FOR_STORAGE, QUOTA, REST, shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ def _limit(dataset: DatasetReport, loader: Measurement) -> str:
         most,
         *(
             name
-            for name in (QUOTA, FOR_CORE, FOR_STORAGE, REST)
+            for name in (QUOTA, FOR_CORE, FOR_STORAGE, FETCHING, REST)
             if name != most and spent.get(name, 0) >= _WORTH_SAYING
         ),
     ]
@@ -173,8 +173,8 @@ def _storage(report: Report, dataset: DatasetReport, wanted: float) -> Iterator[
         yield f"The speed of the storage is not known: {cold.cache}."
     elif cold.interval[1] < wanted and fits(report, dataset):
         yield (
-            f"In the first epoch, storage limits: {_what(cold)} {cold.images_per_second:,.0f} "
-            f"images/s in epoch order; then all {size} are in memory."
+            f"The first epoch is slower, as it comes from storage: {_what(cold)} "
+            f"{cold.images_per_second:,.0f} images/s in epoch order; then all {size} are in memory."
         )
     elif not fits(report, dataset):
         share = report.machine["memory_nbytes"] / dataset.nbytes

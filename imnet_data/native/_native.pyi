@@ -46,6 +46,8 @@ def jpeg_crop(
 ) -> tuple[bytes, tuple[int, int, int, int]]: ...
 
 # reading ahead
+READ_AHEAD_THREAD: str
+
 class ReadAheadStream:
     def take(self, number: int) -> bytes | None: ...
 

@@ -1,10 +1,13 @@
 import mmap
+import time
+from pathlib import Path
 
 import pytest
 
 from imnet_data.bench import machine
 from imnet_data.bench.machine import Others, Times, Watch
 from imnet_data.machine.limits import Throttling
+from imnet_data.native import _native
 
 
 def test_others_are_all_less_our_own():
@@ -59,6 +62,25 @@ def test_a_watch_sees_our_own_work_as_ours_and_memory_that_is_touched():
     now = machine.cpu_times()
     assert now is not None
     assert now.all >= now.own > 0
+
+
+def thread_names():
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+
+def test_threads_that_read_ahead_are_not_said_to_wait_for_a_core():
+    before = set(machine._queued_seconds() or {})
+    if not before:
+        pytest.skip("this kernel does not say how long a thread waits for a core")
+    ahead = _native.ReadAhead(1 << 20, 5)
+    try:
+        end = time.monotonic() + 20  # a thread names itself when it begins
+        while (count := thread_names().count("read-ahead")) < 5 and time.monotonic() < end:
+            time.sleep(0.005)
+        assert count == 5
+        assert set(machine._queued_seconds() or {}) <= before
+    finally:
+        ahead.close()
 
 
 def test_facts_say_what_it_takes_to_repeat(tmp_path):

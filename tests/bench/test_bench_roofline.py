@@ -112,9 +112,7 @@ def test_a_model_is_a_demand():
 
 def test_slow_storage_limits_for_ever_or_for_an_epoch():
     assert "storage" not in said(dataset())
-    assert "In the first epoch, storage limits: reading alone makes 700 images/s" in said(
-        dataset(cold=700)
-    )
+    assert "as it comes from storage: reading alone makes 700 images/s" in said(dataset(cold=700))
     large = dataset(cold=700, nbytes=150_000_000_000)
     assert "The dataset (150.0 GB) does not fit into memory" in said(large)
     assert "so every epoch reads from storage: reading alone makes 700 images/s" in said(large)

@@ -77,6 +77,15 @@ def cold(speed, *, share=1.0):
     return measurement(name, speed, cpu=1.2e-3, threads=2, is_cold=True, storage=share)
 
 
+def test_what_a_cold_loader_works_beyond_a_warm_one_is_no_waiting():
+    told = dataset()
+    told.measurements.append(cold(500))  # 4 ms of a thread per image, of which it works 1.2
+    spent = shares.shares(told, told.measurements[-1])
+    work = sum(spent[name] for name in spent if name not in (shares.FETCHING, shares.FOR_STORAGE))
+    assert work + spent[shares.FETCHING] == pytest.approx(0.3)
+    assert spent[shares.FOR_STORAGE] == pytest.approx(0.7)
+
+
 def test_a_dataset_beyond_the_limit_of_memory_is_judged_by_cold_batches():
     told = dataset(nbytes=10_000_000_000)
     told.measurements.append(cold(500))
@@ -88,7 +97,7 @@ def test_a_dataset_beyond_the_limit_of_memory_is_judged_by_cold_batches():
     assert "memory, which holds 40%, so every epoch reads from storage" in small
     large = verdict.verdict(report(told, options=options, memory_nbytes=40_000_000_000), told)
     assert "is fast enough for the target" in large
-    assert "In the first epoch, storage limits: the loader makes 500 images/s" in large
+    assert "as it comes from storage: the loader makes 500 images/s" in large
 
 
 def test_more_threads_than_cores_count_where_they_are_faster():

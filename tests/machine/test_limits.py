@@ -1,6 +1,10 @@
 """Control groups as folders: what the kernel shows in several kinds of container."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +121,56 @@ def test_cpu_time_is_that_of_everyone_under_the_same_quota(tree):
     }
     assert limits.cpu_seconds(tree(mounts=V2, groups="0::/pod\n", files=files)) == 2.5
     assert limits.cpu_seconds(tree(mounts=V2, groups="0::/\n")) is None
+
+
+@pytest.fixture
+def narrow_group():
+    """A control group that the kernel gives a twentieth of a core, made where that is allowed."""
+    memberships = [
+        line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()
+    ]
+    for number, controllers, path in memberships:
+        for mounted in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/cpu")):
+            group = mounted / path.lstrip("/") / f"imnet-data-test-{os.getpid()}"
+            is_of_cpu = number == "0" or "cpu" in controllers.split(",")
+            if not is_of_cpu or not (group.parent / "cgroup.procs").exists():
+                continue
+            try:
+                group.mkdir()
+            except OSError:
+                continue
+            for name, quota in (("cpu.max", "5000 100000"), ("cpu.cfs_quota_us", "5000")):
+                if (group / name).exists() and os.access(group / name, os.W_OK):
+                    (group / name).write_text(quota)
+                    yield group
+                    group.rmdir()
+                    return
+            group.rmdir()
+    pytest.skip("no control group with a quota can be made here")
+
+
+_BUSY = """
+import json, sys, time
+from imnet_data.machine import limits
+from imnet_data.bench.machine import Watch, facts
+
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+watch = Watch()
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    pass
+throttling = watch.throttling()
+print(json.dumps([limits.cpu_cores(), limits.cores(), facts()["cpu_quota"], throttling,
+    limits.cpu_seconds()]))
+"""
+
+
+def test_a_quota_of_the_kernel_is_read_and_its_stops_are_counted(narrow_group):
+    program = [sys.executable, "-c", _BUSY, str(narrow_group)]
+    said = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    cores, whole, quota, (periods, throttled, seconds), cpu_seconds = json.loads(said)
+    assert (cores, whole, quota) == (0.05, 1, 0.05)
+    assert 0 < throttled <= periods
+    assert seconds > 0
+    # None where version 1 counts the time in a group that is mounted apart
+    assert cpu_seconds is None or cpu_seconds > 0

@@ -101,6 +101,7 @@ nb::object take(const PyReadAheadStream& self, size_t number) {
 }  // namespace
 
 void bind_read_ahead(nb::module_& m) {
+  m.attr("READ_AHEAD_THREAD") = kReadAheadThread;
   nb::class_<PyReadAheadStream>(m, "ReadAheadStream")
       .def("take", &take, "number"_a);
   nb::class_<PyReadAhead>(m, "ReadAhead")

@@ -1,5 +1,7 @@
 #include "loader/read_ahead.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <new>
 #include <stdexcept>
@@ -175,6 +177,7 @@ std::shared_ptr<ReadAheadStream> ReadAhead::next() {
 
 void ReadAhead::work() {
   using Progress = ReadAheadStream::Progress;
+  pthread_setname_np(pthread_self(), kReadAheadThread);
   std::unique_lock<std::mutex> guard(state_->lock);
   while (true) {
     std::shared_ptr<ReadAheadStream> stream;

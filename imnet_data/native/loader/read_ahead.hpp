@@ -14,6 +14,8 @@
 
 namespace imnet {
 
+constexpr char kReadAheadThread[] = "read-ahead";  // what the system calls such a thread
+
 // What streams and threads of one ReadAhead share; all of it under the lock.
 struct ReadAheadState {
   std::mutex lock;
