@@ -84,6 +84,16 @@ class TimmRandAugment:
 
 
 Policy = RandAugment | AutoAugment | TrivialAugmentWide | TimmRandAugment
+PolicyName = Literal["auto-augment", "rand-augment", "trivial-augment-wide", "rand-m6-mstd0.5-inc1"]
+
+# bilinear and two operations at magnitude 9 of 30 are what torchvision's script has; the last one
+# is timm's: magnitude 6 of 10 with a deviation of 0.5, "increasing"
+POLICIES: dict[PolicyName, Policy] = {
+    "auto-augment": AutoAugment(interpolation="bilinear"),
+    "rand-augment": RandAugment(interpolation="bilinear"),
+    "trivial-augment-wide": TrivialAugmentWide(interpolation="bilinear"),
+    "rand-m6-mstd0.5-inc1": TimmRandAugment(magnitude=6, magnitude_std=0.5),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from imnet_data.augment.recipes import POLICIES, ColorJitter, Erasing, PolicyName
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import out_path, source_path
 from imnet_data.errors import MissingExtra
 from imnet_data.train import recipes
-from imnet_data.train.recipes import AugmentName
 
 if TYPE_CHECKING:
     from imnet_data.train.loop import Outcome
@@ -84,7 +84,7 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
 )
 @click.option(
     "--augment",
-    type=click.Choice(["none", *get_args(AugmentName)]),
+    type=click.Choice(["none", *POLICIES]),
     help="Augmentation policy to use instead of the recipe's.",
 )
 @click.option(
@@ -189,7 +189,7 @@ def command(
     epochs: int | None,
     batch_size: int | None,
     lr: float | None,
-    augment: AugmentName | Literal["none"] | None,
+    augment: PolicyName | Literal["none"] | None,
     color_jitter: tuple[float, float, float, float] | None,
     erase: float | None,
     seed: int,
@@ -275,15 +275,27 @@ def _recipe(
 def _augmented(
     recipe: TrainingRecipe,
     *,
-    augment: AugmentName | Literal["none"] | None,
+    augment: PolicyName | Literal["none"] | None,
     color_jitter: tuple[float, float, float, float] | None,
     erase: float | None,
 ) -> TrainingRecipe:
+    pixels = recipe.pixels
     if augment is not None:
-        recipe = dataclasses.replace(recipe, augment=None if augment == "none" else augment)
+        policy = None if augment == "none" else POLICIES[augment]
+        pixels = dataclasses.replace(pixels, policy=policy)
     if color_jitter is not None:
-        recipe = dataclasses.replace(recipe, color_jitter=color_jitter)
-    return recipe if erase is None else dataclasses.replace(recipe, erasing=erase)
+        pixels = dataclasses.replace(pixels, color_jitter=_jitter(*color_jitter))
+    if erase is not None:
+        erasing = Erasing(probability=erase) if erase else None
+        pixels = dataclasses.replace(pixels, erasing=erasing)
+    return dataclasses.replace(recipe, pixels=pixels)
+
+
+def _jitter(
+    brightness: float, contrast: float, saturation: float, hue: float
+) -> ColorJitter | None:
+    made = ColorJitter(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+    return made if made != ColorJitter() else None
 
 
 def _text(outcome: Outcome) -> str:

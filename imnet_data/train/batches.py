@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 def open_training(
     root: Path, recipe: TrainingRecipe, *, seed: int, execution: Execution, ranks: Ranks
-) -> PixelLoader | TorchLoader:
-    """Open the loader of one rank's parts of steps; where the recipe changes pixels, as decoded.
+) -> TorchLoader:
+    """Open the loader of one rank's parts of steps.
 
     Raises:
         ValueError: if a batch cannot be cut into parts, or the records do not fill one.
@@ -49,7 +49,7 @@ def open_training(
     if len(loader) < execution.accumulate:
         loader.close()
         raise ValueError(f"the records do not fill one batch of {recipe.batch_size}")
-    return loader if recipe.changes_pixels else _tensors(loader, execution, ranks)
+    return _tensors(loader, execution, ranks)
 
 
 class Validation:

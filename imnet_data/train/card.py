@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from imnet_data.augment.recipes import Policy
 from imnet_data.imagenet.labels import fingerprint
 from imnet_data.machine import limits, provenance
 from imnet_data.machine.files import write_whole
 from imnet_data.train.recipes import RECIPES
+from imnet_data.transforms import EvalRecipe, TrainRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,11 +55,32 @@ def changes(recipe: TrainingRecipe) -> dict[str, Any]:
     published = RECIPES.get(recipe.name)
     if published is None:
         return {}
+    there, here = _flat("", published), _flat("", recipe)
     return {
-        item.name: {"published": getattr(published, item.name), "here": getattr(recipe, item.name)}
-        for item in dataclasses.fields(recipe)
-        if getattr(published, item.name) != getattr(recipe, item.name)
+        name: {"published": there.get(name), "here": value}
+        for name, value in here.items()
+        if name not in there or there[name] != value
     }
+
+
+def _flat(prefix: str, recipe: TrainingRecipe | TrainRecipe | EvalRecipe) -> dict[str, Any]:
+    """Return the values of a recipe by name, those of what is done to pixels as `pixels.NAME`."""
+    flat: dict[str, Any] = {}
+    for item in dataclasses.fields(recipe):
+        value = getattr(recipe, item.name)
+        if isinstance(value, TrainRecipe | EvalRecipe):
+            flat |= _flat(f"{item.name}.", value)
+        else:
+            flat[f"{prefix}{item.name}"] = value
+    return flat
+
+
+def plain(value: object) -> Any:
+    """Return a recipe, or what is in one, as JSON has it; policies say which they are."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+    fields = {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return {"policy": type(value).__name__, **fields} if isinstance(value, Policy) else fields
 
 
 def versions() -> dict[str, str | None]:
@@ -94,7 +117,7 @@ def write(directory: Path, content: Mapping[str, Any]) -> None:
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return plain(value)
     return str(value)
 
 

@@ -19,8 +19,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class Execution(NamedTuple):
     """How a run is carried out: meant to change its speed, and no more than rounding of its result.
 
-    BatchNorm's statistics are of one rank's part of a batch, and mixup's partners from there: the
-    number of ranks and `accumulate` change them.
+    BatchNorm's statistics are of one rank's part of a batch: the number of ranks and `accumulate`
+    change them. Mixup and cutmix have one draw for each of the `accumulate` parts.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"

@@ -12,7 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from imnet_data import rng
 from imnet_data.train import batches, transfer
-from imnet_data.train.augmentation import augmented
 from imnet_data.train.ema import Ema
 from imnet_data.train.models import ModelOptions, build_model
 from imnet_data.train.optimizer import build_optimizer
@@ -20,7 +19,6 @@ from imnet_data.train.optimizer import build_optimizer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
     from imnet_data.train.distributed import Ranks
@@ -76,9 +74,7 @@ class Learner:
         """The average of the weights where the recipe has one, else the weights."""
         return self.model if self._ema is None else self._ema.model
 
-    def step(
-        self, at: Position, parts: Iterator[Batch | DeviceBatch | TensorBatch], *, rate: float
-    ) -> Tensor:
+    def step(self, at: Position, parts: Iterator[TensorBatch], *, rate: float) -> Tensor:
         """Move the weights once by the next batches; return their mean loss on this rank."""
         self._is_settled = False
         for group in self._optimizer.param_groups:
@@ -97,23 +93,13 @@ class Learner:
             self._ema.update(self.model, restart=at.epoch < self._recipe.warmup_epochs)
         return loss
 
-    def _backward(
-        self, batch: Batch | DeviceBatch | TensorBatch, *, epoch: int, number: int
-    ) -> Tensor:
+    def _backward(self, batch: TensorBatch, *, epoch: int, number: int) -> Tensor:
         # what a model draws itself follows from the position, so that nothing has to be stored
         number = number * self._ranks.world_size + self._ranks.rank
         torch.manual_seed(_seed_of(self._seed, epoch=epoch, number=number))
-        images, targets = augmented(
-            batch,
-            self._recipe,
-            class_count=self._class_count,
-            seed=self._seed,
-            epoch=epoch,
-            device=self._ranks.device,
-        )
         with self._autocast():
-            logits = self._trained(self._laid_out(images))
-        loss = batches.loss_of(logits, targets, self._recipe) / self._execution.accumulate
+            logits = self._trained(self._laid_out(batch.images))
+        loss = batches.loss_of(logits, batch.labels, self._recipe) / self._execution.accumulate
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from torch.utils.tensorboard import SummaryWriter
 
-    from imnet_data.loaders.batch import Batch, DeviceBatch
     from imnet_data.loaders.torch import TensorBatch
     from imnet_data.train.checkpoint import Position
 
@@ -28,7 +27,7 @@ class Meter:
     of time is then the most that the loader can have cost.
     """
 
-    def __init__(self, batches: Iterator[Batch | DeviceBatch | TensorBatch]) -> None:
+    def __init__(self, batches: Iterator[TensorBatch]) -> None:
         self._batches = batches
         self.restart()
 
@@ -41,7 +40,7 @@ class Meter:
     def __iter__(self) -> Meter:
         return self
 
-    def __next__(self) -> Batch | DeviceBatch | TensorBatch:
+    def __next__(self) -> TensorBatch:
         began = time.perf_counter()
         batch = next(self._batches)
         self._waited += time.perf_counter() - began

@@ -8,8 +8,6 @@ are the same, and a run that was killed resumes to the same end.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import math
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -277,8 +275,7 @@ class _Run:
             "data": self.dataset.split_description.digest,
             "limit": self.limit,
             "start": start,
-            # as JSON has it, where a tuple is a list
-            "recipe": json.loads(json.dumps(dataclasses.asdict(self.recipe))),
+            "recipe": card.plain(self.recipe),
         }
 
     def _save(self, out: Path) -> None:

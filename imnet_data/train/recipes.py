@@ -16,15 +16,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from imnet_data.arguments import integer, number, one_of
-from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe
+from imnet_data.transforms import EvalRecipe, Progressive, TrainRecipe, published
 
-AugmentName = Literal[
-    "auto-augment", "rand-augment", "trivial-augment-wide", "rand-m6-mstd0.5-inc1"
-]
-_NO_JITTER = (0.0, 0.0, 0.0, 0.0)
 _LONGEST_WARMUP = 0.5  # share of all epochs
 
 
@@ -53,11 +49,6 @@ class TrainingRecipe:
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     label_smoothing: float = 0.0  # of cross_entropy
     target_threshold: float | None = None  # soft targets above it become 1, the others 0
-    mixup: float = 0.0  # alpha of its Beta distribution, 0 for none
-    cutmix: float = 0.0  # likewise; where both are on, each batch has one of them, evenly drawn
-    erasing: float = 0.0  # probability that a rectangle of an image is erased
-    augment: AugmentName | None = None  # `augmentation.POLICIES` has the parameters of each
-    color_jitter: tuple[float, float, float, float] = _NO_JITTER  # see `augment.ColorJitter`
     ema_decay: float | None = None  # of a moving average of the weights, which is validated then
     ema_every: int = 1  # steps between its updates
     stochastic_depth: float = 0.0  # probability that the last block is left out; linear in depth
@@ -70,29 +61,15 @@ class TrainingRecipe:
         number("learning_rate", self.learning_rate, above=0)
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; allowed are 0 to below 1")
-        for name in ("erasing", "label_smoothing", "stochastic_depth", "warmup_start"):
+        for name in ("label_smoothing", "stochastic_depth", "warmup_start"):
             number(name, getattr(self, name), least=0, most=1)
-        for name in ("momentum", "weight_decay", "warmup_epochs", "mixup", "cutmix"):
+        for name in ("momentum", "weight_decay", "warmup_epochs"):
             number(name, getattr(self, name), least=0)
-        one_of("augment", self.augment, (*get_args(AugmentName), None))
         one_of("optimizer", self.optimizer, ("sgd", "lamb"))
         one_of("schedule", self.schedule, ("step", "cosine", "linear"))
         one_of("loss", self.loss, ("cross_entropy", "binary_cross_entropy"))
-        *factors, hue = self.color_jitter
-        if len(factors) != 3 or not all(0 <= factor < math.inf for factor in factors):
-            raise ValueError(
-                f"color_jitter is {self.color_jitter}; expected brightness, contrast and "
-                "saturation of 0 or more, and hue"
-            )
-        if not 0 <= hue <= 0.5:
-            raise ValueError(f"the hue of color_jitter is {hue}; allowed are 0 to 0.5")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"label_smoothing is {self.label_smoothing}; {self.loss} has none")
-
-    @property
-    def changes_pixels(self) -> bool:
-        """Whether images are augmented before they are normalized."""
-        return self.augment is not None or any(self.color_jitter)
 
     def with_batch_size(self, batch_size: int) -> TrainingRecipe:
         """Return the recipe for another batch size, with the learning rate and the EMA's decay.
@@ -180,7 +157,7 @@ RECIPES = {
             source=(
                 "pytorch/vision, references/classification/README.md, ResNet, new recipe; "
                 "pytorch.org/blog, How to train state-of-the-art models using TorchVision's latest "
-                "primitives; repeated augmentation is left out"
+                "primitives"
             ),
             expected_top1=(
                 "80.858 with repeated augmentation (ResNet50_Weights.IMAGENET1K_V2, "
@@ -189,17 +166,13 @@ RECIPES = {
             epochs=600,
             batch_size=1024,  # 128 on each of 8 GPUs
             learning_rate=0.5,
-            pixels=TrainRecipe(size=176),
+            pixels=published.torchvision_v2(),
             val_pixels=EvalRecipe(resize=232, crop=224),
             weight_decay=2e-5,
             decays_norm_and_bias=False,  # the source decays biases; ResNet has that of `fc` only
             schedule="cosine",
             warmup_epochs=5,
             label_smoothing=0.1,
-            mixup=0.2,
-            cutmix=1.0,
-            erasing=0.1,
-            augment="trivial-augment-wide",
             ema_decay=1 - (1 - 0.99998) * 1024 * 32 / 600,  # see _adjusted_decay
             ema_every=32,
         ),
@@ -218,7 +191,7 @@ RECIPES = {
             learning_rate=8e-3,
             weight_decay=0.02,
             decays_norm_and_bias=False,
-            pixels=TrainRecipe(size=160, filter="bicubic"),
+            pixels=published.timm_a3(),
             val_pixels=EvalRecipe.timm(input_size=224, crop_pct=0.95),
             schedule="cosine",
             warmup_epochs=5,
@@ -226,9 +199,6 @@ RECIPES = {
             warmup_start=1e-4,
             loss="binary_cross_entropy",
             target_threshold=0.2,
-            mixup=0.1,
-            cutmix=1.0,
-            augment="rand-m6-mstd0.5-inc1",
             zero_init=True,
         ),
         _FFCV_16,

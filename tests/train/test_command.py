@@ -82,14 +82,16 @@ def test_options_of_augmentation_are_in_the_card_and_change_what_is_trained_on(d
     assert losses(tmp_path / "one") == losses(tmp_path / "two") != losses(tmp_path / "plain")
     card = json.loads((tmp_path / "one" / "card.json").read_text())
     changed = card["changed_from_the_published_recipe"]
-    assert changed["augment"] == {"published": None, "here": "trivial-augment-wide"}
-    assert changed["color_jitter"] == {"published": [0.0] * 4, "here": [0.4, 0.4, 0.4, 0.1]}
-    assert changed["erasing"] == {"published": 0.0, "here": 0.25}
+    assert changed["pixels.policy"]["published"] is None
+    assert changed["pixels.policy"]["here"]["policy"] == "TrivialAugmentWide"
+    jitter = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+    assert changed["pixels.color_jitter"] == {"published": None, "here": jitter}
+    assert changed["pixels.erasing"]["here"]["probability"] == 0.25
     # the same --out with other options is another run
     command = ["train", str(dataset), "--out", str(tmp_path / "one"), *_SHORT, "--augment", "none"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1
-    assert "recipe.augment is trivial-augment-wide, not None" in result.output
+    assert "recipe.pixels.policy is {'policy': 'TrivialAugmentWide'," in result.output
 
 
 @pytest.mark.skipif(torch.cuda.device_count() == 1, reason="the only GPU is each process's own")
@@ -113,7 +115,7 @@ def test_recipes_are_told_with_their_source():
     ("arguments", "message"),
     [
         (["--batch-size", "33", "--accumulate", "2"], "33 cannot be cut into 2 equal parts"),
-        (["--color-jitter", "0.4", "0.4", "0.4", "0.7"], "hue of color_jitter is 0.7; allowed are"),
+        (["--color-jitter", "0.4", "0.4", "0.4", "0.7"], "hue is 0.7; allowed are 0 to 0.5"),
         (["--model", "resnet19"], "unknown model 'resnet19'"),
         (["--finetune", "FILE", "--features", "FILE"], "exclude each other"),
     ],

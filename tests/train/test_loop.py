@@ -18,6 +18,7 @@ from training_kit import (
     weights,
 )
 
+from imnet_data.augment import AutoAugment, Erasing, Mix, TrivialAugmentWide
 from imnet_data.errors import TrainError
 from imnet_data.evaluation import Protocol, evaluate, load_model
 from imnet_data.train import loop, recipes
@@ -68,13 +69,15 @@ def test_a_finished_run_is_not_trained_further(dataset, never_killed):
 def test_another_run_in_the_same_folder_is_refused(dataset, never_killed):
     with pytest.raises(TrainError, match="another run: seed is 0, not 7; pass the options of that"):
         loop.train(dataset, never_killed, TINY, seed=7, execution=EXECUTION)
-    other = dataclasses.replace(TINY, erasing=0.1, pixels=dataclasses.replace(TINY.pixels, size=40))
+    pixels = dataclasses.replace(TINY.pixels, size=40, repeats=2, policy=AutoAugment())
+    other = dataclasses.replace(TINY, pixels=pixels)
     with pytest.raises(TrainError) as caught:
         loop.train(dataset, never_killed, other, execution=EXECUTION)
     assert str(caught.value) == (
         f"{never_killed}/checkpoint.pt: was written by another run: recipe.pixels.size is 32, not "
-        "40; recipe.erasing is 0.0, not 0.1; pass the options of that run to resume it, or "
-        "choose another --out"
+        "40; recipe.pixels.repeats is 1, not 2; recipe.pixels.policy is None, not {'policy': "
+        "'AutoAugment', 'interpolation': 'nearest', 'fill': [0, 0, 0]}; pass the options of that "
+        "run to resume it, or choose another --out"
     )
 
 
@@ -154,13 +157,14 @@ def test_lower_precision_learns_as_well(dataset, tmp_path, precision):
 def test_every_augmentation_is_a_function_of_the_seed(dataset, tmp_path):
     strong = dataclasses.replace(
         ONE_EPOCH,
-        mixup=0.2,
-        cutmix=1.0,
-        erasing=0.5,
-        augment="trivial-augment-wide",
         stochastic_depth=0.2,
         pixels=dataclasses.replace(
-            TINY.pixels, size=Progressive(min_size=32, max_size=64, start_epoch=0, end_epoch=1)
+            TINY.pixels,
+            size=Progressive(min_size=32, max_size=64, start_epoch=0, end_epoch=1),
+            policy=TrivialAugmentWide(),
+            erasing=Erasing(probability=0.5),
+            mix=Mix(mixup_alpha=0.2, cutmix_alpha=1.0),
+            repeats=2,
         ),
     )
     for name in ("one", "two"):
@@ -172,8 +176,9 @@ def test_every_augmentation_is_a_function_of_the_seed(dataset, tmp_path):
 
 def test_timm_a3_moves_weights_in_small(dataset, tmp_path):
     a3 = recipes.get("timm-a3").with_epochs(2).with_batch_size(8)
+    pixels = dataclasses.replace(a3.pixels, size=32)
     small = dataclasses.replace(
-        a3, model="resnet10", pixels=TINY.pixels, val_pixels=TINY.val_pixels, learning_rate=8e-3
+        a3, model="resnet10", pixels=pixels, val_pixels=TINY.val_pixels, learning_rate=8e-3
     )
     loop.train(dataset, tmp_path, small, execution=EXECUTION)
     curve = list(losses(tmp_path).values())

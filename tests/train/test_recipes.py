@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 
 import numpy as np
 import pytest
@@ -131,14 +130,5 @@ def test_numbers_that_make_no_sense_are_refused():
         dataclasses.replace(recipe, learning_rate=0)
     with pytest.raises(ValueError, match="ema_decay is 1; allowed are 0 to below 1"):
         dataclasses.replace(recipe, ema_decay=1)
-    for changed, message in (
-        ({"erasing": 1.5}, "erasing is 1.5; allowed are numbers from 0 to 1"),
-        ({"augment": "v3"}, "augment is 'v3'; allowed are auto-augment, rand-augment, trivial-"),
-        ({"color_jitter": (0.4, -0.1, 0.4, 0.1)}, "expected brightness, contrast and saturation"),
-        ({"color_jitter": (0.4, 0.4)}, "expected brightness, contrast and saturation"),
-        ({"color_jitter": (0.4, 0.4, 0.4, 0.6)}, "hue of color_jitter is 0.6; allowed are 0 to"),
-    ):
-        with pytest.raises(ValueError, match=re.escape(message)):
-            dataclasses.replace(recipe, **changed)
     with pytest.raises(ValueError, match=r"label_smoothing is 0\.1; binary_cross_entropy has none"):
         dataclasses.replace(recipes.get("timm-a3"), label_smoothing=0.1)

@@ -21,6 +21,7 @@ from training_kit import (
     weights,
 )
 
+from imnet_data.augment import ColorJitter, Erasing, Mix, RandAugment
 from imnet_data.machine.progress import Step
 from imnet_data.train import loop
 
@@ -81,10 +82,14 @@ def test_a_stopped_run_may_go_on_in_another_precision(dataset, tmp_path, before,
 def test_a_stopped_run_with_augmentation_ends_as_one_that_was_not(dataset, tmp_path):
     strong = dataclasses.replace(
         TINY.with_epochs(1),
-        augment="rand-augment",
-        color_jitter=(0.4, 0.4, 0.4, 0.1),
-        erasing=0.5,
-        cutmix=1.0,
+        pixels=dataclasses.replace(
+            TINY.pixels,
+            policy=RandAugment(),
+            color_jitter=ColorJitter(brightness=0.4, hue=0.1),
+            erasing=Erasing(probability=0.5),
+            mix=Mix(cutmix_alpha=1.0),
+            repeats=2,
+        ),
     )
 
     def stop(step):
