@@ -15,8 +15,19 @@ from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import as_json, batch_size, label_space, source_path
 from imnet_data.cli.values import classes as wnids
+from imnet_data.dataset import description
 from imnet_data.errors import EvaluationError
-from imnet_data.evaluation import Grouping, Protocol, evaluate, load_model, mapping, page, text
+from imnet_data.evaluation import (
+    Grouping,
+    Protocol,
+    evaluate,
+    load_model,
+    mapping,
+    overlays,
+    page,
+    text,
+    together,
+)
 from imnet_data.imagenet import variants
 from imnet_data.machine import files
 from imnet_data.sources.hierarchy import read as read_hierarchy
@@ -134,6 +145,15 @@ _BUILT_IN = "built-in"
     "[default: those by which the hierarchy divides the classes first]",
 )
 @click.option(
+    "--overlay",
+    "overlay_paths",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="Score by other annotations of ILSVRC2012's val, too: human_accuracy_v3.0.0.json, "
+    "imagenet_x_val_multi_factor.jsonl, or the folder of ImageNet-S's masks.",
+)
+@click.option(
     "--csv",
     "csv_file",
     type=output.path,
@@ -163,6 +183,7 @@ def command(
     real: str | None,
     hierarchy: Path | None,
     groups: tuple[str, ...] | None,
+    overlay_paths: tuple[Path, ...],
     csv_file: Path | None,
     as_json: bool,
     html: Path | None,
@@ -170,8 +191,9 @@ def command(
 ) -> None:
     """Evaluate a model on each DATASET, scoring each record exactly once.
 
-    A dataset of ImageNet-V2, -A, -R, -Sketch or ObjectNet is recognised and scored as its authors
-    do, among its own classes only.
+    A dataset of another set, such as ImageNet-V2, -A, -R, -C or ObjectNet, is recognised and scored
+    as its authors do, among its own classes only. ImageNet-O is scored against ILSVRC2012's val,
+    and so is the relative mCE of ImageNet-C: pass both datasets.
     """
     if len(dataset) > 1 and (csv_file or html):
         raise click.UsageError("--csv and --html work with one DATASET only")
@@ -188,9 +210,15 @@ def command(
     if classes or outputs:
         model = model._replace(classes=classes or mapping.outputs_of(outputs or "sorted"))
     protocol = Protocol(
-        recipes=_recipes(model, sizes, crop_pct, filter), crops=crops, average=average
+        recipes=_recipes(model, sizes, crop_pct, filter),
+        crops=crops,
+        average=average,
+        among=_among(dataset),
     )
     accepted = None if real is None else _real_labels(real)
+    annotations = [overlays.read(path) for path in overlay_paths]
+    for root in dataset if annotations else ():
+        overlays.require_val(root, split)
     with Progress() as progress:
         results = [
             evaluate(
@@ -205,11 +233,33 @@ def command(
             )
             for root in dataset
         ]
+    results = together.together(results)
+    if annotations:
+        results = [
+            one._replace(
+                measures=(*one.measures, *overlays.measured(one.results, root, annotations))
+            )
+            for one, root in zip(results, dataset, strict=True)
+        ]
     if csv_file:
         output.write(csv_file, text.to_csv(results[0]), overwrite=overwrite)
     if html:
         output.write(html, page.page(results[0], dataset[0]), overwrite=overwrite)
     click.echo(text.to_json(results) if as_json else "\n\n".join(map(text.text, results)))
+
+
+def _among(datasets: Sequence[Path]) -> str | None:
+    """Return the set among whose classes ILSVRC2012's val is scored, too, if one is wanted.
+
+    Raises:
+        EvaluationError: if it is not scored at all.
+    """
+    names = [description.read(root).name for root in datasets]
+    if variants.IMAGENET_O not in names:
+        return None
+    if variants.ILSVRC2012 not in names:
+        raise EvaluationError(together.NEEDS_VAL)
+    return variants.IMAGENET_O
 
 
 def _recipes(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from imnet_data import arguments
 from imnet_data.dataset import description
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import EvaluationError
-from imnet_data.evaluation import mapping
+from imnet_data.evaluation import mapping, measures
 from imnet_data.evaluation.groups import by_group, members
+from imnet_data.evaluation.overlays import val_numbers
 from imnet_data.evaluation.scoring import Protocol, score
 from imnet_data.imagenet import facts, variants
+from imnet_data.imagenet.corruptions import IMAGENET_C
 from imnet_data.machine.progress import no_progress
 from imnet_data.metrics import ClassSpace, Outcomes
 from imnet_data.transforms import EvalRecipe
@@ -19,9 +23,14 @@ from imnet_data.transforms import EvalRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from imnet_data.arguments import StrPath
+    from imnet_data.dataset.description import Description
     from imnet_data.evaluation.groups import Group, Grouping
+    from imnet_data.evaluation.measures import Measure
     from imnet_data.evaluation.scoring import Model
+    from imnet_data.imagenet.corruptions import CorruptionErrors
     from imnet_data.machine.progress import Progress
     from imnet_data.metrics import Accuracy, Results
 
@@ -41,6 +50,10 @@ class Evaluation(NamedTuple):
     results: Results
     real: Accuracy | None  # by ReaL labels, where they were asked for
     groups: tuple[Group, ...] = ()  # likewise, by groups of classes
+    has_labels: bool = True  # ImageNet-O has none: of `results`, only confidences mean something
+    measures: tuple[Measure, ...] = ()  # what else is measured of this set, or by overlays
+    corruptions: CorruptionErrors | None = None  # of ImageNet-C
+    confidences_among: NDArray[np.int64] | None = None  # see `Protocol.among`
 
 
 def evaluate(
@@ -79,17 +92,8 @@ def evaluate(
         groups = {} if grouping is None else members(dataset.labels, about.classes, grouping)
         wanted = protocol or Protocol(recipes=(model.recipe,) if model.recipe else (EvalRecipe(),))
         wanted = wanted.for_dataset(about.name)
-        # a mask would hide what the model says if its outputs are taken in the wrong order
-        unmasked = Outcomes(dataset.labels, space=ClassSpace.of(len(about.classes)))
-        outcomes = score(
-            model,
-            dataset,
-            protocol=wanted,
-            batch_size=batch_size,
-            unmasked=unmasked,
-            progress=progress,
-        )
-        mapping.refuse_better_order(unmasked.complete(), about.classes)
+        keys = [key.decode() for key in dataset.index.key.tolist()] if _needs_keys(about) else []
+        outcomes, beside = _scored(model, dataset, wanted, batch_size, progress)
         results = outcomes.complete()
         return Evaluation(
             model_name=model.name,
@@ -104,7 +108,50 @@ def evaluate(
             results=results,
             real=None if accepted is None else results.real_accuracy(accepted),
             groups=by_group(results, groups, grouping.hierarchy) if grouping else (),
+            has_labels=about.name != variants.IMAGENET_O,
+            measures=measures.of_dataset(about.name, results, keys, about.classes),
+            corruptions=(
+                measures.corruption_errors(results, keys) if about.name == IMAGENET_C else None
+            ),
+            confidences_among=beside,
         )
+
+
+def _needs_keys(about: Description) -> bool:
+    return about.name in (IMAGENET_C, variants.HARD)
+
+
+def _scored(
+    model: Model, dataset: Dataset, protocol: Protocol, batch_size: int, progress: Progress
+) -> tuple[Outcomes, NDArray[np.int64] | None]:
+    """Return the outcomes, and the confidences among the classes of another set."""
+    about, labels = dataset.about, dataset.labels
+    beside: list[tuple[str, Outcomes]] = []
+    if about.name != variants.IMAGENET_O:
+        # a mask would hide what the model says if its outputs are taken in the wrong order
+        beside.append(
+            (variants.ILSVRC2012, Outcomes(labels, space=ClassSpace.of(len(about.classes))))
+        )
+    is_known = np.zeros(len(labels), bool)
+    if protocol.among is not None and about.name == variants.ILSVRC2012:
+        space = ClassSpace(variants.counts_as(protocol.among, about.classes))
+        is_known = np.isin(labels, space.labels)
+        known_labels = np.where(is_known, labels, space.labels[0])
+        beside.append((protocol.among, Outcomes(known_labels, space=space)))
+    outcomes = score(
+        model,
+        dataset,
+        protocol=protocol,
+        batch_size=batch_size,
+        beside=beside,
+        progress=progress,
+    )
+    found = {name: each.complete() for name, each in beside}
+    if variants.ILSVRC2012 in found:
+        mapping.refuse_better_order(found[variants.ILSVRC2012], about.classes)
+    if not is_known.any():
+        return outcomes, None
+    return outcomes, found[str(protocol.among)].confidences[is_known]
 
 
 def _published_count(name: str, split: str) -> int | None:
@@ -115,13 +162,8 @@ def _published_count(name: str, split: str) -> int | None:
 
 def _accepted(dataset: Dataset, real: Sequence[Sequence[int]]) -> list[Sequence[int]]:
     """Return the ReaL labels of each record, by the number in its key."""
-    numbers = [facts.VAL_KEY.fullmatch(key) for key in dataset.index.key.tolist()]
-    if dataset.about.name != variants.ILSVRC2012 or dataset.split != "val" or None in numbers:
-        raise EvaluationError(
-            f"{dataset.root}: ReaL labels exist only for the val images of ILSVRC2012, and this is "
-            f"{dataset.split} of {dataset.about.name}; leave out --real"
-        )
+    numbers = val_numbers(dataset, "ReaL labels exist", "--real")
     count = facts.SPLITS["val"].record_count
     if len(real) != count:
         raise EvaluationError(f"ReaL labels of {len(real)} images; real.json has {count}")
-    return [real[int(number[1]) - 1] for number in numbers if number]
+    return [real[number - 1] for number in numbers]

@@ -52,8 +52,10 @@ def outputs_of_count(count: int) -> tuple[str, ...]:
     )
 
 
-def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = True) -> ClassSpace:
-    """Return what a model's outputs count as in a dataset; unmasked, each counts as itself.
+def space_of(about: Description, outputs: Sequence[str], *, name: str | None = None) -> ClassSpace:
+    """Return what a model's outputs count as in a dataset, or in the set called `name`.
+
+    Of a set with classes of its own, such as Imagenette, a model may have more: they are dropped.
 
     Raises:
         EvaluationError: if they are not of the same classes.
@@ -61,7 +63,8 @@ def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = Tr
     of_model, of_dataset = [wnid for wnid in outputs if wnid], set(about.classes)
     if len(set(of_model)) < len(of_model):
         raise EvaluationError("the model's list of classes has a class twice; pass the right list")
-    if set(of_model) != of_dataset:
+    has_own = about.name in variants.VARIANTS and variants.VARIANTS[about.name].has_own_classes
+    if set(of_model) != of_dataset and not (has_own and of_dataset <= set(of_model)):
         only = {
             "the dataset": sorted(of_dataset - set(of_model)),
             "the model": sorted(set(of_model) - of_dataset),
@@ -75,9 +78,9 @@ def space_of(about: Description, outputs: Sequence[str], *, is_masked: bool = Tr
             f"the model distinguishes {len(of_model)} classes, the dataset {len(of_dataset)}, and "
             f"they differ: {' and '.join(named)}; evaluate a model of the dataset's classes"
         )
-    name = about.name if is_masked else variants.ILSVRC2012
-    counts = dict(zip(about.classes, variants.counts_as(name, about.classes), strict=True))
-    return ClassSpace([counts[wnid] if wnid else -1 for wnid in outputs])
+    counted = variants.counts_as(name or about.name, about.classes)
+    counts = dict(zip(about.classes, counted, strict=True))
+    return ClassSpace([counts.get(wnid, -1) for wnid in outputs])
 
 
 def refuse_better_order(results: Results, classes: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imnet_data.dataset.opened import Dataset
+from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import text
 from imnet_data.html.charts import histogram
 from imnet_data.html.document import document, figure, table
@@ -29,8 +30,13 @@ def page(scored: Evaluation, root: StrPath) -> str:
     """Return the page of an evaluation of the dataset at `root`.
 
     Raises:
+        EvaluationError: if its images have no labels.
         ManifestError: if the dataset is damaged.
     """
+    if not scored.has_labels:
+        raise EvaluationError(
+            f"{scored.dataset_name} has no right classes, so no mistakes to show; leave out --html"
+        )
     with Dataset.open(root, scored.split) as opened:
         mistakes = _mistakes(scored, opened)
     return document(

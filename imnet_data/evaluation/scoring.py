@@ -13,6 +13,7 @@ from imnet_data.arguments import one_of
 from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import mapping
 from imnet_data.imagenet import variants
+from imnet_data.imagenet.corruptions import IMAGENET_C
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import require_decodable, source_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from imnet_data.machine.progress import Progress
 
 _TEN = range(10)
+_CROPPED = 224  # pixels: the sides of ImageNet-C's images
 
 
 class Model(NamedTuple):
@@ -51,6 +53,7 @@ class Protocol:
     recipes: tuple[EvalRecipe, ...] = (EvalRecipe(),)  # several: all of them are averaged
     crops: Literal["single", "ten"] = "single"
     average: Literal["logits", "probabilities"] = "logits"  # of what the mean over views is
+    among: str | None = None  # a set: confidences on ILSVRC2012 among its classes are kept, too
 
     def __post_init__(self) -> None:
         if not self.recipes:
@@ -65,11 +68,19 @@ class Protocol:
         return [dataclasses.replace(recipe, view=n) for recipe in self.recipes for n in _TEN]
 
     def for_dataset(self, name: str) -> Protocol:
-        """Return the protocol with the border that pictures of the dataset called `name` have."""
+        """Return the protocol for the dataset called `name`.
+
+        Its pictures may have a border. Those of ImageNet-C are cropped already, and are resized
+        only for a crop that is larger than they are.
+        """
         border = variants.VARIANTS[name].border if name in variants.VARIANTS else 0
-        recipes = (
+        recipes = [
             dataclasses.replace(recipe, border=recipe.border or border) for recipe in self.recipes
-        )
+        ]
+        if name == IMAGENET_C:
+            recipes = [
+                dataclasses.replace(recipe, resize=max(recipe.crop, _CROPPED)) for recipe in recipes
+            ]
         return dataclasses.replace(self, recipes=tuple(recipes))
 
 
@@ -81,7 +92,7 @@ def score(
     batch_size: int = 64,
     rank: int = 0,
     world_size: int = 1,
-    unmasked: Outcomes | None = None,
+    beside: Sequence[tuple[str, Outcomes]] = (),
     progress: Progress = no_progress,
 ) -> Outcomes:
     """Score this rank's share of a split: every record on exactly one rank.
@@ -93,16 +104,21 @@ def score(
         batch_size: records at a time; each has as many images as the protocol has views.
         rank: of this process.
         world_size: number of processes.
-        unmasked: takes what the first view alone says among all classes.
+        beside: take the same logits among the classes of other sets, by name; those of ILSVRC2012
+            are all.
         progress: called after each batch.
 
     Raises:
         EvaluationError: if model and dataset are not of the same classes, or there is no label.
     """
-    outcomes = Outcomes(
-        dataset.labels,
-        space=ClassSpace(variants.counts_as(dataset.about.name, dataset.classes)),
+    about, space = (
+        dataset.about,
+        ClassSpace(variants.counts_as(dataset.about.name, dataset.classes)),
     )
+    labels = dataset.labels
+    if about.name == variants.IMAGENET_O:  # which has none: only confidences are of use
+        labels = np.full(len(labels), space.labels[0])
+    outcomes = Outcomes(labels, space=space)
     schedule = Schedule(
         count=len(dataset),
         batch_size=batch_size,
@@ -113,6 +129,7 @@ def score(
     )
     views, done = protocol.views(), 0
     outputs: tuple[str, ...] = ()
+    spaces: list[ClassSpace] = []
     with ExitStack() as stack:
         loaders = [stack.enter_context(_loader(dataset, view, schedule, views)) for view in views]
         for batches in zip(*(loader.epoch(0) for loader in loaders), strict=True):
@@ -124,12 +141,14 @@ def score(
             ]
             if not outputs:
                 outputs = _outputs(model, logits[0].shape[-1])
-                space = mapping.space_of(dataset.about, outputs)
-                whole = mapping.space_of(dataset.about, outputs, is_masked=False)
-            scores = [space.reduce(of_view) for of_view in logits]
-            outcomes.add(indices, _mean(scores, protocol.average))
-            if unmasked is not None:
-                unmasked.add(indices, whole.reduce(logits[0]))
+                spaces = [
+                    mapping.space_of(about, outputs, name=name)
+                    for name in (about.name, *(name for name, _ in beside))
+                ]
+            taking = (outcomes, *(each for _, each in beside))
+            for each, among in zip(taking, spaces, strict=True):
+                scores = [among.reduce(of_view) for of_view in logits]
+                each.add(indices, _mean(scores, protocol.average))
             done += len(indices)
             progress(Step("evaluate", done, len(dataset)))
     return outcomes

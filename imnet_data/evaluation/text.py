@@ -39,6 +39,8 @@ _TAKEN_FOR = 3  # wrong classes that are shown per class
 
 def headline(scored: Evaluation) -> str:
     """Return what was evaluated, and the top-1 accuracy."""
+    if not scored.has_labels:
+        return f"{scored.model_name} on {scored.split} of {scored.dataset_name}"
     share = scored.results.accuracy().percent
     return f"top-1 {share:.3f} %: {scored.model_name} on {scored.split} of {scored.dataset_name}"
 
@@ -50,12 +52,15 @@ def facts(scored: Evaluation) -> list[tuple[str, str]]:
         ("top-1", accuracy_text(results.accuracy())),
         ("top-5", accuracy_text(results.accuracy(5))),
     ]
+    rows = rows if scored.has_labels else []
+    rows += [(measure.name, measure.text) for measure in scored.measures]
     if scored.real is not None:
         none = total - scored.real.total
         rows.append(("ReaL", f"{accuracy_text(scored.real)}; {none:,} have no ReaL label"))
-    error = results.calibration().error
+    if scored.has_labels:
+        error = results.calibration().error
+        rows.append(("calibration error", f"{error:.4f} (15 bins of confidence)"))
     rows += [
-        ("calibration error", f"{error:.4f} (15 bins of confidence)"),
         ("records", f"{total:,}, each scored once{_of_published(scored)}"),
         ("classes", f"{scored.class_count:,} scored, of {len(scored.classes):,}"),
         ("views", protocol_text(scored.protocol)),
@@ -120,6 +125,8 @@ def word(scored: Evaluation, label: int) -> str:
 def text(scored: Evaluation) -> str:
     """Return the evaluation as text."""
     lines = [headline(scored), *(f"  {name:18} {value}" for name, value in facts(scored))]
+    if not scored.has_labels:
+        return "\n".join(lines)
     lines.append("  least accurate classes, and what they are mistaken for")
     lines += [
         f"    {name}: {share}: {other or '-'}" for name, share, other in worst_classes(scored)
@@ -157,11 +164,12 @@ def _document(scored: Evaluation) -> dict[str, Any]:
         "published_count": scored.published_count,
         "class_count": scored.class_count,
         "views": protocol_text(scored.protocol),
-        "top1": results.accuracy()._asdict(),
-        "top5": results.accuracy(5)._asdict(),
+        "top1": results.accuracy()._asdict() if scored.has_labels else None,
+        "top5": results.accuracy(5)._asdict() if scored.has_labels else None,
+        "measures": {measure.name: measure.document for measure in scored.measures},
         "real": None if scored.real is None else scored.real._asdict(),
         **({"groups": [_group_fields(group) for group in scored.groups]} if scored.groups else {}),
-        "calibration_error": calibration.error,
+        "calibration_error": calibration.error if scored.has_labels else None,
         "calibration_bins": [
             {"count": count, "accuracy": accuracy, "confidence": confidence}
             for count, accuracy, confidence in zip(
@@ -170,7 +178,9 @@ def _document(scored: Evaluation) -> dict[str, Any]:
                 (calibration.confidence / counts / CONFIDENCE_UNIT).tolist(),
                 strict=True,
             )
-        ],
+        ]
+        if scored.has_labels
+        else [],
         "by_class": {
             scored.classes[label]: {
                 **accuracy._asdict(),
@@ -180,6 +190,7 @@ def _document(scored: Evaluation) -> dict[str, Any]:
                 },
             }
             for label, accuracy in results.by_class().items()
+            if scored.has_labels
         },
     }
 

@@ -45,6 +45,7 @@ class CorruptionErrors(NamedTuple):
 
     errors: dict[str, float]  # of each corruption, over its severities, 0 to 1
     is_whole: bool  # whether all 15 are there in all severities
+    has_all_images: bool  # and with all of their images
 
     def relative_to_alexnet(self) -> dict[str, float]:
         """Return the corruption error of each of the 15 that are here, in percent."""
