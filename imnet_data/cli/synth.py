@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -11,11 +11,12 @@ from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
 from imnet_data.synth.detection import synth_detection
+from imnet_data.synth.imagenet21k import RELEASES, synth_imagenet21k
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imnet_data.synth.detection import Layout
+    from imnet_data.synth.detection import Layout, Task
 
 
 @click.command(
@@ -76,11 +77,11 @@ if TYPE_CHECKING:
 @click.option(
     "--set",
     "set_name",
-    type=click.Choice(["ilsvrc2012", "det", "vid"]),
+    type=click.Choice(["ilsvrc2012", "det", "vid", *RELEASES]),
     default="ilsvrc2012",
     show_default=True,
     help="Data set to imitate; of det and vid, a small one with images of its own is written, for "
-    "which --seed alone counts.",
+    "which --seed alone counts. fall11, winter21 and the two after them are ImageNet-21k.",
 )
 @click.option(
     "--layout",
@@ -101,7 +102,7 @@ def command(
     val_per_class: int,
     test_count: int,
     mean_nbytes: int,
-    set_name: Literal["ilsvrc2012", "det", "vid"],
+    set_name: str,
     layout: Layout,
     images: Path | None,
 ) -> None:
@@ -113,7 +114,20 @@ def command(
     """
     if set_name != "ilsvrc2012":
         try:
-            names = synth_detection(out, set_name, layout=layout, seed=seed)
+            if set_name in RELEASES:
+                with Progress() as progress:
+                    names = synth_imagenet21k(
+                        out,
+                        set_name,
+                        seed=seed,
+                        class_count=class_count,
+                        images_per_class=images_per_class,
+                        val_per_class=val_per_class,
+                        mean_nbytes=mean_nbytes,
+                        progress=progress,
+                    )
+            else:
+                names = synth_detection(out, cast("Task", set_name), layout=layout, seed=seed)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         click.echo("\n".join(str(out / name) for name in names))

@@ -82,10 +82,9 @@ def frequent(
             f"train: none of the {len(classes):,} classes has {least:,} images or more; choose a "
             "smaller --min-images"
         )
-    images = sum(count_of.get(wnid, 0) for wnid in rest)
     return kept, (
-        f"train: {len(kept):,} classes have {least:,} images or more and are taken; "
-        f"{len(rest):,} have fewer, and their {images:,} images are left out"
+        f"train: {len(kept):,} classes have {least:,} images or more and are converted; "
+        f"{len(rest):,} have fewer"
     )
 
 
@@ -126,8 +125,8 @@ def check_classes(
             )
         count = sum(count_of[wnid] for wnid in unknown)
         notes.append(
-            f"{split}: {count:,} images of {len(unknown):,} classes that --classes does not name "
-            "are left out"
+            f"{split}: {count:,} images of {len(unknown):,} classes that are not converted are "
+            "left out"
         )
     if missing := sorted(set(classes) - count_of.keys()):
         if complete and not subset:

@@ -16,6 +16,11 @@ from typing import NamedTuple
 VAL_KEY = re.compile(rb"ILSVRC2012_val_(\d{8})")  # of a val image; its number counts from 1
 
 
+# images of ImageNet-21k that are published and that nobody can decode: DINOv2's image_net_22k.py;
+# facebookresearch/ConvNeXt issue 22; LLNL/lbann issue 123
+UNDECODABLE_KEYS = frozenset({"n06470073_47249", "n02428089_710", "n04257684_9033"})
+
+
 class PublishedSplit(NamedTuple):
     """How many images a split has."""
 

@@ -17,7 +17,7 @@ A sound file is passed on untouched. What `fix` does with the others, and what t
 
 each encoded as a JPEG of quality 100, 4:4:4, or grey where it was. A truncated file is not only
 given its missing end, because decoders would go on to warn of it or refuse it. What is undecodable
-cannot be fixed.
+cannot be fixed; three images of ImageNet-21k that are known to be so are left out, and counted.
 
 Source: cytsai/ilsvrc-cmyk-image-list, README.md; tensorflow/tpu, tools/datasets/imagenet_to_gcs.py
 (the names, and quality 100).
@@ -32,6 +32,7 @@ from PIL import Image
 
 from imnet_data import jpeg
 from imnet_data.errors import ImageError
+from imnet_data.imagenet import facts
 from imnet_data.images.reencode import decode, to_jpeg
 from imnet_data.jpeg import Examination, Verdict
 
@@ -64,6 +65,7 @@ _FIXES = {
 }
 _MAX_NBYTES = 1 << 28  # of an unpacked image
 _UNPACKED = "gzip-unpacked"
+_KNOWN = "skipped: known to be undecodable, as published"
 
 
 class Refused(ImageError):
@@ -128,6 +130,8 @@ def apply(record: Record, policy: Policy) -> Outcome:
     verdict = "" if found.verdict is Verdict.PLAIN else found.verdict.value
     if not problem:
         return Outcome(record, *seen, "", verdict)
+    if policy == "fix" and problem == "undecodable" and record.key in facts.UNDECODABLE_KEYS:
+        return Outcome(None, *seen, _KNOWN, verdict)
     if policy == "skip":
         return Outcome(None, *seen, f"skipped: {problem}", verdict)
     if policy == "keep":

@@ -59,7 +59,7 @@ def test_convert_a_dry_run_and_inspect_say_the_same(source, tmp_path):
 def test_what_is_limited_and_of_other_classes_is_said(source, records, tmp_path):
     words = ("convert", source, tmp_path / "out", "--limit", "2", "--classes", records[0].wnid)
     dry = _run(*words, "--dry-run")
-    assert "note: train: 5 images of 3 classes that --classes does not name are left out" in dry
+    assert "note: train: 5 images of 3 classes that are not converted are left out" in dry
     assert "to be written: train: 2 of 7 records, shuffled" in dry
 
 
