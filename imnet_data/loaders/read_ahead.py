@@ -3,6 +3,8 @@
 At most 64 MB of a loader are fetched that no thread has begun to decode, of at most the next few
 thousand records. They come into the page cache, where threads of the loader read them as ever.
 
+In stored order, this is left to the system if it reads a megabyte or more ahead by itself.
+
 A dataset that memory cannot hold would find next to none of them there in the next epoch, as each
 drives out another. So a share of it, always the same records, goes through the page cache and stays
 there. The others are read past it, which takes half the CPU time. Pixels do not depend on it.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +47,7 @@ _THREADS_FOR_FILES = 4  # opening a file waits for storage, too
 _THREADS_PAST_CACHE = 16  # each waits for its record: that many reads are on their way
 _FITS = 0.8  # of the memory for a dataset that is to stay there
 _KEPT = 0.5  # of the memory for the share of a larger one; programs and other data need the rest
+_FAR = 1024  # KiB; where records lie one after another, ten of them on their way
 _GOLDEN = 0x9E3779B1  # 2^32 over the golden ratio: its multiples lie evenly
 
 
@@ -78,12 +82,31 @@ class ReadAhead:
             start=start,
             records=self._records,
             share=self._share,
+            asks=not self._is_left_to_the_system(schedule),
         )
+
+    def _is_left_to_the_system(self, schedule: Schedule) -> bool:
+        """Return whether Linux itself reads as far ahead, which costs it less than being asked."""
+        is_in_order = schedule.order == "sequential" and schedule.world_size == 1
+        if not is_in_order or self._share < 1 or is_whole(self._source):
+            return False
+        paths = self._source.shard_paths
+        return len(paths) > 0 and _system_ahead(paths[0]) >= _FAR
 
     def close(self) -> None:
         """End the threads."""
         if self._native is not None:
             self._native.close()
+
+
+def _system_ahead(path: Path) -> int:
+    """Return how many KiB the system reads ahead on a file's device; 0 where it does not say."""
+    try:
+        device = path.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        return int((Path("/sys/class/bdi") / number / "read_ahead_kb").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 class _Stream:
@@ -138,13 +161,14 @@ class EpochAhead:
         start: int,
         records: int,
         share: float,
+        asks: bool = True,
     ) -> None:
         self._stream, self._files, self._schedule, self._order = stream, files, schedule, order
         self._start = self._next = start
         self._steps = -(-records // schedule.batch_size)
         self._steps_at_once = -(-_RECORDS_AT_ONCE // schedule.batch_size)
         self._opened: dict[int, list[OpenFile]] = {}
-        self._goes_on = True
+        self._goes_on = asks
         self._share = share  # of the records that go through the page cache
 
     @property

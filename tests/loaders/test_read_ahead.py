@@ -1,6 +1,7 @@
 """What is read ahead, how much of it, and what comes of it: nothing but time."""
 
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from imnet_data.bench.machine import Watch
 from imnet_data.bench.reading import drop
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import FormatError
+from imnet_data.loaders import read_ahead
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.machine import limits
@@ -112,6 +114,22 @@ def test_files_are_given_back_when_all_of_a_call_was_asked_for_and_taken(ahead):
     assert add(ahead, stream, [MIB]) == 2
 
 
+def test_where_all_is_in_memory_one_record_of_eight_is_asked_for(ahead, tmp_path):
+    if tuple(int(part) for part in platform.release().split(".")[:2]) < (6, 5):
+        pytest.skip("Linux before 6.5 does not say what is in the page cache")
+    (tmp_path / "file").write_bytes(bytes(4096))
+    stream = ahead.open(True)
+    add(ahead, stream, [4096] * 1000, os.fsencode(tmp_path / "file"))
+    assert until(lambda: ahead.ahead_nbytes >= 340 * 4096)
+    assert settled(lambda: ahead.ahead_nbytes) < 360 * 4096  # 256, and an eighth of the others
+    (tmp_path / "other").write_bytes(bytes(4096))
+    with (tmp_path / "other").open("rb") as file:
+        os.fsync(file.fileno())
+    drop(tmp_path / "other")
+    add(ahead, stream, [4096] * 100, os.fsencode(tmp_path / "other"))
+    assert until(lambda: ahead.ahead_nbytes > 360 * 4096)
+
+
 def test_files_that_cannot_be_asked_for_hinder_nothing(ahead, tmp_path):
     stream = ahead.open(True)
     os.mkfifo(tmp_path / "pipe")
@@ -138,7 +156,10 @@ def cold(root: Path, split: str = "train") -> int:
 
 @pytest.mark.parametrize("kind", ["webdataset", "lmdb", "folder"])
 @pytest.mark.parametrize("order", ["shuffled", "block", "sequential"])
-def test_all_of_a_small_dataset_is_read_while_its_first_batch_is_held(made, kind, order):
+def test_all_of_a_small_dataset_is_read_while_its_first_batch_is_held(
+    made, kind, order, monkeypatch
+):
+    monkeypatch.setattr(read_ahead, "_FAR", 1 << 40)  # leave nothing to the system
     nbytes = cold(made[kind])
     with imnet_data.open_loader(
         made[kind], TrainRecipe(size=32), batch_size=2, order=order, threads=1

@@ -72,15 +72,17 @@ size_t direct_nbytes(const Extent& extent) {
   return static_cast<size_t>((extent.offset % kPage + extent.nbytes + kPage - 1) / kPage * kPage);
 }
 
-void ask(const Extent& extent, bool wait) {
+bool ask(const Extent& extent, bool wait) {
   const File file = extent.file < 0 ? File(extent.path.c_str(), kFlags) : File(extent.file);
-  if (!file.has(extent)) return;
+  if (!file.has(extent)) return false;
+  if (is_cached(file.descriptor(), extent)) return true;
   const int64_t end = extent.offset + extent.nbytes;
   for (int64_t from = extent.offset; from < end; from += kStepNbytes)
     posix_fadvise(file.descriptor(), from, std::min(kStepNbytes, end - from),
                   POSIX_FADV_WILLNEED);
   char last;
-  if (wait && pread(file.descriptor(), &last, 1, end - 1) < 0) return;
+  if (wait) (void)!pread(file.descriptor(), &last, 1, end - 1);
+  return false;
 }
 
 const uint8_t* read_direct(const Extent& extent, PageBytes& bytes) {

@@ -39,8 +39,9 @@ class PageBytes {
 size_t direct_nbytes(const Extent& extent);
 
 // Asks the system to read an extent into the page cache, by posix_fadvise(POSIX_FADV_WILLNEED), and
-// waits for it where it is told to. What fails here fails again where it is read, and is said there.
-void ask(const Extent& extent, bool wait);
+// waits for it where it is told to; returns whether it was there already. What fails here fails again
+// where it is read, and is said there.
+bool ask(const Extent& extent, bool wait);
 
 // Reads an extent into `bytes`, past the page cache (O_DIRECT). Returns where it begins in there;
 // null where all of it is in the page cache, or it cannot be read in this way.

@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kWakeups = 16;  // in the time that a whole window takes
 constexpr size_t kMostFree = 32;  // pieces of memory that are kept
+// where so many extents were in the page cache, one after another, one of a few is still asked for
+constexpr size_t kAllCached = 256, kProbe = 8;
 
 // Returns memory for `nbytes`, used before if there is some; in steps, so that it fits others, too.
 PageBytes memory_for(size_t nbytes, std::vector<PageBytes>& free) {
@@ -32,7 +34,7 @@ ReadBytes fetch(const Extent& extent, PageBytes memory, bool wait) {
     read.nbytes = static_cast<size_t>(extent.nbytes);
     read.memory = std::move(memory);
   }
-  if (read.data == nullptr) ask(extent, wait);
+  if (read.data == nullptr) read.was_cached = ask(extent, wait);
   return read;
 }
 
@@ -79,8 +81,10 @@ std::shared_ptr<ReadAheadStream::Chunk> ReadAheadStream::chunk_of(size_t number)
 std::shared_ptr<ReadAheadStream::Chunk> ReadAheadStream::next_chunk() {
   for (; begun_chunks < chunks.size(); ++begun_chunks) {
     Chunk& chunk = *chunks[begun_chunks];
-    for (; chunk.begun < chunk.extents.size(); ++chunk.begun, ++chunk.ended)
-      if (chunk.progress[chunk.begun] == Progress::waiting) return chunks[begun_chunks];
+    for (; chunk.begun < chunk.extents.size(); ++chunk.begun, ++chunk.ended) {
+      const bool is_probe = cached < kAllCached || (chunk.first + chunk.begun) % kProbe == 0;
+      if (chunk.progress[chunk.begun] == Progress::waiting && is_probe) return chunks[begun_chunks];
+    }
   }
   return nullptr;
 }
@@ -201,6 +205,7 @@ void ReadAhead::work() {
     ReadBytes read = fetch(extent, std::move(memory), !stream->in_window);
     guard.lock();
     ++chunk->ended;
+    stream->cached = read.was_cached ? stream->cached + 1 : 0;
     if (chunk->progress[i] == Progress::being_asked) chunk->progress[i] = Progress::asked;
     if (read.data != nullptr) chunk->bytes[i] = std::move(read);
     else if (read.memory.size() > 0 && state_->free.size() < kMostFree)

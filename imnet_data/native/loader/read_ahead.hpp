@@ -32,6 +32,7 @@ struct ReadBytes {
   PageBytes memory;
   const uint8_t* data = nullptr;  // null where it was not
   size_t nbytes = 0;
+  bool was_cached = false;
 };
 
 // Extents in the order in which they will be read, such as those of an epoch.
@@ -67,6 +68,7 @@ class ReadAheadStream {
   size_t begun_chunks = 0;                    // of them
   size_t count = 0;                           // extents added
   size_t busy = 0;                            // threads that ask for one of them
+  size_t cached = 0;                          // asked for in vain, one after another
 };
 
 // Fetches extents in threads of its own, as opening files and finding blocks may wait for the
