@@ -20,14 +20,18 @@ from imnet_data.errors import EvaluationError
 from imnet_data.evaluation import (
     Grouping,
     Protocol,
+    detection_text,
     evaluate,
+    guesses,
     load_model,
+    localization,
     mapping,
     overlays,
     page,
     text,
     together,
 )
+from imnet_data.evaluation.detection import evaluate_detections
 from imnet_data.imagenet import variants
 from imnet_data.machine import files
 from imnet_data.sources.hierarchy import read as read_hierarchy
@@ -45,15 +49,14 @@ _BUILT_IN = "built-in"
     "evaluate",
     epilog=examples(
         "imnet-data evaluate imagenet --model timm:resnet50.a1_in1k",
-        "imnet-data evaluate imagenet --model resnet50 --checkpoint weights.pt",
         "imnet-data evaluate imagenet v2 --model torchvision:resnet50 --crop ten",
+        "imnet-data evaluate det --detections predictions.txt",
     ),
 )
 @click.argument("dataset", nargs=-1, required=True, type=source_path)
 @click.option(
     "--model",
     "name",
-    required=True,
     metavar="NAME",
     help="Model to evaluate: resnet18, resnet50, torchvision:NAME or timm:NAME; any name for "
     "TorchScript.",
@@ -76,6 +79,47 @@ _BUILT_IN = "built-in"
     metavar="NAME|FILE",
     help="Label space of the model's outputs: sorted, ilsvrc, tf, 22k, 21k-goog, 12k, 21k-p, "
     "21k-p-w21, or a file of wnids.  [default: sorted; tf if there are 1001]",
+)
+@click.option(
+    "--detections",
+    type=source_path,
+    metavar="FILE",
+    help="Score these detections on a split of DET or VID: lines of a submission, or COCO's "
+    "results.",
+)
+@click.option(
+    "--generated",
+    type=click.Choice(["score", "skip"]),
+    default="score",
+    show_default=True,
+    help="Score frames of VID with boxes that a tracker drew, or skip them.",
+)
+@click.option(
+    "--localization",
+    "guess_files",
+    multiple=True,
+    type=source_path,
+    metavar="FILE",
+    help="Score these guesses of classes and boxes: Kaggle's CSV, or lines of the devkit; several "
+    "files, of several thresholds, make MaxBoxAcc.",
+)
+@click.option(
+    "--blacklist",
+    type=source_path,
+    metavar="DEVKIT",
+    help="Leave out the val images that a devkit, or its file, lists: the official error.",
+)
+@click.option(
+    "--submission",
+    type=output.path,
+    metavar="FILE",
+    help="Write the guesses as Kaggle's submission to this file.",
+)
+@click.option(
+    "--solution",
+    type=output.path,
+    metavar="FILE",
+    help="Write the boxes of the split, as Kaggle's LOC_val_solution.csv has them, to this file.",
 )
 @click.option(
     "--split",
@@ -168,7 +212,13 @@ _BUILT_IN = "built-in"
 @output.overwrite
 def command(
     dataset: tuple[Path, ...],
-    name: str,
+    name: str | None,
+    detections: Path | None,
+    generated: Literal["score", "skip"],
+    guess_files: tuple[Path, ...],
+    blacklist: Path | None,
+    submission: Path | None,
+    solution: Path | None,
     checkpoint: Path | None,
     classes: tuple[str, ...] | None,
     outputs: str | None,
@@ -194,7 +244,39 @@ def command(
     A dataset of another set, such as ImageNet-V2, -A, -R, -C or ObjectNet, is recognised and scored
     as its authors do, among its own classes only. ImageNet-O is scored against ILSVRC2012's val,
     and so is the relative mCE of ImageNet-C: pass both datasets.
+    Instead of a model, a file of detections or guesses is scored.
     """
+    asked = [bool(name), bool(detections), bool(guess_files)]
+    if sum(asked) != 1 or (len(dataset) > 1 and not name):
+        raise click.UsageError(
+            "one of --model, --detections and --localization is needed, the last two with one "
+            "DATASET"
+        )
+    if detections:
+        with Progress() as progress:
+            result = evaluate_detections(
+                dataset[0], detections, split=split, generated=generated, progress=progress
+            )
+        click.echo(detection_text.document(result) if as_json else detection_text.text(result))
+        return
+    if guess_files:
+        output.require_all_new((submission, solution), overwrite=overwrite)
+        found = localization.read_split(dataset[0], split)
+        files_of_guesses = {str(file): guesses.read(file, found.keys) for file in guess_files}
+        located = localization.evaluate_localization(
+            found,
+            files_of_guesses,
+            blacklist=guesses.read_blacklist(blacklist) if blacklist else None,
+        )
+        if submission:
+            first = next(iter(files_of_guesses.values()))
+            output.write(submission, guesses.submission(first), overwrite=overwrite)
+        if solution:
+            output.write(solution, guesses.solution(found.truth), overwrite=overwrite)
+        told = json.dumps(localization.document(located), indent=1)
+        click.echo(told if as_json else localization.text(located))
+        return
+    assert name
     if len(dataset) > 1 and (csv_file or html):
         raise click.UsageError("--csv and --html work with one DATASET only")
     output.require_all_new((csv_file, html), overwrite=overwrite)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 128, 96
 _SIDE = 40  # of things, pixels
 _WNIDS = ("n02084071", "n02958343", "n02121808")  # dog, car, domestic_cat
-_SPEEDS = (0, 3, 9)  # pixels per frame: with _SIDE, slow, medium and fast
+_SPEEDS = (0, 1, 9)  # pixels per frame: with _SIDE, slow, medium and fast
 EMPTY_FRAME = 2  # of the last train snippet: nothing is in it
 
 

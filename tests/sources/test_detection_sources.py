@@ -112,7 +112,7 @@ def test_frames_say_where_they_come_from(vid):
         Object(CAR, "", 0, True, False),
         Object(CAT, "", 1, True, False),
     )
-    assert frame.boxes == (Box(18, 4, 57, 43), Box(37, 44, 76, 83))
+    assert frame.boxes == (Box(10, 4, 49, 43), Box(37, 44, 76, 83))
     assert scene(frame).labels == ((CAT, 1), (CAR, 1))  # of the snippet
     empty = next(r for r in found if r.key == "ILSVRC2015_train_00001000_000002")
     assert not empty.boxes
