@@ -5,7 +5,8 @@ ImnetError
 ├── LabelError       a wnid or a label table does not belong here
 ├── ImageError       the bytes of one image are not what a JPEG should be
 │   ├── UnsupportedJpeg  a JPEG that the native decoder does not take
-│   └── NotSeekable      a JPEG that cannot be made seekable, and back, without loss
+│   ├── NotSeekable      a JPEG that cannot be made seekable, and back, without loss
+│   └── NotPackable      a JPEG that cannot be packed, and back, without loss
 ├── FormatError      a shard is damaged, or of another format
 ├── SplitError       a split that is asked for is not there
 ├── ManifestError    a manifest, index or dataset.json is damaged
@@ -64,6 +65,10 @@ class UnsupportedJpeg(ImageError):
 
 class NotSeekable(ImageError):
     """A JPEG that cannot be made seekable so that the original bytes can be had back."""
+
+
+class NotPackable(ImageError):
+    """A JPEG that cannot be packed so that the original bytes can be had back."""
 
 
 class FormatError(ImnetError):

@@ -15,6 +15,9 @@
 #include "jpeg/skip.hpp"
 #include "jpeg/stuffing.hpp"
 #include "jpeg/upsample.hpp"
+#include "packed/pack.hpp"
+#include "packed/unpack.hpp"
+#include "packed/values.hpp"
 #include "resize/passes.hpp"
 
 namespace imnet {
@@ -23,6 +26,9 @@ struct Kernels {
   const char* name;  // of the variant
   ScanFunction scan;
   IdctFunction idct;  // as `scan` has it within
+  UnpackFunction unpack;
+  PackFunction pack;
+  ValuesFunction values;
   SkipFunction skip;
   UnstuffFunction unstuff;
   StuffFunction stuff;

@@ -14,6 +14,8 @@
 #include "jpeg/decoder.hpp"
 #include "jpeg/examine.hpp"
 #include "jpeg/seekable.hpp"
+#include "packed/packer.hpp"
+#include "packed/restorer.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -30,6 +32,8 @@ const char* error_name(JpegCode code) {
       return "UnsupportedJpeg";
     case JpegCode::not_seekable:
       return "NotSeekable";
+    case JpegCode::not_packable:
+      return "NotPackable";
     default:
       return "ImageError";
   }
@@ -117,7 +121,7 @@ bool is_regular(nb::handle jpeg) {
 nb::dict header(nb::handle jpeg) {
   const Bytes bytes(jpeg);
   JpegHeader found;
-  require(found.read(bytes.data(), bytes.size()));
+  require(read_any_header(bytes.data(), bytes.size(), found));
   nb::list sampling;
   for (int i = 0; i < found.component_count; ++i)
     sampling.append(nb::make_tuple(found.components[i].h, found.components[i].v));
@@ -138,15 +142,15 @@ nb::dict header(nb::handle jpeg) {
   return fields;
 }
 
-template <typename Rewrite>
+template <typename Rewriter, typename Rewrite>
 nb::bytes rewritten(nb::handle jpeg, Rewrite rewrite) {
   const Bytes bytes(jpeg);
   std::vector<uint8_t> out;
   JpegStatus status;
   {
     const Unlocked unlocked;
-    thread_local JpegRewriter rewriter;
-    out.reserve(bytes.size() + bytes.size() / 16 + 1024);
+    thread_local Rewriter rewriter;
+    out.reserve(bytes.size() + bytes.size() / 3 + 4096);
     status = rewrite(rewriter, bytes.data(), bytes.size(), out);
   }
   require(status);
@@ -154,13 +158,26 @@ nb::bytes rewritten(nb::handle jpeg, Rewrite rewrite) {
 }
 
 nb::bytes seekable(nb::handle jpeg, int target_width) {
-  return rewritten(jpeg, [&](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
+  return rewritten<JpegRewriter>(jpeg, [&](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
     return rewriter.seekable(data, nbytes, target_width, out);
   });
 }
 
+nb::bytes pack(nb::handle jpeg, int target_width) {
+  return rewritten<JpegPacker>(jpeg, [&](JpegPacker& packer, auto data, size_t nbytes, auto& out) {
+    return packer.pack(data, nbytes, target_width, out);
+  });
+}
+
+nb::bytes unpack(nb::handle packed) {
+  return rewritten<PackedRestorer>(packed,
+                                   [](PackedRestorer& restorer, auto data, size_t nbytes, auto& out) {
+                                     return restorer.restore(data, nbytes, out);
+                                   });
+}
+
 nb::bytes restore(nb::handle jpeg) {
-  return rewritten(jpeg, [](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
+  return rewritten<JpegRewriter>(jpeg, [](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
     return rewriter.restore(data, nbytes, out);
   });
 }
@@ -188,6 +205,8 @@ nb::tuple crop(nb::handle jpeg, const BoxTuple& part) {
 void bind_jpeg(nb::module_& m) {
   m.def("jpeg_crop", &crop, "jpeg"_a, "box"_a);
   m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a);
+  m.def("jpeg_pack", &pack, "jpeg"_a, "target_width"_a);
+  m.def("jpeg_unpack", &unpack, "packed"_a);
   m.def("jpeg_restore", &restore, "jpeg"_a);
   m.def("jpeg_header", &header, "jpeg"_a);
   m.attr("MAX_PIXELS") = JpegDecoder::kMaxPixels;

@@ -6,8 +6,10 @@
 
 #include <cpuid.h>
 
-#define IMNET_AVX2 __attribute__((target("avx2,bmi,bmi2")))
-#define IMNET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2")))
+#define IMNET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define IMNET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2,popcnt")))
+#define IMNET_AVX512_VBMI \
+  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,bmi,bmi2,popcnt")))
 #define IMNET_SHA __attribute__((target("sha,avx")))
 
 namespace imnet {
@@ -20,6 +22,14 @@ inline bool has_avx2() {
 inline bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+inline bool has_avx512_vbmi() { return has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
+
+// Before Zen 3, AMD's processors have PDEP in microcode: up to hundreds of cycles.
+inline bool has_fast_pdep() {
+  return has_avx2() && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2") &&
+         !__builtin_cpu_is("bdver4");
 }
 
 inline bool has_sha() {

@@ -111,9 +111,11 @@ IMNET_SCAN_INLINE bool decode_dc(const DcTable& table, BitReader& reader, int& p
   return true;
 }
 
-// Reads the AC coefficients of a block: into `block`, which was zero, or only over them.
+// Reads the AC coefficients of a block: into `block`, which was zero, or only over them. Returns 0
+// where the data is damaged, 64 where the block is full, otherwise kEndOfBlock and the position at
+// which it ends, or one more.
 template <bool kKeep>
-IMNET_SCAN_INLINE bool read_ac(const AcTable& table, BitReader& reader, int16_t* block) {
+IMNET_SCAN_INLINE unsigned read_ac(const AcTable& table, BitReader& reader, int16_t* block) {
   const uint64_t* const entries = table.entries.data();
   const uint8_t* const places = kZigzagPlaces.data();
   const uint8_t* place = places + 1;
@@ -129,7 +131,7 @@ IMNET_SCAN_INLINE bool read_ac(const AcTable& table, BitReader& reader, int16_t*
     } while (look_up<kKeep>(entry, reader, place, block));
     // sound: just full, or an end of block that is within it
     unsigned position = unsigned(place - places);
-    if (position == 64 || position - kEndOfBlock < 64) return true;
+    if (position == 64 || position - kEndOfBlock < 64) return position;
     // The entry was kUnknownSymbol, or its last symbols belong to the next block, and went to no
     // place: go back, and read one symbol.
     reader.count += entry;
@@ -138,7 +140,7 @@ IMNET_SCAN_INLINE bool read_ac(const AcTable& table, BitReader& reader, int16_t*
                          kKeep ? block : nullptr);
     reader = found.reader;
     position = found.position;
-    if (position - 1 >= 63) return position != 0;
+    if (position - 1 >= 63) return position;
     place = places + position;
   }
 }

@@ -33,7 +33,7 @@ struct JpegDecoder::Workspace {
   TableCache<AcTable> ac_tables;
   ScanPlan plan;
   ScanWalk walk;
-  alignas(32) int16_t quant[kMaxComponents][64];
+  alignas(64) int16_t quant[kMaxComponents][64];
   JpegPlanes planes;
   GrowingBuffer unstuffed;
   std::vector<size_t> ends;  // of the restart intervals in it
@@ -87,7 +87,11 @@ JpegStatus JpegDecoder::open(const uint8_t* data, size_t nbytes, uint64_t max_pi
 JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t max_pixels) {
   data_ = data;
   nbytes_ = nbytes;
-  const JpegStatus status = header_.read(data, nbytes);
+  is_packed_ = is_packed(data, nbytes);
+  JpegStatus status;
+  if (is_packed_) status = packed_file_.read(data, nbytes);
+  if (status) status = read_any_header(data, nbytes, header_);
+  if (is_packed_ && !status) return status;
   // a header that breaks the standard may be read by other decoders in their own way
   if (!status) return {JpegCode::unsupported, status.text, status.offset};
   if (uint64_t(header_.width) * uint64_t(header_.height) > max_pixels)
@@ -98,12 +102,14 @@ JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t ma
 JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride) {
   if (!box_within(box, header_.width, header_.height))
     return bad_box();
+  if (is_packed_) return packed_.decode(packed_file_, header_, box, out, out_stride);
   work_->data = data_;
   work_->nbytes = nbytes_;
   return work_->decode(header_, box, out, out_stride);
 }
 
 JpegStatus JpegDecoder::check() {
+  if (is_packed_) return packed_.check(packed_file_, header_);
   work_->data = data_;
   work_->nbytes = nbytes_;
   return work_->check(header_);

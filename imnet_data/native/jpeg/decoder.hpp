@@ -1,4 +1,5 @@
-// JPEG to RGB, equal to libjpeg-turbo's accurate decode bit for bit; for use from any thread.
+// JPEG to RGB, equal to libjpeg-turbo's accurate decode bit for bit; for use from any thread. Packed
+// JPEGs are read as well, and have the pixels of the published ones.
 //
 // Contract:
 //   JpegDecoder decoder;                   // one per thread; keeps its workspace between images
@@ -23,6 +24,7 @@
 #include "jpeg/header.hpp"
 #include "jpeg/planes.hpp"
 #include "jpeg/status.hpp"
+#include "packed/decoder.hpp"
 
 namespace imnet {
 
@@ -51,6 +53,9 @@ class JpegDecoder {
   JpegHeader header_;
   const uint8_t* data_ = nullptr;
   size_t nbytes_ = 0;
+  bool is_packed_ = false;
+  PackedFile packed_file_;
+  PackedDecoder packed_;
   std::unique_ptr<Workspace> work_;
 };
 

@@ -40,11 +40,11 @@ IMNET_SCAN_TARGET bool IMNET_SCAN_NAME(ScanPlan& plan, ScanStream& stream, const
       sound = decode_dc(*block.dc, reader, prediction);
       if (!sound) break;
       if (!wanted) {
-        sound = read_ac<false>(*block.ac, reader, nullptr);
+        sound = read_ac<false>(*block.ac, reader, nullptr) != 0;
         continue;
       }
       next[0] = int16_t(prediction);
-      sound = read_ac<true>(*block.ac, reader, next);
+      sound = read_ac<true>(*block.ac, reader, next) != 0;
       if (pending.coefficients != nullptr) finish(pending);
       pending = {next, block.quant,
                  block.samples + run.row * block.row_step + column * block.column_step,

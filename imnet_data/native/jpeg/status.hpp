@@ -12,6 +12,7 @@ enum class JpegCode {
   unsupported,   // a JPEG that this decoder does not read: pass it to another one, by name
   too_large,     // more pixels than the caller allows
   not_seekable,  // sound, but rewriting it could not be undone exactly
+  not_packable,  // likewise, of the packed form
   bad_box,       // the caller's box is empty, or reaches outside of the image
 };
 
@@ -32,6 +33,8 @@ inline JpegStatus unsupported(const char* text, size_t offset) {
 }
 
 inline JpegStatus not_seekable(const char* text) { return {JpegCode::not_seekable, text, 0}; }
+
+inline JpegStatus not_packable(const char* text) { return {JpegCode::not_packable, text, 0}; }
 
 inline JpegStatus bad_box() {
   return {JpegCode::bad_box, "box is empty or not within the image", 0};
