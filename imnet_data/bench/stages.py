@@ -99,7 +99,7 @@ def in_memory(sample: Sample) -> list[InMemory]:
 def is_seekable(sample: Sample) -> list[bool]:
     """Return which images are JPEGs with restart markers."""
     return [
-        not is_pixels and jpeg.header(content).restart_interval > 0
+        not is_pixels and not jpeg.is_packed(content) and jpeg.header(content).restart_interval > 0
         for content, is_pixels in zip(sample.stored, sample.is_pixels.tolist(), strict=True)
     ]
 
@@ -124,7 +124,7 @@ def hashing(sample: Sample) -> InMemory:
 
 def cutting(sample: Sample) -> InMemory:
     """Return the stage that cuts a smaller JPEG out of the compressed bytes."""
-    takes_part = [not is_pixels for is_pixels in sample.is_pixels.tolist()]
+    takes_part = is_seekable(sample)
 
     def cut(position: int) -> tuple[bytes, tuple[int, int, int, int]] | None:
         if not takes_part[position]:

@@ -146,8 +146,9 @@ def _formats(which: Callable[[Format], bool]) -> str:
 )
 @click.option(
     "--jpeg",
-    type=click.Choice(["seekable", "original"]),
-    help="Store JPEGs with restart markers (lossless and reversible), or as published.  "
+    type=click.Choice(["seekable", "packed", "original"]),
+    help="Store JPEGs with restart markers, packed for this loader alone (both are lossless and "
+    f"reversible; packed: {_formats(lambda format: format.PACKED)} only), or as published.  "
     f"[default: seekable; {_formats(lambda format: not format.SEEKABLE)}: original]",
 )
 @click.option(
@@ -276,7 +277,7 @@ def result(out: Path, about: Description) -> str:
             for verdict, count in split.verdicts.items()
         ]
         lines += [
-            f"         {count:,} stored as they are, not seekable: {why}"
+            f"         {count:,} stored as they are: {why}"
             for why, count in split.not_seekable.items()
         ]
     return "\n".join(lines)

@@ -175,8 +175,17 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     if options.raw and not module.PIXELS:
         holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PIXELS)
         raise ConvertError(f"{format_name} cannot store pixels; leave out raw, or take {holding}")
+    if options.jpeg == "packed" and not module.PACKED:
+        holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PACKED)
+        raise ConvertError(
+            f"{format_name} cannot mark packed JPEGs as such, so other tools would take them for "
+            f"JPEGs; leave out jpeg, or take {holding}"
+        )
+    inherited = made_by.options if made_by else _defaults(source)
+    if inherited.jpeg == "packed" and not module.PACKED:
+        inherited = dataclasses.replace(inherited, jpeg=None)
     try:
-        resolved = options.over(made_by.options if made_by else _defaults(source))
+        resolved = options.over(inherited)
     except ValueError as error:  # an earlier version did not check what it was given
         raise ConvertError(
             f"the dataset was made with options that these do not go with: {error}"
@@ -348,7 +357,7 @@ def planned_writing(conversion: Conversion, stage: Path) -> Writing:
         options=conversion.options,
         labels={wnid: label for label, wnid in enumerate(conversion.classes)},
         plans=conversion.plans,
-        seekable=module.SEEKABLE if asked is None else asked == "seekable",
+        jpeg=asked or ("seekable" if module.SEEKABLE else "original"),
         stage=stage,
         journals=stage / "journals",
         counter=Counter(),

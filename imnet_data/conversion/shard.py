@@ -22,7 +22,7 @@ from imnet_data.conversion.refused import Refusals
 from imnet_data.conversion.written import Written, journal_path
 from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
-from imnet_data.errors import ConvertError, ImageError, NotSeekable
+from imnet_data.errors import ConvertError, ImageError, NotPackable, NotSeekable
 from imnet_data.formats import Sample
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.images import fixups, reencode
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from imnet_data.conversion.plan import SplitPlan
     from imnet_data.conversion.written import ShardJob
-    from imnet_data.dataset.description import Options
+    from imnet_data.dataset.description import Jpeg, Options
     from imnet_data.dataset.opened import Dataset
     from imnet_data.formats import Format
     from imnet_data.machine.pool import Counter
@@ -55,7 +55,7 @@ class Writing(NamedTuple):
     options: Options
     labels: Mapping[str, int]  # wnid -> label
     plans: Mapping[str, SplitPlan]
-    seekable: bool  # whether JPEGs are stored with restart markers, where they can be
+    jpeg: Jpeg  # as what JPEGs are stored, where they can be
     stage: Path  # contains one folder per split
     journals: Path
     counter: Counter
@@ -267,7 +267,8 @@ class _Samples(Closing):
         if stored:
             record = record._replace(jpeg=image)
         label = self._label(record)
-        return stored, Sample(record, label, outcome.width, outcome.height, array)
+        size = outcome.width, outcome.height
+        return stored, Sample(record, label, *size, array, is_packed=stored == "packed")
 
     def _stored(
         self, record: Record, outcome: fixups.Outcome
@@ -276,10 +277,12 @@ class _Samples(Closing):
         if _is_stored_as_pixels(self._writing, outcome):
             array = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
             return "pixels", record.jpeg, array
-        if self._writing.seekable:
+        asked = self._writing.jpeg
+        if asked != "original":
+            rewrite = jpeg.pack if asked == "packed" else jpeg.seekable
             try:
-                return "seekable", jpeg.seekable(record.jpeg), None
-            except NotSeekable as error:
+                return asked, rewrite(record.jpeg), None
+            except (NotSeekable, NotPackable) as error:
                 reason = str(error).removeprefix("left as it is: ")
             except ImageError:
                 reason = "damaged, or not a JPEG"  # that was kept
@@ -298,7 +301,7 @@ def _is_stored_as_pixels(writing: Writing, outcome: fixups.Outcome) -> bool:
 
 
 def stored_nbytes(writing: Writing, records: Records, index: int) -> int:
-    """Return how many bytes are stored of a record, seekable JPEGs as those they are made of."""
+    """Return how many bytes are stored of a record, rewritten JPEGs as those they are made of."""
     if pixels.are_kept(records, index):
         return int(cast("Dataset", records).index.nbytes[index])
     outcome = _prepare(records[index], writing.options)

@@ -33,7 +33,7 @@ _PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 BadPolicy = Literal["fix", "error", "skip", "keep"]
 Order = Literal["shuffled", "sorted"]
-Jpeg = Literal["seekable", "original"]
+Jpeg = Literal["seekable", "packed", "original"]
 
 
 @dataclass(frozen=True, kw_only=True)

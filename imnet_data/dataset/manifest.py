@@ -41,7 +41,12 @@ if TYPE_CHECKING:
     from imnet_data.dataset.frames import Frames
 
 FILE_NAME = "manifest.jsonl.zst"
-STORED = ("", "seekable", "pixels")  # what `Entry.stored` may be; the index has the position
+STORED = (
+    "",
+    "seekable",
+    "pixels",
+    "packed",
+)  # what `Entry.stored` may be; the index has the position
 VERDICTS = (  # what `Entry.verdict` may be, likewise; "" is plain
     "",
     "other-decoder",
@@ -74,7 +79,7 @@ class Entry(NamedTuple):
     published_nbytes: int = 0  # of the file as published; 0 where it is `nbytes`
     fix: str = ""  # what was done to the published bytes
     boxes: tuple[Box, ...] = ()
-    stored: str = ""  # "seekable" or "pixels", where it is not the JPEG that is stored
+    stored: str = ""  # "seekable", "packed" or "pixels", where it is not the JPEG that is stored
     stored_sha256: str = ""  # of what is stored then
     verdict: str = ""  # of the examination of the image that is stored, "" where it is plain
     scene: Scene | None = None  # of an image of DET or VID

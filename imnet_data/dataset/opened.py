@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imnet_data import arguments, formats, jpeg
+from imnet_data import arguments, formats
 from imnet_data.dataset import description, index, index_file, layout, manifest
+from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine import open_file
@@ -122,9 +123,7 @@ class Dataset(Closing):
                 f"{key} (record {index}) in {self.directory}: is stored as pixels, so there is no "
                 "JPEG; `Dataset.stored` returns the pixels, and the source has the JPEG"
             )
-        image = self.stored(index)
-        if stored == "seekable":
-            image = jpeg.restore(image)
+        image = restored(self.stored(index), stored)
         return self.without_jpeg(index)._replace(jpeg=image)
 
     def without_jpeg(self, index: int) -> Record:
@@ -156,7 +155,7 @@ class Dataset(Closing):
         return np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size)
 
     def stored(self, index: int) -> bytes:
-        """Return what is stored of record `index`: a JPEG, or height x width x 3 bytes R G B."""
+        """Return what is stored of record `index`: a JPEG, packed or not, or its pixels as RGB."""
         place = self.index.place(index, self.classes)
         return self.open_shard(int(self.index.shard[index])).read(place)
 

@@ -39,6 +39,7 @@ class Sample(NamedTuple):
     width: int  # pixels, as the JPEG's header has them
     height: int
     pixels: NDArray[np.uint8] | None = None  # uint8[height, width, 3]: to be stored instead
+    is_packed: bool = False  # whether record.jpeg is a packed JPEG, to be marked as such
 
 
 class Samples(Protocol):
@@ -114,6 +115,10 @@ class Format(Protocol):
     @property
     def PIXELS(self) -> bool:
         """Whether it can store an image as pixels: `Sample.pixels`."""
+
+    @property
+    def PACKED(self) -> bool:
+        """Whether it can store packed JPEGs, so that no other tool takes them for JPEGs."""
 
     @property
     def SEEKABLE(self) -> bool:

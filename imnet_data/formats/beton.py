@@ -41,6 +41,7 @@ EXTENTS = True
 ONE_SHARD = True
 LABELS = True
 PIXELS = True
+PACKED = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
 READERS = ("ffcv",)

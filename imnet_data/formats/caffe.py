@@ -34,6 +34,7 @@ EXTENTS = True
 ONE_SHARD = True
 LABELS = True
 PIXELS = False
+PACKED = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
 READERS = ("lmdb", "DALI")

@@ -30,6 +30,7 @@ EXTENTS = False
 ONE_SHARD = False
 LABELS = False
 PIXELS = False
+PACKED = False
 SEEKABLE = False  # a folder is there to have the published files
 SIDE_SUFFIXES = ()
 READERS = ("torchvision", "DALI")

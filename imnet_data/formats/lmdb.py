@@ -1,9 +1,10 @@
 """LMDB: one environment file per shard; key = number of the record, value = header, names, JPEG.
 
 - Key: the number in the shard, from 0, u32 big-endian, so that keys sort as records are ordered.
-- Value: i32 label (-1 for none), u32 size of the JPEG, u16 width, u16 height, u8 size of the key's
-  text, u8 size of the wnid's, u16 1 (the version of this layout), all little-endian; then key and
-  wnid in UTF-8, then the JPEG as it is. Nothing is pickled.
+- Value: i32 label (-1 for none), u32 size of the image, u16 width, u16 height, u8 size of the
+  key's text, u8 size of the wnid's, u16 version of this layout (1: a JPEG follows; 2: a packed
+  JPEG, which only imnet-data reads), all little-endian; then key and wnid in UTF-8, then the image
+  as it is. Nothing is pickled.
 
 An offset is the position of the JPEG in the file, which an LMDB environment keeps in one piece.
 Any LMDB binding reads the file: `lmdb.open(path, subdir=False, readonly=True, lock=False)`.
@@ -35,6 +36,7 @@ EXTENTS = True
 ONE_SHARD = False
 LABELS = True
 PIXELS = False
+PACKED = True
 SEEKABLE = True
 SIDE_SUFFIXES = ()
 READERS = ("lmdb",)
@@ -42,7 +44,8 @@ READERS = ("lmdb",)
 record_file = None
 
 _HEAD = struct.Struct("<iIHHBBH")
-_VERSION = 1
+_VERSION = 1  # of the layout, where the image is a JPEG
+_PACKED_VERSION = 2  # where it is a packed one
 _MAX_NAME_NBYTES = 255
 
 
@@ -69,7 +72,8 @@ def _before(sample: Sample) -> bytes:
             "rename the image, or choose another format"
         )
     sizes = (sample.width, sample.height, len(key), len(wnid))
-    return _HEAD.pack(sample.label, len(jpeg), *sizes, _VERSION) + key + wnid
+    version = _PACKED_VERSION if sample.is_packed else _VERSION
+    return _HEAD.pack(sample.label, len(jpeg), *sizes, version) + key + wnid
 
 
 def open(path: Path) -> ExtentShard:
@@ -84,7 +88,7 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
         value = file.read(offset, nbytes)
         label, jpeg_nbytes, _, _, key_nbytes, wnid_nbytes, version = _HEAD.unpack_from(value)
         start = _HEAD.size + key_nbytes + wnid_nbytes
-        if version != _VERSION or start + jpeg_nbytes != nbytes:
+        if version not in (_VERSION, _PACKED_VERSION) or start + jpeg_nbytes != nbytes:
             raise file.fault(f"record {number} at {offset} has a damaged header")
         names = value[_HEAD.size : start]
         key, wnid = names[:key_nbytes].decode(), names[key_nbytes:].decode()

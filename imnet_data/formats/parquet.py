@@ -42,6 +42,7 @@ EXTENTS = True
 ONE_SHARD = False
 LABELS = True
 PIXELS = False
+PACKED = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
 READERS = ("pyarrow",)

@@ -7,6 +7,7 @@
   of a box is its class's number there (from 1), also image/object/class/label, and its wnid is
   image/object/class/text, as TensorFlow's detection API has them; `image/scene` is the JSON of all
   that is published besides.
+- A packed JPEG, which only imnet-data reads, is in image/packed, and there is no image/encoded.
 - Labels follow the convention `tf`: position among the sorted wnids + 1, as 0 is a background.
 - A box is divided by the image's width and height and cut to 0..1, in float32.
 
@@ -46,6 +47,7 @@ EXTENTS = True
 ONE_SHARD = False
 LABELS = True
 PIXELS = False
+PACKED = True
 SEEKABLE = True
 SIDE_SUFFIXES = (".idx",)
 READERS = ("tfrecord", "DALI")
@@ -55,7 +57,7 @@ record_file = None
 _HEAD_NBYTES, _TAIL_NBYTES = 12, 4
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = 1, 2, 3
 _SUFFIX = ".JPEG"
-_IMAGE = "image/encoded"
+_IMAGE, _PACKED_IMAGE = "image/encoded", "image/packed"
 _FILE_SPLITS = {"val": "validation"}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -86,9 +88,10 @@ def _example(sample: Sample) -> tuple[bytes, int]:
     """Return the serialised Example, and where in it the JPEG starts."""
     before: list[bytes] = []
     after: list[bytes] = []
-    for name, feature in sorted(_features(sample).items()):
+    image_name = _PACKED_IMAGE if sample.is_packed else _IMAGE
+    for name, feature in sorted(_features(sample, image_name).items()):
         entry = protobuf.delimited(1, name.encode()) + protobuf.delimited(2, feature)
-        (before if name <= _IMAGE else after).append(protobuf.delimited(1, entry))
+        (before if name <= image_name else after).append(protobuf.delimited(1, entry))
     nbytes = sum(len(entry) for entry in before)
     head = protobuf.head(1, nbytes + sum(len(entry) for entry in after))
     # the image is the innermost and last value of its entry, which is the last before
@@ -96,14 +99,14 @@ def _example(sample: Sample) -> tuple[bytes, int]:
     return b"".join([head, *before, *after]), start
 
 
-def _features(sample: Sample) -> dict[str, bytes]:
+def _features(sample: Sample, image_name: str) -> dict[str, bytes]:
     record = sample.record
     features = {
-        _IMAGE: _bytes_list(record.jpeg),
+        image_name: _bytes_list(record.jpeg),
         "image/channels": _int64_list([3]),
         "image/colorspace": _bytes_list(b"RGB"),
         "image/filename": _bytes_list(f"{record.key}{_SUFFIX}".encode()),
-        "image/format": _bytes_list(b"JPEG"),
+        "image/format": _bytes_list(b"packed JPEG" if sample.is_packed else b"JPEG"),
         "image/height": _int64_list([sample.height]),
         "image/width": _int64_list([sample.width]),
     }
@@ -165,7 +168,7 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
         if crc != _crc(example):
             raise file.fault(f"record {number} at {start} does not have its checksum")
         lists = _parse_example(example)
-        image = _single(lists, _IMAGE, example)
+        image = _single(lists, _PACKED_IMAGE if _PACKED_IMAGE in lists else _IMAGE, example)
         filename = _text(lists, "image/filename", example)
         label, wnid = -1, ""
         if "image/class/label" in lists:

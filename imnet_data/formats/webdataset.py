@@ -1,6 +1,7 @@
 """WebDataset: a USTAR tar, of each record the members `<key>.cls`, `<key>.jpg`, `<key>.json`.
 
 - `cls`: the label in decimal ASCII; left out where there is none. `jpg`: the image as it is.
+- `packed` instead of `jpg`: the image as a packed JPEG, which only imnet-data reads.
 - `json`: key, wnid, label, width, height and boxes, and the scene of DET and VID (what is in each
   box); compact, names sorted, UTF-8; label, boxes and scene are left out where there are none.
 - Headers: mode 0444, time, user and group 0 without names; two zero blocks end the archive, which
@@ -43,6 +44,7 @@ EXTENTS = True
 ONE_SHARD = False
 LABELS = True
 PIXELS = False
+PACKED = True
 SEEKABLE = True
 SIDE_SUFFIXES = (".idx",)
 READERS = ("webdataset", "timm", "wids", "DALI")
@@ -52,7 +54,9 @@ record_file = None
 _TIMM = "_info.json"
 _BLOCK = 512
 _ARCHIVE_NBYTES = 20 * _BLOCK  # tar writes whole records of 20 blocks
-_EXTENSIONS = {"cls", "jpg", "json"}
+_PACKED = "packed"  # no image reader has this extension
+_IMAGES = {"jpg", _PACKED}
+_EXTENSIONS = {"cls", "json", *_IMAGES}
 _KEY = re.compile(r"[!-\-0-~]{1,95}")
 _CHECKSUM = slice(148, 156)
 _NUMBER = re.compile(rb" *([0-7]+)[ \0]*")
@@ -90,7 +94,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
             name = f"{key}.{extension}"
             offset = _BLOCK + out.append(*_member(name, content))
             words.append(f"{extension} {offset} {len(content)} {name}")
-            if extension == "jpg":
+            if extension in _IMAGES:
                 offsets.append(offset)
         lines.append(" ".join(words))
     out.append(bytes(2 * _BLOCK + -(out.nbytes + 2 * _BLOCK) % _ARCHIVE_NBYTES))
@@ -102,7 +106,7 @@ def write(out: Output, samples: Samples) -> NDArray[np.int64]:
 def _contents(sample: Sample) -> Iterator[tuple[str, bytes]]:
     if sample.label >= 0:
         yield "cls", b"%d" % sample.label
-    yield "jpg", sample.record.jpeg
+    yield _PACKED if sample.is_packed else "jpg", sample.record.jpeg
     yield "json", _description(sample)
 
 
@@ -144,7 +148,8 @@ def open(path: Path) -> ExtentShard:
 def _walk(file: ShardFile) -> Iterator[Stored]:
     for key, members in _groups(file):
         unknown = members.keys() - _EXTENSIONS
-        if unknown or "jpg" not in members:
+        images = members.keys() & _IMAGES
+        if unknown or len(images) != 1:
             raise file.fault(f"record {key} has the members {', '.join(sorted(members))}")
         about: dict[str, object] = {}
         if "json" in members:
@@ -160,7 +165,7 @@ def _walk(file: ShardFile) -> Iterator[Stored]:
         wnid = about.get("wnid")
         if not isinstance(wnid, str | None):
             raise file.fault(f"record {key} has the wnid {wnid!r}")
-        yield Stored(key, wnid, label, *members["jpg"])
+        yield Stored(key, wnid, label, *members[images.pop()])
 
 
 class _Content(NamedTuple):

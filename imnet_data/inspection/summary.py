@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imnet_data import arguments, jpeg
+from imnet_data import arguments
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.dataset.opened import Dataset
+from imnet_data.dataset.stored import restored
 from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
 from imnet_data.jpeg import Verdict
@@ -103,7 +104,7 @@ class RecordSummary:
     boxes: tuple[tuple[int, int, int, int], ...]
     shard: str  # path below the dataset's folder
     offset: int
-    stored_as: str  # "original", "seekable" or "pixels"
+    stored_as: str  # "original", "seekable", "packed" or "pixels"
     sha256: str  # of the JPEG, as the manifest has it
     stored_sha256: str  # of the bytes in the shard, likewise
     is_sound: bool  # whether the bytes in the shard, and the JPEG restored from them, have these
@@ -242,8 +243,8 @@ def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordS
         entry = opened.entry(position)
         content = opened.stored(position)
         shown = _of_entry(opened, position, entry, content)
-        if shown.is_sound and entry.stored == "seekable":
-            content = jpeg.restore(content)
+        if shown.is_sound and entry.stored in ("seekable", "packed"):
+            content = restored(content, entry.stored)
             shown = replace(shown, is_sound=_sha256(content) == shown.sha256)
         return shown, content
 

@@ -180,5 +180,9 @@ def record_text(record: RecordSummary) -> str:
 
 
 def _sha256_of(record: RecordSummary) -> str:
-    kinds = {"seekable": "restored JPEG", "pixels": "JPEG that was decoded"}
+    kinds = {
+        "seekable": "restored JPEG",
+        "packed": "restored JPEG",
+        "pixels": "JPEG that was decoded",
+    }
     return kinds.get(record.stored_as, "image")

@@ -1,5 +1,6 @@
 """A smaller JPEG of a part of an image, cut out of the compressed bytes."""
 
+from imnet_data.jpeg._packed import as_jpeg
 from imnet_data.native import _native
 
 
@@ -10,7 +11,8 @@ def crop(
 
     It has whole restart intervals, and the neighbours that chroma upsampling looks at: the pixels
     of the inner box, by whatever decoder, equal those of the whole image. A file without restart
-    intervals that divide its rows comes back whole, with the same box: make it `seekable` first.
+    intervals that divide its rows comes back whole, with the same box: make it `seekable` first. So
+    does a packed file, as the JPEG that it was made of.
 
     Args:
         jpeg: the file's bytes.
@@ -19,4 +21,4 @@ def crop(
     Raises:
         ImageError: the header is damaged, or restart markers are missing.
     """
-    return _native.jpeg_crop(jpeg, box)
+    return _native.jpeg_crop(as_jpeg(jpeg), box)

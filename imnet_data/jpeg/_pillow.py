@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from imnet_data.errors import ImageError
+from imnet_data.jpeg._packed import MAGIC, as_jpeg
 from imnet_data.native import _native
 
 MAX_PIXELS: int = _native.MAX_PIXELS  # of an image; where Pillow refuses, too
@@ -31,6 +32,7 @@ _KINDS = (
     _Kind(b"\x89PNG\r\n\x1a\n", "png", "PNG"),
     _Kind(b"GIF8", "gif", "GIF"),
     _Kind(b"BM", "bmp", "BMP"),
+    _Kind(MAGIC, "packed JPEG"),
     _Kind(b"RIFF", "webp", "WEBP"),  # nothing else of RIFF is an image
     _Kind(b"II*\0", "tiff", "TIFF"),
     _Kind(b"MM\0*", "tiff", "TIFF"),
@@ -63,13 +65,14 @@ def open_by_pillow(
     """Return an image as Pillow decodes it, in Pillow's mode; of an animation the first picture.
 
     Args:
-        image: a file of a kind that `kind_of` knows.
+        image: a file of a kind that `kind_of` knows; of a packed JPEG, the published one.
         fill: whether a JPEG that ends early is filled, as with Pillow's LOAD_TRUNCATED_IMAGES.
         max_pixels: of the image; more is an ImageError before memory is asked for.
 
     Raises:
         ImageError: Pillow cannot decode it, or only by filling where `fill` is false.
     """
+    image = as_jpeg(image)
     kind = _kind(image)
     if kind is None or not kind.pillow:
         what = f"a {kind.name}" if kind else "not an image of a known kind"
@@ -90,6 +93,7 @@ def decode_by_pillow(
     Raises:
         ImageError: Pillow cannot decode it, or it is damaged and `fill` is false.
     """
+    image = as_jpeg(image)
     if not fill and (fault := _native.jpeg_examine(image, max_pixels)["data"]):
         raise ImageError(f"the JPEG is damaged: {fault}")
     try:

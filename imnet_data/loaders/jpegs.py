@@ -220,6 +220,7 @@ class JpegReader:
         if self._undecodable[index]:
             raise ImageError(f"{self.name(index)}: {UNDECODABLE}")
         try:
+            stored = jpeg.as_jpeg(stored)
             if self._damaged[index] or not jpeg.is_regular(stored):
                 return self._by_pillow(index, stored, box)
             header = jpeg.header(stored)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments
 from imnet_data.dataset import description
-from imnet_data.errors import FormatError, MissingExtra, WorkerKilled
+from imnet_data.errors import FormatError, MissingExtra, WorkerKilled, verify_command
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
@@ -104,6 +104,7 @@ def read_back(
 
     Raises:
         ManifestError: if dataset.json or a manifest is missing or damaged.
+        FormatError: if its images are packed.
     """
     return read_back_all([root], workers=workers, progress=progress)[0]
 
@@ -137,6 +138,12 @@ def read_back_all(
 
 def _open(root: Path, workers: int, progress: Progress) -> _Dataset:
     about, expected = description.read(root), {}
+    if about.options.jpeg == "packed":
+        raise FormatError(
+            f"{root}: its images are packed, and only imnet-data reads those; "
+            f"{verify_command(root)} checks them, and `imnet-data convert --jpeg seekable` makes a "
+            "dataset that other libraries read"
+        )
     for split in about.splits:
         progress(Step(f"manifest of {split}", 0, 1))
         expected[split] = expect(root / split, about.classes, workers=workers)

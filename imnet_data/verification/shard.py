@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg
 from imnet_data.dataset import manifest
+from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.jpeg import Verdict
 from imnet_data.machine.files import FileHash, digests, file_sha256
@@ -183,18 +184,20 @@ class _RecordsCheck:
         self._checking.counter.add(1, len(image))
         stored = self._stored(row)
         contents, fault = [image], ""
-        if stored == "seekable":
+        if stored in ("seekable", "packed"):
             try:
-                contents.append(jpeg.restore(image))
+                contents.append(restored(image, stored))
             except ImageError as error:
                 fault = f"cannot be restored: {error}"
-        found, *restored = self._digests(*contents)
+        found, *originals = self._digests(*contents)
         if found != self._expected.stored_sha256[row].tobytes():
             fault = "the image is not the one that was stored"
-        elif restored and restored[0] != self._expected.sha256[row].tobytes():
+        elif originals and originals[0] != self._expected.sha256[row].tobytes():
             fault = "the image that is restored is not the original"
         elif not fault and self._checking.decode and stored != "pixels":
-            fault = _decoding_fault(image, self._verdict(row))
+            fault = _decoding_fault(
+                contents[-1] if stored == "packed" else image, self._verdict(row)
+            )
         if fault:
             yield self._difference(fault, row)
 

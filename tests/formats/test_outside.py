@@ -22,6 +22,7 @@ EXTENTS = False
 ONE_SHARD = True
 LABELS = False
 PIXELS = False
+PACKED = False
 SEEKABLE = True
 SIDE_SUFFIXES = ()
 READERS = ("flat files",)

@@ -54,7 +54,14 @@ def test_images_stored_as_pixels_give_the_same_batches(tarballs, expected, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("format_name", "jpeg"), [("webdataset", "original"), ("folder", "seekable")]
+    ("format_name", "jpeg"),
+    [
+        ("webdataset", "original"),
+        ("folder", "seekable"),
+        ("webdataset", "packed"),
+        ("lmdb", "packed"),
+        ("tfrecord", "packed"),
+    ],
 )
 def test_the_other_form_of_jpegs_gives_the_same_batches(
     tarballs, expected, tmp_path, format_name, jpeg

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernel_cases.hpp"
+#include "packed/file.hpp"
 
 namespace imnet {
 namespace {
@@ -233,12 +234,164 @@ Case skip_case(Random& random, bool large) {
   return {run, walked};
 }
 
+struct PackState {
+  PackState(Random& random, bool large) : tables(random, large) {}
+
+  Tables tables;
+  ScanPlan plan;
+  Bytes data, out, result;
+  size_t nbytes;
+  int columns;
+};
+
+std::shared_ptr<PackState> pack_state(Random& random, bool large, bool damaged) {
+  const auto state = std::make_shared<PackState>(random, large);
+  const int blocks = large ? 6 : random.between(1, kMaxBlocksInMcu);
+  state->columns = large ? 32 : random.between(1, 12);
+  const Bytes data = entropy_coded(random, state->tables, state->columns, blocks, damaged);
+  state->data = padded(data, kScanHeadroom);
+  state->nbytes = data.size();
+  state->out = Bytes(size_t(state->columns) * kMostMcuNbytes + kGuard, kGuardByte);
+  state->plan.block_count = blocks;
+  for (int i = 0; i < blocks; ++i) {
+    ScanBlock& block = state->plan.blocks[i];
+    block = ScanBlock();
+    block.dc = &state->tables.dc[i % kTables];
+    block.ac = &state->tables.ac[i % kTables];
+    block.component = i % kTables;
+  }
+  return state;
+}
+
+// Packs all of it; returns the outcome, and how many bytes it has.
+PackOutcome packed(const Kernels& table, PackState& state, size_t& nbytes) {
+  const uint8_t* const begin = state.data.data() + kScanHeadroom;
+  ScanStream stream;
+  stream.start(begin, begin + state.nbytes);
+  std::array<int, kMaxComponents> before{};
+  uint8_t* out = state.out.data();
+  const PackOutcome outcome = table.pack(state.plan, stream, state.columns, before.data(), out);
+  nbytes = size_t(out - state.out.data());
+  return outcome;
+}
+
+Case pack_case(Random& random, bool large) {
+  const auto state = pack_state(random, large, !large && random.one_in(2));
+  const auto run = [state](const Kernels& table) -> const Bytes& {
+    size_t nbytes;
+    const PackOutcome outcome = packed(table, *state, nbytes);
+    state->result.clear();
+    append_number(state->result, int(outcome));
+    if (outcome == PackOutcome::ok)
+      state->result.insert(state->result.end(), state->out.begin(),
+                           state->out.begin() + ptrdiff_t(nbytes));
+    for (const auto& block : state->plan.coefficients)
+      for (int i = 0; i < 64; ++i) append_number(state->result, block[i]);
+    append_number(state->result, state->out.back());
+    return state->result;
+  };
+  return {run, double(state->plan.block_count) * state->columns};
+}
+
+// Packed blocks: of sound data as the scalar kernel packs it, or of any bytes, some of them flipped.
+Bytes packed_blocks(Random& random, bool large, int& blocks, int& columns) {
+  const auto state = pack_state(random, large, false);
+  blocks = state->plan.block_count;
+  columns = state->columns;
+  size_t nbytes;
+  Bytes made;
+  if (packed(*runnable_kernels().front(), *state, nbytes) == PackOutcome::ok)
+    made.assign(state->out.begin(), state->out.begin() + ptrdiff_t(nbytes));
+  else
+    made = random.samples(size_t(random.between(1, 4000)));
+  if (!large && random.one_in(3))
+    for (int flips = random.between(1, 6); flips > 0; --flips)
+      made[size_t(random.below(int(made.size())))] ^= uint8_t(1 << random.below(8));
+  return made;
+}
+
+struct UnpackState {
+  ScanPlan plan;
+  ScanRun run;
+  alignas(64) int16_t quant[kTables][64];
+  Bytes data, out, result;
+  size_t nbytes;
+};
+
+Case unpack_case(Random& random, bool large) {
+  const auto state = std::make_shared<UnpackState>();
+  int blocks, columns;
+  state->data = packed_blocks(random, large, blocks, columns);
+  state->nbytes = state->data.size();
+  state->data.resize(state->nbytes + kPackedPadding, uint8_t(random.word()));
+  for (auto& quant : state->quant)
+    for (int16_t& factor : quant)
+      factor = int16_t(random.between(1, !large && random.one_in(8) ? 65535 : 99));
+  const ptrdiff_t stride = 8 * columns;
+  state->out = Bytes(size_t(8 * stride * blocks) + kGuard, kGuardByte);
+  state->plan.block_count = blocks;
+  for (int i = 0; i < blocks; ++i)
+    state->plan.blocks[i] = {nullptr, nullptr, state->quant[i % kTables],
+                             state->out.data() + 8 * stride * i, stride, 8, 0, i % kTables};
+  state->plan.first_column = large ? 0 : random.below(columns);
+  state->run.count = large ? columns : random.between(state->plan.first_column + 1, columns);
+  state->run.wanted = true;
+  const auto run = [state](const Kernels& table) -> const Bytes& {
+    UnpackStream stream;
+    stream.next = state->data.data();
+    stream.end = stream.next + state->nbytes;
+    const bool sound = table.unpack(state->plan, stream, state->run);
+    state->result = sound ? state->out : Bytes();
+    append_number(state->result, sound);
+    if (sound) append_number(state->result, stream.next - state->data.data());
+    for (int prediction : stream.predictions) append_number(state->result, sound ? prediction : 0);
+    append_number(state->result, state->out.back());
+    return state->result;
+  };
+  return {run, double(blocks) * columns};
+}
+
+struct ValuesState {
+  Bytes data, result;
+  size_t nbytes;
+};
+
+Case values_case(Random& random, bool large) {
+  const auto state = std::make_shared<ValuesState>();
+  int blocks, columns;
+  state->data = packed_blocks(random, large, blocks, columns);
+  state->nbytes = state->data.size();
+  state->data.resize(state->nbytes + kPackedPadding, uint8_t(random.word()));
+  const int count = large ? 64 : 1;  // one after another; wide values are not stepped over
+  const auto run = [state, count](const Kernels& table) -> const Bytes& {
+    state->result.clear();
+    const uint8_t* next = state->data.data();
+    const uint8_t* const end = next + state->nbytes;
+    for (int i = 0; i < count && next < end; ++i) {
+      PackedBlock block;
+      uint8_t coded[64];
+      next = table.values(next, block, coded);
+      append_number(state->result, next - state->data.data());
+      append_number(state->result, block.difference);
+      append_number(state->result, block.masks);
+      append_number(state->result, block.widths);
+      for (uint64_t left = block.masks; left != 0; left &= left - 1)
+        state->result.push_back(coded[__builtin_ctzll(left)]);
+    }
+    return state->result;
+  };
+  return {run, double(count)};
+}
+
 }  // namespace
 
 std::vector<Kernel> entropy_kernels() {
   using K = const Kernels&;
   return {{"scan", "block", scan_case, [](K k) { return address(k.scan); }},
-          {"skip", "block", skip_case, [](K k) { return address(k.skip); }}};
+          {"skip", "block", skip_case, [](K k) { return address(k.skip); }},
+          {"pack", "block", pack_case, [](K k) { return address(k.pack); }},
+          {"unpack", "block", unpack_case, [](K k) { return address(k.unpack); }},
+          {"values", "block", values_case, [](K k) { return address(k.values); }}};
 }
 
 }  // namespace imnet

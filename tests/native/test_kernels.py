@@ -10,6 +10,9 @@ from imnet_data.native import _native
 KERNELS = [
     "scan",
     "skip",
+    "pack",
+    "unpack",
+    "values",
     "idct",
     "upsample_h2",
     "upsample_h2v2",

@@ -115,7 +115,7 @@ nb::dict examine(nb::handle jpeg, uint64_t max_pixels) {
 bool is_regular(nb::handle jpeg) {
   const Bytes bytes(jpeg);
   JpegHeader found;
-  return found.read(bytes.data(), bytes.size()) && found.irregular;
+  return read_any_header(bytes.data(), bytes.size(), found) && found.irregular;
 }
 
 nb::dict header(nb::handle jpeg) {

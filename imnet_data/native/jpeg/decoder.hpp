@@ -24,7 +24,7 @@
 #include "jpeg/header.hpp"
 #include "jpeg/planes.hpp"
 #include "jpeg/status.hpp"
-#include "packed/decoder.hpp"
+#include "packed/decode.hpp"
 
 namespace imnet {
 

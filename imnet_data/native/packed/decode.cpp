@@ -1,4 +1,4 @@
-#include "packed/decoder.hpp"
+#include "packed/decode.hpp"
 
 #include <algorithm>
 
