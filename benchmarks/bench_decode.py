@@ -4,7 +4,8 @@
 both decode whole images. "full" is this decoder on whole images, "boxes-original" and
 "boxes-seekable" on the boxes of RandomResizedCrop, from the files as they are and from the same
 with restart markers; "seekable" makes the latter, "crop" cuts the boxes out of their bytes, and
-"examine" reads all of the data of either kind without making pixels.
+"examine" reads all of the data of either kind without making pixels. "boxes-packed" is the decoder
+on the packed form, which "pack" makes, and "unpack" restores the published file from.
 
 Images and boxes are those of `imnet-data bench DATASET`: the first batches of epoch 0 (without
 those that cannot have restart markers). Its decode and cut rows, in images/s a core, are
@@ -42,7 +43,7 @@ from imnet_data.machine.provenance import processor
 PASSES = 3  # over all images in one round, after one that is not timed
 RIVALS = [
     *("simplejpeg", "pillow", "full", "boxes-original", "boxes-seekable", "seekable", "crop"),
-    *("examine", "examine-seekable"),
+    *("boxes-packed", "pack", "unpack", "examine", "examine-seekable"),
 ]
 
 
@@ -87,6 +88,12 @@ def rival(name, files, made, boxes, target_width) -> tuple[list[tuple], Callable
     def is_plain(index, found):
         return found.verdict is jpeg.Verdict.PLAIN
 
+    def is_packed(index, result):
+        return jpeg.unpack(result) == files[index]
+
+    def is_published(index, result):
+        return result == files[index]
+
     whole, boxed = [(data,) for data in files], list(zip(made, boxes, strict=True))
     if name == "simplejpeg":
         from simplejpeg import decode_jpeg
@@ -102,6 +109,9 @@ def rival(name, files, made, boxes, target_width) -> tuple[list[tuple], Callable
             lambda data: jpeg.seekable(data, target_width=target_width),
             is_seekable,
         ),
+        "boxes-packed": (list(zip(map(jpeg.pack, files), boxes, strict=True)), jpeg.decode, is_box),
+        "pack": (whole, jpeg.pack, is_packed),
+        "unpack": ([(jpeg.pack(data),) for data in files], jpeg.unpack, is_published),
         "crop": (boxed, jpeg.crop, is_cut),
         "examine": (whole, jpeg.examine, is_plain),
         "examine-seekable": ([(data,) for data in made], jpeg.examine, is_plain),

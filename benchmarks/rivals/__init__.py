@@ -8,7 +8,7 @@ Each is imported by the benchmark to read what is about it, so what it needs is 
                      runs the benchmark
     install          shell command that installs it there, with that environment's `pip` in front
     needs            Debian packages without which `install` or `batches` fails, if any
-    reads            folder of the input: "folder", "webdataset", "seekable" and "beton" are made
+    reads            folder of the input: "folder", "webdataset", "seekable", "packed" and "beton" are made
                      by `imnet_data.convert`, others by `prepare`
     setting          how it is set up, for the table
     batches(root, cores)
@@ -37,8 +37,10 @@ RIVALS = (  # in the order of the table
     "dali_gpu",
     "ours_original",
     "ours",
+    "ours_packed",
     "ours_torch",
+    "ours_torch_packed",
 )
 CEILING = "simplejpeg"  # of every loader that decodes whole images
 REFERENCE = "pillow"  # whose pixels are right
-EXACT = ("pillow", "ours_original", "ours")  # give the same pixels to the last bit
+EXACT = ("pillow", "ours_original", "ours", "ours_packed")  # give the same pixels to the last bit

@@ -16,6 +16,7 @@ OUR_FORMATS = {  # folder of the input: format, how JPEGs are stored
     "folder": ("folder", "original"),
     "webdataset": ("webdataset", "original"),
     "seekable": ("webdataset", "seekable"),
+    "packed": ("webdataset", "packed"),
     "beton": ("beton", "original"),
 }
 

@@ -62,7 +62,7 @@ class ScanWriter {
   // The low `count` bits of `value`, 31 at most; the others must be 0.
   void put(uint64_t value, unsigned count) {
     count_ += count;
-    bits_ |= value << (64 - count_);
+    bits_ |= value << (63 - count_) << 1;
     store_big_endian(next_, bits_);
     next_ += count_ >> 3;
     bits_ <<= count_ & 56;

@@ -14,13 +14,13 @@ namespace {
 constexpr const char* kDamaged = "its image data is damaged";
 constexpr const char* kAmbiguous = "zeros are coded before the end of a block";
 
-// Whether each symbol has one code, so that it can be found again; the symbols of a run alone that
-// only progressive images have end a block, as its own symbol does.
+// Whether each symbol has one code, so that it can be found again. The symbols of a run alone that
+// only progressive images have would end a block, as its own symbol does.
 bool has_one_code_each(const HuffmanSpec& spec) {
   std::array<bool, 256> seen{};
   for (int i = 0; i < spec.symbol_count; ++i) {
-    const int symbol = spec.symbols[i] % 16 == 0 && spec.symbols[i] != 0xF0 ? 0 : spec.symbols[i];
-    if (seen[symbol]) return false;
+    const int symbol = spec.symbols[i];
+    if (seen[symbol] || (symbol % 16 == 0 && symbol != 0 && symbol != 0xF0)) return false;
     seen[symbol] = true;
   }
   return true;
@@ -46,7 +46,7 @@ JpegStatus JpegPacker::plan(const JpegHeader& header) {
     if (dc_table == nullptr || ac_table == nullptr)
       return not_packable("a Huffman table is missing, or is none");
     if (!has_one_code_each(dc) || !has_one_code_each(ac))
-      return not_packable("a Huffman table has two codes for the same symbol");
+      return not_packable("a Huffman table has two codes for the same meaning");
     const int count = scan.count == 1 ? 1 : part.h * part.v;
     for (int k = 0; k < count; ++k) {
       ScanBlock& block = plan_.blocks[plan_.block_count++];
