@@ -8,8 +8,8 @@ Each is imported by the benchmark to read what is about it, so what it needs is 
                      runs the benchmark
     install          shell command that installs it there, with that environment's `pip` in front
     needs            Debian packages without which `install` or `batches` fails, if any
-    reads            folder of the input: "folder", "webdataset", "seekable", "packed" and "beton" are made
-                     by `imnet_data.convert`, others by `prepare`
+    reads            folder of the input: "folder", "webdataset", "seekable", "packed" and "beton"
+                     are made by `imnet_data.convert`, others by `prepare`
     setting          how it is set up, for the table
     batches(root, cores)
                      gives `epoch`: `epoch(n)` gives (images, labels) of every record once

@@ -19,6 +19,7 @@ from imnet_data.conversion import (
     classes,
     compressed,
     finish,
+    forms,
     frames,
     journal,
     pixels,
@@ -172,18 +173,8 @@ def plan_conversion(source: Source, *, format_name: str, options: Options) -> Co
     converted = [split for split in source.splits.values() if isinstance(split, opened.Dataset)]
     made_by = converted[0].about if converted else None
     module = formats.get(format_name)
-    if options.raw and not module.PIXELS:
-        holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PIXELS)
-        raise ConvertError(f"{format_name} cannot store pixels; leave out raw, or take {holding}")
-    if options.jpeg == "packed" and not module.PACKED:
-        holding = ", ".join(name for name in formats.FORMATS if formats.get(name).PACKED)
-        raise ConvertError(
-            f"{format_name} cannot mark packed JPEGs as such, so other tools would take them for "
-            f"JPEGs; leave out jpeg, or take {holding}"
-        )
-    inherited = made_by.options if made_by else _defaults(source)
-    if inherited.jpeg == "packed" and not module.PACKED:
-        inherited = dataclasses.replace(inherited, jpeg=None)
+    forms.check(options, format_name)
+    inherited = forms.inherited(made_by.options if made_by else _defaults(source), format_name)
     try:
         resolved = options.over(inherited)
     except ValueError as error:  # an earlier version did not check what it was given

@@ -267,8 +267,8 @@ class _Samples(Closing):
         if stored:
             record = record._replace(jpeg=image)
         label = self._label(record)
-        size = outcome.width, outcome.height
-        return stored, Sample(record, label, *size, array, is_packed=stored == "packed")
+        size, is_packed = (outcome.width, outcome.height), stored == "packed"
+        return stored, Sample(record, label, *size, array, is_packed=is_packed)
 
     def _stored(
         self, record: Record, outcome: fixups.Outcome
@@ -277,8 +277,7 @@ class _Samples(Closing):
         if _is_stored_as_pixels(self._writing, outcome):
             array = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
             return "pixels", record.jpeg, array
-        asked = self._writing.jpeg
-        if asked != "original":
+        if (asked := self._writing.jpeg) != "original":
             rewrite = jpeg.pack if asked == "packed" else jpeg.seekable
             try:
                 return asked, rewrite(record.jpeg), None

@@ -90,8 +90,8 @@ def test_no_other_tool_takes_a_packed_record_for_a_jpeg(packed: dict[str, Path])
     ):
         versions = {value[14:16] for _, value in transaction.cursor()}
     assert b"\x02\x00" in versions
-    content = next(packed["tfrecord"].glob("train/train-*-of-*[0-9]")).read_bytes()
-    assert content.count(b"image/packed") > content.count(b"image/encoded")
+    records = next(packed["tfrecord"].glob("train/train-*-of-*[0-9]")).read_bytes()
+    assert records.count(b"image/packed") > records.count(b"image/encoded")
 
 
 def test_other_formats_refuse_packed_jpegs_by_name(tarballs: Path, tmp_path: Path) -> None:
