@@ -9,12 +9,13 @@ from imnet_data.formats import (
     caffe,
     folder,
     lmdb,
+    mds,
     parquet,
     tfrecord,
     webdataset,
 )
 
-FORMATS: list[Format] = [beton, caffe, folder, lmdb, parquet, tfrecord, webdataset]
+FORMATS: list[Format] = [beton, caffe, folder, lmdb, mds, parquet, tfrecord, webdataset]
 
 
 def open_each(path: Path) -> list[Shard]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # name -> module, imported on first use
 FORMATS = {
     name: f"imnet_data.formats.{name}"
-    for name in ("webdataset", "lmdb", "caffe", "beton", "tfrecord", "parquet", "folder")
+    for name in ("webdataset", "lmdb", "caffe", "beton", "tfrecord", "parquet", "mds", "folder")
 }
 
 

@@ -21,6 +21,7 @@ from imnet_data.formats import (
     caffe,
     folder,
     lmdb,
+    mds,
     parquet,
     tfrecord,
     webdataset,
@@ -241,3 +242,20 @@ def test_split_side_files_are_webdatasets_alone() -> None:
     assert set(webdataset.split_side_files("train", shards)) == {"_info.json", "wids-index.json"}
     for module in (lmdb, caffe, beton, parquet, tfrecord, folder):
         assert module.split_side_files("train", shards) == {}
+
+
+def test_an_mds_shard_ends_below_what_its_positions_count_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mds, "_MAX_NBYTES", 900)
+    many = [_sample(f"n01440764_{number}", bytes(100)) for number in range(9)]
+    with pytest.raises(FormatError, match=r"MDS counts to 900; choose a smaller --shard-size"):
+        kit.write(mds, tmp_path / "shard", many)
+
+
+def test_an_mds_shard_of_other_columns_is_refused(tmp_path: Path) -> None:
+    kit.write(mds, tmp_path / "shard", [_sample()])
+    content = (tmp_path / "shard").read_bytes()
+    (tmp_path / "shard").write_bytes(content.replace(b'"wnid"', b'"word"'))
+    with pytest.raises(FormatError, match="is no MDS shard with the columns key, wnid, x, y"):
+        kit.walk(mds, tmp_path / "shard")

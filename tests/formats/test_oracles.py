@@ -13,7 +13,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imnet_data.formats import Sample, beton, caffe, folder, lmdb, parquet, tfrecord
+from imnet_data.formats import (
+    Sample,
+    ShardSummary,
+    beton,
+    caffe,
+    folder,
+    lmdb,
+    mds,
+    parquet,
+    tfrecord,
+)
 from imnet_data.imagenet import labels
 from imnet_data.record import Record
 
@@ -56,6 +66,30 @@ def test_datasets_reads_a_parquet_file_as_images(samples: list[Sample], tmp_path
     for row, sample in zip(read, samples, strict=True):
         assert np.array_equal(np.asarray(row["image"].convert("RGB")), _decode(sample))
         assert row["label"] == sample.label
+
+
+def test_streaming_reads_an_mds_shard_by_its_index(
+    samples: list[Sample], torchvision: ModuleType, tmp_path: Path
+) -> None:
+    del torchvision  # which streaming imports
+    streaming = pytest.importorskip("streaming", reason="mosaicml-streaming is not installed")
+    shards = []
+    for number, part in enumerate((samples[:4], samples[4:])):
+        path = tmp_path / "val" / mds.shard_name("val", number, 2)
+        path.parent.mkdir(exist_ok=True)
+        kit.write(mds, path, part)
+        shards.append(ShardSummary(path.name, len(part), path.stat().st_size))
+    for name, content in mds.split_side_files("val", shards).items():
+        (tmp_path / "val" / name).write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves index.json open
+        read = streaming.LocalDataset(local=str(tmp_path), split="val")
+    assert len(read) == len(samples)
+    for number, sample in enumerate(samples):
+        row = read[number]
+        assert (row["key"], row["wnid"]) == (sample.record.key, sample.record.wnid)
+        assert row["y"] == sample.label
+        assert np.array_equal(np.asarray(row["x"].convert("RGB")), _decode(sample))
 
 
 def test_liblmdb_reads_it_and_finds_every_key(samples: list[Sample], tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _samples(draw: st.DrawFn) -> list[Sample]:
     ]
 
 
-@pytest.mark.parametrize("name", ["webdataset", "lmdb", "caffe", "tfrecord"])
+@pytest.mark.parametrize("name", ["webdataset", "lmdb", "caffe", "tfrecord", "mds"])
 @settings(max_examples=60, deadline=None)
 @given(samples=_samples())
 def test_whatever_is_written_is_walked_and_read(name: str, samples: list[Sample]) -> None:

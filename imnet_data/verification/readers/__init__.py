@@ -102,6 +102,13 @@ READERS = {
         Reader("tfrecord", f"{__name__}.tfrecord", "tfrecord", "pip install tfrecord"),
         Reader("pyarrow", f"{__name__}.pyarrow", "pyarrow", "pip install pyarrow"),
         Reader(
+            "streaming",
+            f"{__name__}.streaming",
+            "streaming",
+            "pip install mosaicml-streaming",
+            distributions=("mosaicml-streaming",),
+        ),
+        Reader(
             "torchvision",
             f"{__name__}.torchvision",
             "torchvision",
