@@ -9,7 +9,14 @@ from imnet_data import repair, verify
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError
-from imnet_data.imagenet.detection import VID, number_of
+from imnet_data.imagenet.detection import (
+    DET,
+    SPLITS,
+    VID,
+    PublishedSplit,
+    categories,
+    number_of,
+)
 from imnet_data.record import Scene
 
 FORMATS = ("webdataset", "lmdb", "beton", "tfrecord", "parquet", "folder")
@@ -229,3 +236,32 @@ def test_a_manifest_with_another_object_is_found_and_made_again(sets, tmp_path):
     repair(root, made(sets, "det"), found, workers=1)
     assert path.read_bytes() == content
     assert verify(root, workers=1) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "counts", "words"),
+    [
+        ("det", (6, 8, 0), None),
+        ("det", (6, 9, 0), "has 8 boxes, imagenet-det has 9"),
+        ("det", (7, 9, 0), None),  # it is not complete, so nothing is expected
+        ("vid", (22, 17, 2), None),
+        ("vid", (22, 34, 2), "has 17 boxes that people drew, imagenet-vid has 34"),
+        ("vid", (22, 17, 3), "has 2 snippets, imagenet-vid has 3"),
+    ],
+)
+def test_a_complete_split_has_the_published_counts(webdataset, monkeypatch, task, counts, words):
+    published = PublishedSplit(*counts)
+    monkeypatch.setitem(SPLITS[f"imagenet-{task}"], "val", published)
+    found = [each.what for each in verify(webdataset / f"{task}-webdataset", workers=1)]
+    assert found == ([] if words is None else [words])
+
+
+def test_published_counts_are_those_of_the_devkit():
+    assert SPLITS[DET] == {
+        "train": PublishedSplit(456_567, 478_807),
+        "val": PublishedSplit(20_121, 55_502),
+    }
+    assert SPLITS[VID]["train"] == PublishedSplit(1_122_397, 866_870, 3_862)
+    assert SPLITS[VID]["val"] == PublishedSplit(176_126, 135_949, 555)
+    assert [len(categories(task)) for task in (DET, VID)] == [200, 30]
+    assert set(number_of(VID)) < set(number_of(DET))
