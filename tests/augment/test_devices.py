@@ -14,7 +14,9 @@ from imnet_data.augment import (
     RandAugment,
     TimmRandAugment,
     TrivialAugmentWide,
+    ViewColors,
     apply_policy,
+    color_view,
     erase,
     jitter,
     mix,
@@ -37,6 +39,10 @@ def everything(images: Tensor, labels: Tensor, epoch: int) -> list[Tensor]:
     ]
     recipe = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2)
     made.append(jitter(images, recipe=recipe, seed=0, epoch=epoch, indices=INDICES))
+    colors = ViewColors(
+        jitter=recipe, jitter_probability=0.8, greyscale=0.3, blur=0.7, solarize=0.3
+    )
+    made.append(color_view(images, recipe=colors, seed=0, epoch=epoch, indices=INDICES))
     floats = images.float() - 99
     made += [
         erase(floats, recipe=erasing, seed=0, epoch=epoch, indices=INDICES)
