@@ -38,12 +38,12 @@ def gaussian_blur(images: Tensor, sigmas: NDArray[np.float64]) -> Tensor:
         chosen, *weights = (
             sent(array, images.device) for array in (rows, inner[rows], outer[rows])
         )
-        inside, edge = (weight.view(-1, 1, 1, 1) for weight in weights)
-        part = images[chosen]
+        inside, edge = (weight.view(-1, 1, 1, 1).int() for weight in weights)
+        part = images[chosen].to(torch.int32)
         for axis in (3, 2):
             for _ in range(_PASSES):
                 part = _box_blur(part, radius, inside, edge, axis=axis)
-        images.index_copy_(0, chosen, part)
+        images.index_copy_(0, chosen, part.to(torch.uint8))
     return images
 
 
@@ -67,16 +67,19 @@ def _weights(
 
 
 def _box_blur(images: Tensor, radius: int, inner: Tensor, outer: Tensor, *, axis: int) -> Tensor:
-    """Return what one pass along an axis makes."""
-    last = images.shape[axis] - 1
-    places = torch.arange(images.shape[axis], device=images.device)
+    """Return what one pass along an axis makes of int32 images.
 
-    def shifted(step: int) -> Tensor:
-        return images.index_select(axis, (places + step).clamp(0, last)).to(torch.int64)
-
-    total = shifted(0)
-    for step in range(1, radius + 1):
-        total += shifted(step) + shifted(-step)
-    total *= inner
-    total += (shifted(radius + 1) + shifted(-radius - 1)) * outer
-    return (total + (1 << _BITS - 1) >> _BITS).to(torch.uint8)
+    Sums go up to 2**32 - 1, as unsigned numbers, and wrap to negative ones here; the shift and the
+    mask do away with that.
+    """
+    size, reach = images.shape[axis], radius + 1
+    shape = [*images.shape]
+    shape[axis] = reach
+    first, last = (images.narrow(axis, place, 1).expand(shape) for place in (0, size - 1))
+    wide = torch.cat([first, images, last], dim=axis)
+    total = wide.narrow(axis, 1, size).clone() if radius else images.clone()
+    for step in range(2, 2 * radius + 2) if radius else ():
+        total += wide.narrow(axis, step, size)
+    edges = wide.narrow(axis, 0, size) + wide.narrow(axis, 2 * reach, size)
+    total.mul_(inner).addcmul_(edges, outer).add_(1 << _BITS - 1)
+    return total.bitwise_right_shift_(_BITS).bitwise_and_(255)
