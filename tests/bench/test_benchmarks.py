@@ -44,6 +44,16 @@ def test_bench_decode_measures_every_rival_that_needs_no_package(root):
         assert float(done.stdout) > 0
 
 
+def test_bench_views_measures_our_views_and_holds_them_against_pillows(root):
+    bench = importlib.import_module("bench_views")
+    jpegs = bench.stored(root, 3)
+    assert len(jpegs) == 3
+    assert bench.require_pillows_pixels(root, jpegs) == 30
+    command = [sys.executable, BENCHMARKS / "bench_views.py", root, "--images", "2"]
+    done = subprocess.run([*command, "--rival", "views"], check=True, capture_output=True)
+    assert float(done.stdout) > 0
+
+
 def test_every_rival_has_the_names_of_the_table():
     rivals = importlib.import_module("rivals")
     for name in rivals.RIVALS:
