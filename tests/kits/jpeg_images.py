@@ -50,7 +50,7 @@ def stripes(width, height, *, phase=0):
     and does not interpolate them ("fancy upsampling"). Photographs differ by 0.16.
     """
     is_red = (np.arange(width) + phase) // 4 % 2 == 0
-    row = np.where(is_red[:, None], np.uint8([255, 0, 0]), np.uint8([0, 0, 255]))
+    row = np.where(is_red[:, None], (255, 0, 0), (0, 0, 255)).astype(np.uint8)
     return Image.fromarray(np.repeat(row[None], height, axis=0))
 
 
