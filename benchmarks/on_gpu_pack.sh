@@ -42,7 +42,8 @@ download() { # FOLDER NAMES...: the versions that pip would install together, wi
 }
 
 mkdir "$work/light" "$work/dali"
-"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps -w "$work/light" "$here/.."
+"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
+  --config-settings=build-dir="$work/build" -w "$work/light" "$here/.."
 download "$work/light" "${LIGHT[@]}"
 "$python" -m pip install --quiet --disable-pip-version-check --dry-run --ignore-installed \
   --report "$work/report.json" nvidia-dali-cuda130

@@ -25,7 +25,7 @@ SECTIONS = {
     "dali": 120,
     "dali_speed": 60,
 }
-IN_REHEARSAL = 600  # instead, as it may have to share its cores
+IN_REHEARSAL = 3600  # instead, as it may have to wait for its cores
 
 
 def main():

@@ -7,8 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from imnet_data.loaders.torch import TensorBatch
 from imnet_data.train import batches, recipes
+from imnet_data.train.checkpoint import Position
+from imnet_data.train.distributed import Ranks
 from imnet_data.train.ema import Ema
+from imnet_data.train.execution import Execution
+from imnet_data.train.learner import Learner
 from imnet_data.train.models import build_model
 from imnet_data.train.optimizer import build_optimizer
 
@@ -123,3 +128,26 @@ def test_the_average_follows_weights_and_statistics():
     ema.update(model, restart=True)
     for name, value in ema.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_host_looks_at_no_value_in_a_step(name, precision):
+    """On a GPU it would wait for that; a tensor of the meta device has none to be looked at."""
+    meta = torch.device("meta")
+    recipe = dataclasses.replace(recipes.get(name), model="resnet10")
+    learner = Learner(
+        10,
+        recipe,
+        seed=0,
+        execution=Execution(precision=precision, channels_last=True),
+        start=None,
+        ranks=Ranks(0, 1, meta),
+    )
+    soft = recipe.pixels.mix is not None
+    labels = torch.zeros(4, 10) if soft else torch.zeros(4, dtype=torch.int64)
+    parts = (torch.empty(4, 3, 64, 64), labels, torch.zeros(4, dtype=torch.int64))
+    batch = TensorBatch(*(part.to(meta) for part in parts))
+    for step in range(2):
+        loss = learner.step(Position(0, step), iter([batch]), rate=0.1)
+        assert loss.is_meta
