@@ -70,10 +70,12 @@ class OpenFile:
             os.close(descriptor)
             _all.discard(self)
 
+    _close = staticmethod(os.close)  # the names of a module may be gone when a program ends
+
     def __del__(self) -> None:
         descriptor = getattr(self, "descriptor", -1)
         if descriptor >= 0:
-            os.close(descriptor)
+            self._close(descriptor)
 
 
 def plain(path: Path) -> int:

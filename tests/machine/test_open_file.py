@@ -131,3 +131,14 @@ def test_the_remedy_is_that_of_the_fault() -> None:
     assert explained(many, "repair it").endswith("raise the limit with `ulimit -n`")
     assert "permissions" in explained(denied, "repair it")
     assert explained(broken, "repair it") == "cannot be opened (Input/output error); repair it"
+
+
+def test_a_file_that_outlives_the_modules_closes_without_a_word(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from imnet_data.machine.open_file import OpenFile;"
+        "os.kept = OpenFile(Path(sys.argv[1]))"  # it goes when the names of `os` are gone
+    )
+    (tmp_path / "file").touch()
+    words = [sys.executable, "-c", code, str(tmp_path / "file")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
