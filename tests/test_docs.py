@@ -15,6 +15,7 @@ from typing import NamedTuple
 import click
 import pytest
 from torchvision_prelude import TORCHVISION
+from typed_commands import require_known
 
 import imnet_data
 from imnet_data import formats
@@ -207,6 +208,16 @@ def test_every_option_is_on_its_page(command: str, page: str) -> None:
         if option.startswith("--") and option != "--help"
     ]
     assert [option for option in options if f"`{option}" not in text] == []
+
+
+def test_each_command_that_a_reader_is_led_to_can_be_typed() -> None:
+    page = (DOCS / "have-and-want.md").read_text()
+    lines = re.findall(r"`(imnet-data [^`]+)`", page)
+    assert len(lines) > 25
+    done = {require_known(line) for line in lines}
+    assert done >= {"convert", "verify", "inspect", "bench", "train", "evaluate", "demo", "doctor"}
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert all(row.count("|") == 4 for row in rows)
 
 
 def test_every_field_on_disk_is_on_the_page_of_a_dataset() -> None:

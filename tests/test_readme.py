@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,40 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "imagenet"
 
 
+def code_of(heading: str) -> list[str]:
+    """Return the blocks of Python code below a heading."""
+    section = README.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
 def names_after_running(block: int, dataset: Path) -> dict[str, Any]:
     """Run a block of the section, and return what its names stand for then."""
-    section = README.read_text().partition("## In your trainer\n")[2].partition("\n## ")[0]
-    code = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[block]
+    code = code_of("In your trainer")[block]
     assert "/fast/imagenet" in code
     names: dict[str, Any] = {}
     exec(code.replace("/fast/imagenet", str(dataset)), names)
     return names
+
+
+def test_the_quick_start_trains(dataset: Path, torchvision: ModuleType) -> None:
+    """In a smaller size: of images, batches, the model and the run."""
+    del torchvision
+    (code,) = code_of("Quick start")
+    assert len(code.splitlines()) < 20
+    for as_it_is, smaller in {
+        "/fast/imagenet": str(dataset),
+        "TrainRecipe()": "TrainRecipe(size=32)",
+        "batch_size=256": "batch_size=40",
+        "resnet50": "resnet18",
+        "range(90)": "range(2)",
+    }.items():
+        assert code.count(as_it_is) == 1
+        code = code.replace(as_it_is, smaller)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert len(names["train"]) == 280 // 40
+    assert names["loss"].isfinite()
+    names["train"].close()
 
 
 @pytest.fixture

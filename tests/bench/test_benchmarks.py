@@ -114,6 +114,20 @@ def test_any_folder_of_photographs_will_do(mixed_photographs, capsys):
 
 
 @pytest.mark.slow
+def test_the_plot_of_readme_is_what_the_log_has():
+    plot = importlib.import_module("plot_rivals")
+    log = (BENCHMARKS / "log.md").read_text()
+    date, rows = plot.read(log)
+    kinds = [row.kind for row in rows]
+    assert (kinds.count("bare"), kinds.count("ours")) == (1, 3)
+    assert kinds.count("theirs") >= 8
+    assert all(row.least <= row.median <= row.most for row in rows)
+    picture = (BENCHMARKS.parent / "docs" / "rivals.svg").read_text()
+    assert plot.draw(date, rows) == picture, "run benchmarks/plot_rivals.py again"
+    with pytest.raises(SystemExit, match="no table"):
+        plot.read("| loader |")
+
+
 def test_bench_rivals_runs_where_python_does_not_trust_the_current_folder(
     mixed_photographs, tmp_path
 ):

@@ -135,7 +135,8 @@ def test_the_remedy_is_that_of_the_fault() -> None:
 
 def test_a_file_that_outlives_the_modules_closes_without_a_word(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from imnet_data.machine.open_file import OpenFile;"
+        "import os, sys; from pathlib import Path;"
+        "from imnet_data.machine.open_file import OpenFile;"
         "os.kept = OpenFile(Path(sys.argv[1]))"  # it goes when the names of `os` are gone
     )
     (tmp_path / "file").touch()
