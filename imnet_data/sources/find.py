@@ -314,7 +314,7 @@ def _cost_text(path: Path, *, is_unpacked: bool) -> str:
     what = f"{path.name} is compressed; decompressing all of it takes about {minutes} of CPU"
     if is_unpacked:
         return f"{what}. It is unpacked once, which takes about {nbytes:,} bytes of space meanwhile"
-    return f"{what}. It is read in place: once to list it, and once more for its images"
+    return f"{what}. It is read in place: once to list it, and once more if its images are read"
 
 
 def peeked(path: Path) -> Container:
