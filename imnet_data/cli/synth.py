@@ -12,6 +12,7 @@ from imnet_data.cli.values import nbytes, out_path, source_path
 from imnet_data.synth import FILE_NAMES, synth, synth_from_folder
 from imnet_data.synth.detection import synth_detection
 from imnet_data.synth.imagenet21k import RELEASES, synth_imagenet21k
+from imnet_data.synth.others import NAMES, synth_other
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,11 +78,13 @@ if TYPE_CHECKING:
 @click.option(
     "--set",
     "set_name",
-    type=click.Choice(["ilsvrc2012", "det", "vid", *RELEASES]),
+    type=click.Choice(["ilsvrc2012", "det", "vid", *RELEASES, *NAMES]),
+    metavar="NAME",
     default="ilsvrc2012",
     show_default=True,
     help="Data set to imitate; of det and vid, a small one with images of its own is written, for "
-    "which --seed alone counts. fall11, winter21 and the two after them are ImageNet-21k.",
+    "which --seed alone counts. NAME is ilsvrc2012, det, vid; of ImageNet-21k "
+    f"{', '.join(RELEASES)}; of other tools' files and other sets {', '.join(NAMES)}.",
 )
 @click.option(
     "--layout",
@@ -114,7 +117,19 @@ def command(
     """
     if set_name != "ilsvrc2012":
         try:
-            if set_name in RELEASES:
+            if set_name in NAMES:
+                with Progress() as progress:
+                    names = synth_other(
+                        out,
+                        set_name,
+                        seed=seed,
+                        class_count=class_count,
+                        images_per_class=images_per_class,
+                        val_per_class=val_per_class,
+                        mean_nbytes=mean_nbytes,
+                        progress=progress,
+                    )
+            elif set_name in RELEASES:
                 with Progress() as progress:
                     names = synth_imagenet21k(
                         out,

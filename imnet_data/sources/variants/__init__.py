@@ -101,6 +101,9 @@ def _layout_of(path: Path) -> Layout | None:
 
 def _of_folder(path: Path) -> Layout | None:
     folders, files = find.listed(path)
+    archives = [file for file in files if file.endswith(_ARCHIVES)]
+    if len(archives) == 1 and not folders and (alone := _layout_of(path / archives[0])):
+        return alone
     name = _name_of(path.resolve().name)
     if name:
         return Layout(name, (path,))
