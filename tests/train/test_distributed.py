@@ -84,7 +84,11 @@ with joined("cpu") as ranks:
         )
         for rank in range(2)
     ]
-    said = [rank.communicate(timeout=60)[1] for rank in ranks]
+    try:  # less than the ten minutes after which a rank would end by itself
+        said = [rank.communicate(timeout=300)[1] for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
     assert [rank.returncode for rank in ranks] == [1, 1]
     assert f"ValueError: the error of rank {failing}" in said[failing]
     assert "RuntimeError" in said[1 - failing]
