@@ -1,7 +1,7 @@
 """imnet-data's TorchLoader, the drop-in for DataLoader: float32, normalised, which is more work."""
 
 from rivals import BATCH_SIZE
-from rivals.ours import environment, install, reads
+from rivals.ours_packed import environment, install, reads
 
 __all__ = ["batches", "environment", "install", "label", "reads", "setting"]
 

@@ -89,6 +89,7 @@ class TensorBatches:
             _require_mixable(loader)
         self._loader, self._device = loader, device
         self._dtype, self._channels_last = dtype, channels_last
+        self._outputs = Buffers()  # new memory would cost as much as the arithmetic
         self._batches_on_device = batches_on_device
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
@@ -128,6 +129,7 @@ class TensorBatches:
                 std=recipe.std,
                 dtype=DTYPES[self._dtype],
                 layout="NHWC" if self._channels_last else "NCHW",
+                out=self._outputs.take((group.size * self._dtype.itemsize,)),
             )
             if self._dtype == torch.bfloat16:
                 values = values.view("int16")  # its bits, see `normalize`

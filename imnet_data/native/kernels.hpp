@@ -18,6 +18,7 @@
 #include "packed/pack.hpp"
 #include "packed/unpack.hpp"
 #include "packed/values.hpp"
+#include "pixels/normalize.hpp"
 #include "resize/passes.hpp"
 
 namespace imnet {
@@ -35,6 +36,7 @@ struct Kernels {
   const UpsampleRows* upsample;
   const ColorRows* color;
   const ResizePasses* resize;
+  NormalizeFunction normalize;
   const Sha256Compress* sha256;  // [streams at once - 1]
 };
 

@@ -79,6 +79,7 @@ def normalize(
     std: tuple[float, float, float],
     dtype: Literal["float32", "float16", "bfloat16"] = "float32",
     layout: Literal["NCHW", "NHWC"] = "NCHW",
+    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[Any]:
     """Return (images / 255 - mean) / std, float[n, 3, h, w] or [n, h, w, 3].
 
@@ -91,6 +92,7 @@ def normalize(
         std: of each channel, in the same unit.
         dtype: of the result.
         layout: order of the result's axes.
+        out: memory for the result, uint8[nbytes]; by default it is new.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(
@@ -101,15 +103,15 @@ def normalize(
     table = _table(mean=mean, std=std, dtype=dtype)
     count, height, width, _ = images.shape
     shape = (count, 3, height, width) if layout == "NCHW" else images.shape
-    out = np.empty(shape, table.dtype)
+    made = np.empty(shape, table.dtype) if out is None else out.view(table.dtype).reshape(shape)
     images = np.ascontiguousarray(images)
     if dtype == "float32":
-        _native.normalize_float32(images, table, layout == "NCHW", out)
+        _native.normalize_float32(images, table, layout == "NCHW", made)
     else:
         _native.normalize_16bit(
-            images, table.view(np.uint16), layout == "NCHW", out.view(np.uint16)
+            images, table.view(np.uint16), layout == "NCHW", made.view(np.uint16)
         )
-    return out
+    return made
 
 
 def _table(

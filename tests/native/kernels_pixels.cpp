@@ -215,6 +215,23 @@ Case sha256_case(Random& random, bool large) {
   return {run, double(blocks * kShaBlock * kStreams)};
 }
 
+Case normalize_case(Random& random, bool large) {
+  const size_t pixels = size_t(large ? 224 * 224 : random.between(1, 400));
+  const Bytes image = random.samples(3 * pixels);
+  std::vector<float> table(3 * 256);
+  for (float& number : table) {
+    const auto bits = uint32_t(random.word());
+    std::memcpy(&number, &bits, sizeof number);
+  }
+  const auto run = [image, table, pixels, out = std::vector<float>(3 * pixels),
+                    result = guarded(12 * pixels)](const Kernels& kernels) mutable -> const Bytes& {
+    kernels.normalize(image.data(), pixels, table.data(), out.data());
+    std::memcpy(result.data(), out.data(), 12 * pixels);
+    return result;
+  };
+  return {run, 3.0 * double(pixels)};
+}
+
 }  // namespace
 
 std::vector<Kernel> pixel_kernels() {
@@ -231,6 +248,7 @@ std::vector<Kernel> pixel_kernels() {
       {"color_rgb", "pixel", color_case<false>, [](K k) { return address(k.color->rgb); }},
       {"resize_across", "pixel", across_case, [](K k) { return address(k.resize->across); }},
       {"resize_down", "pixel", down_case, [](K k) { return address(k.resize->down); }},
+      {"normalize", "sample", normalize_case, [](K k) { return address(k.normalize); }},
       {"unstuff", "byte", unstuff_case, [](K k) { return address(k.unstuff); }},
       {"stuff", "byte", stuff_case, [](K k) { return address(k.stuff); }},
       {"sha256_of_1", "byte", sha256_case<1>, [](K k) { return address(k.sha256[0]); }},

@@ -21,6 +21,7 @@ KERNELS = [
     "color_rgb",
     "resize_across",
     "resize_down",
+    "normalize",
     "unstuff",
     "stuff",
     "sha256_of_1",

@@ -15,4 +15,10 @@ void look_up(const uint8_t* images, size_t count, size_t pixels, const Number* t
 extern template void look_up(const uint8_t*, size_t, size_t, const uint16_t*, bool, uint16_t*);
 extern template void look_up(const uint8_t*, size_t, size_t, const float*, bool, float*);
 
+// What `look_up` does to one image, planar, in float32.
+using NormalizeFunction = void (*)(const uint8_t* image, size_t pixels, const float* table,
+                                   float* out);
+void normalize_planes_scalar(const uint8_t* image, size_t pixels, const float* table, float* out);
+void normalize_planes_avx512(const uint8_t* image, size_t pixels, const float* table, float* out);
+
 }  // namespace imnet
