@@ -56,7 +56,7 @@ class ScanWriter {
   void mark(uint8_t code);
 
  private:
-  static constexpr size_t kChunk = 1 << 16;
+  static constexpr size_t kChunk = 1 << 14;  // stays in the first-level cache
   static constexpr size_t kMcuRoom = 4096;  // ten blocks of 64 symbols of at most 31 bits are less
 
   // The low `count` bits of `value`, 31 at most; the others must be 0.
