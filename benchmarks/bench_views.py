@@ -101,8 +101,6 @@ def pillow(jpegs: list[bytes], *, colors: bool) -> Callable[[], None]:
 class Memory:
     """A source of the first records, without their storage."""
 
-    class_count = None
-
     def __init__(self, root: str, jpegs: list[bytes]) -> None:
         with imnet.Dataset.open(root, "train") as dataset:
             index = dataset.index

@@ -53,10 +53,6 @@ class Columns(Protocol):
         """Of the image, in pixels."""
 
     @property
-    def class_count(self) -> int | None:
-        """One more than the greatest label; None where nobody has said."""
-
-    @property
     def pixels(self) -> NDArray[np.bool_]:
         """Whether the image is stored as height x width x 3 bytes RGB, not as a JPEG."""
 
@@ -103,7 +99,7 @@ class Extents(NamedTuple):
     pixels: NDArray[np.bool_]
     verdict: NDArray[np.uint8] | None = None  # see published_as
     whole: bool = False  # see is_whole
-    class_count: int | None = None  # how many labels there are: what mixup makes targets of
+    class_count: int | None = None  # see class_count_of
 
 
 class _RecordPaths(Sequence["Path"]):
@@ -187,6 +183,15 @@ def is_whole(source: SupportsExtents) -> bool:
     `source.whole` says it; it is not so where a source has none.
     """
     return bool(getattr(source, "whole", False))
+
+
+def class_count_of(source: SupportsExtents | SupportsReading) -> int | None:
+    """Return how many labels there are, which mixup makes targets of; None if nobody has said.
+
+    `source.class_count` says it.
+    """
+    count: int | None = getattr(source, "class_count", None)
+    return count
 
 
 def published_as(source: SupportsExtents | SupportsReading, *verdicts: str) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from imnet_data.errors import LabelError
 from imnet_data.loaders.buffers import Buffers
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.device import mark, pinned
-from imnet_data.loaders.source import record_name
+from imnet_data.loaders.source import class_count_of, record_name
 from imnet_data.loaders.tensors import Augmenter
 from imnet_data.transforms import TrainRecipe, normalize
 
@@ -109,7 +109,7 @@ class TensorBatches:
             device=self._device,
             dtype=self._dtype,
             channels_last=self._channels_last,
-            class_count=self._loader.source.class_count,
+            class_count=class_count_of(self._loader.source),
             seed=schedule.seed,
             repeats=schedule.repeats,
         )
@@ -198,7 +198,7 @@ def _require_mixable(loader: CpuLoader | DaliLoader) -> None:
             f"{'full' if loader.are_batches_full else 'ragged'}; a recipe with `mix` takes an even "
             'batch_size, and last="drop" or "wrap"'
         )
-    if loader.source.class_count is None:
+    if class_count_of(loader.source) is None:
         raise ValueError("the source has no class_count, which a recipe with `mix` needs")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from imnet_data.augment.recipes import POLICIES
 from imnet_data.errors import LabelError
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.schedule import Schedule
+from imnet_data.loaders.source import SupportsExtents
 from imnet_data.loaders.torch import TorchLoader
 from imnet_data.transforms import MultiCropRecipe, TrainRecipe, normalize, published
 
@@ -323,3 +325,17 @@ def test_deits_erasing_is_timms(timm):
     assert ours is not None
     assert (theirs.min_area, theirs.max_area) == ours.scale
     assert np.allclose(theirs.log_aspect_ratio, np.log(ours.ratio), rtol=1e-12)
+
+
+def test_a_source_of_files_need_not_count_its_classes_unless_images_are_mixed(extents):
+    """As sources were before there was mixing: they are still read by native threads."""
+    columns = extents._asdict()
+    del columns["class_count"], columns["verdict"], columns["whole"]
+    source = SimpleNamespace(**columns)
+    assert isinstance(source, SupportsExtents)
+    schedule = Schedule(count=23, batch_size=4)
+    with TorchLoader(CpuLoader(source, TrainRecipe(size=8), schedule, threads=1)) as loader:
+        assert len(next(loader.epoch(0)).images) == 4
+    mixed = TrainRecipe(size=8, mix=MIX)
+    with pytest.raises(ValueError, match="the source has no class_count"):
+        TorchLoader(CpuLoader(source, mixed, schedule, threads=1))

@@ -156,8 +156,6 @@ def test_boxes_are_distributed_as_torchvisions(torchvision):
 class _Sizes:
     """Columns of images of which only the sizes matter."""
 
-    class_count = None
-
     def __init__(self, width, height):
         self.width, self.height = width, height
         self.pixels = np.zeros(len(width), bool)
