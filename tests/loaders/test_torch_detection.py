@@ -1,26 +1,19 @@
 """ImageNetDetection in torchvision's detection loop, and its targets."""
 
-import importlib.util
 import json
 import pickle
 
+import numpy as np
 import pytest
 from detection_kit import converted, made, scene
-from torchvision_prelude import TORCHVISION
 
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import SourceError
 from imnet_data.synth import synth
 
 torch = pytest.importorskip("torch", reason="pip install torch")
-if importlib.util.find_spec("torchvision") is None:
-    pytest.skip("pip install torchvision", allow_module_level=True)
-exec(TORCHVISION)
 
 from torch.utils.data import DataLoader  # noqa: E402
-from torchvision.models.detection.anchor_utils import DefaultBoxGenerator  # noqa: E402
-from torchvision.models.detection.ssd import SSD  # noqa: E402
-from torchvision.transforms.functional import pil_to_tensor  # noqa: E402
 
 from imnet_data.loaders.torch_detection import ImageNetDetection  # noqa: E402
 
@@ -34,7 +27,8 @@ def datasets(tmp_path_factory):
 
 
 def to_tensor(image, target):
-    return pil_to_tensor(image) / 255, target
+    pixels = torch.tensor(np.asarray(image))
+    return pixels.permute(2, 0, 1) / 255, target
 
 
 def collate(batch):
@@ -62,14 +56,18 @@ def test_targets_are_those_of_the_coco_file(datasets, task):
 
 def tiny_model():
     """A detector of one convolution with random weights."""
+    from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+    from torchvision.models.detection.ssd import SSD
+
     body = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=16, padding=1), torch.nn.ReLU())
     boxes = DefaultBoxGenerator([[2]], scales=[0.3, 0.6])
     return SSD(body, boxes, (64, 64), num_classes=201)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_detector_is_trained_for_two_steps_as_the_references_do(datasets, workers):
+def test_a_detector_is_trained_for_two_steps_as_the_references_do(torchvision, datasets, workers):
     """The loop of references/detection/engine.py, train_one_epoch."""
+    del torchvision
     torch.manual_seed(0)
     dataset = ImageNetDetection(datasets / "det", "val", transforms=to_tensor)
     loader = DataLoader(

@@ -164,6 +164,7 @@ def replace(path, old, new):
         (b"<xmin>", b"<left>", "cannot be read"),
         (b"<annotation>", b"<!DOCTYPE x><annotation>", "has a document type"),
         (b"<bndbox>", b"<box>", "cannot be read"),
+        (b"<xmin>", b"<xmin>99999999999", "beyond 32 bits"),
     ],
 )
 def test_damaged_boxes_are_one_line(det, tmp_path, old, new, words):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imnet_data.record import Box
 
 MAX_NBYTES = 1 << 20
+_MOST = (1 << 31) - 1  # that a corner can be
 _FLAGS = {"0": False, "1": True}
 
 
@@ -38,9 +39,16 @@ def from_xml(content: bytes, task: str, *, key: str, archive: str) -> Annotated:
         found = list(root.iterfind("object"))
         return Annotated(
             *boxes.annotated_size(root),
-            tuple(boxes.box_of(_child(each, "bndbox")) for each in found),
+            tuple(_box(each) for each in found),
             tuple(_object(each, task, where=f"{archive}: {key}") for each in found),
         )
+
+
+def _box(element: Element) -> Box:
+    box = boxes.box_of(_child(element, "bndbox"))
+    if not all(-_MOST <= corner <= _MOST for corner in box):
+        raise ValueError(f"a box goes to {max(box, key=abs)}, beyond 32 bits")
+    return box
 
 
 def _child(element: Element, name: str) -> Element:
