@@ -60,7 +60,7 @@ def chosen(keys: NDArray[np.bytes_], frames: tuple[str, str], split: str) -> NDA
     if missing:
         raise ConvertError(
             f"{value}: names {len(missing):,} images of {split} that are not in the source, such "
-            f"as {min(missing).decode()}; give the whole source, or another list"
+            f"as {min(missing).decode()}; pass the whole source, or another list"
         )
     rows = np.flatnonzero(np.isin(names, np.array([*listed])))
     if not len(rows):

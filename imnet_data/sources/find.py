@@ -56,7 +56,7 @@ _LOOK_DEPTH, _LOOK_WIDTH = 3, 8  # folders that a short look goes into
 LOOKED_FOR = (
     "looked for ILSVRC2012_img_{train,val,test}*.tar, ILSVRC2012_devkit*.tar.gz, folders "
     "train, val and test, class folders and archives n*.tar, ILSVRC/Data/CLS-LOC (Kaggle), "
-    "ILSVRC*_CLS-LOC*.tar.gz, {winter21,fall11}_whole.tar, imagenet21k_resized.tar.gz, "
+    "ILSVRC*_{CLS-LOC,DET,VID}*.tar.gz, {winter21,fall11}_whole.tar, imagenet21k_resized.tar.gz, "
     "{train_images_N,val_images,test_images}.tar[.gz] (Hugging Face), "
     "imagenetv2-*-format-val, imagenet-{a,r}, sketch, objectnet-1.0"
 )

@@ -204,7 +204,7 @@ def test_an_archive_cut_short_is_one_line(sets, tmp_path):
 
 def test_two_sets_at_once_are_refused(sets, det, vid):
     shutil.copytree(vid / "Data", det / "Data", dirs_exist_ok=True, symlinks=True)
-    assert "has both DET and VID; give" in refused(det)
+    assert "has both DET and VID; pass" in refused(det)
     assert records(det / "Data/DET")["val"]
     with pytest.raises(SourceError, match="a dataset of its own; convert each by itself"):
         open_sources([det / "Data/DET", vid])

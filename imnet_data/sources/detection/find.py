@@ -65,7 +65,7 @@ def find_layout(paths: Sequence[Path]) -> Layout | None:
     for path, part in parts.items():
         if part is None or len(tasks) > 1:
             raise SourceError(
-                f"{path}: is given together with {next(iter(found))}, which is "
+                f"{path}: is passed together with {next(iter(found))}, which is "
                 f"{next(iter(found.values())).task}, a dataset of its own; convert each by itself"
             )
     whole = [(path, part) for path, part in parts.items() if part]
@@ -119,7 +119,7 @@ def _in_folder(path: Path) -> _Part | None:
 def _of_root(root: Path, tasks: Sequence[str]) -> _Part:
     if len(tasks) > 1:
         raise SourceError(
-            f"{root}: has both DET and VID; give {root / 'Data/DET'} or {root / 'Data/VID'}"
+            f"{root}: has both DET and VID; pass {root / 'Data/DET'} or {root / 'Data/VID'}"
         )
     folders = [f"{part}/{tasks[0]}" for part in _PARTS] + ["devkit"]
     return _Part(
@@ -134,7 +134,7 @@ def _extracted(folders: Sequence[Path]) -> _Part:
     matches = [_EXTRACTED.fullmatch(folder.resolve().name) for folder in folders]
     tasks = {_TASKS[match[1]] for match in matches if match}
     if len(tasks) > 1:
-        raise SourceError(f"{folders[0].parent}: has both DET and VID; give the folders of one")
+        raise SourceError(f"{folders[0].parent}: has both DET and VID; pass the folders of one")
     branches = tuple(Branch(folder, folder.name, once=True) for folder in folders)
     return _Part(next(iter(tasks), ""), branches=branches)
 
@@ -147,7 +147,7 @@ def _folder_of_archives(folder: Path, files: Sequence[str]) -> _Part | None:
         return None
     if len(set(found.values())) > 1:
         raise SourceError(
-            f"{folder}: has archives of both DET and VID ({', '.join(sorted(found))}); give those "
+            f"{folder}: has archives of both DET and VID ({', '.join(sorted(found))}); pass those "
             "of one"
         )
     devkits = [name for name in files if _DEVKIT.fullmatch(name)]

@@ -110,7 +110,7 @@ class ImageSets:
         keys = (key_of_listed(self._task, name) for name in names)
         found = dict(zip(keys, map(int, seconds), strict=True))
         if split in self._numbers and self._numbers[split] != found:
-            raise ValueError(f"there is another {split}.txt; give one")
+            raise ValueError(f"there is another {split}.txt; pass one")
         self._numbers[split] = found
 
     def _take_blacklist(self, content: bytes) -> None:
