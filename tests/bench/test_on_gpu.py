@@ -57,7 +57,7 @@ NEEDS_A_GPU = {
     "with torch.compile the first loss is the same",
     "waits of the host per step: timm-a3, bf16",
     "the copy to the GPU, and normalising",
-    "memory is as planned, and given back",
+    "five loaders in turn take the memory of one",
     "out of memory is no record's fault",
 }
 
