@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.convert import convert, dry_run
     from imnet_data.conversion.join import join
     from imnet_data.conversion.parts import convert_part
+    from imnet_data.dataset.copying import copy
     from imnet_data.dataset.description import Options
     from imnet_data.dataset.opened import Dataset
     from imnet_data.errors import ImnetError
@@ -44,6 +45,7 @@ __all__ = [
     "compare",
     "convert",
     "convert_part",
+    "copy",
     "dry_run",
     "join",
     "open_loader",
@@ -69,6 +71,7 @@ _MODULES = {
     "compare": "verification.compare",
     "convert": "conversion.convert",
     "convert_part": "conversion.parts",
+    "copy": "dataset.copying",
     "dry_run": "conversion.convert",
     "join": "conversion.join",
     "open_loader": "loaders.opening",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 StrPath = str | os.PathLike[str]
 
+_URL = re.compile(r"(s3|gs|gcs|az|abfss?|https?):/")  # a Path has one slash left of a URL's two
 MAX_SIDE = 65_535  # pixels: what a JPEG can have, and what the native resize takes
 MAX_THREADS = 1024  # beyond any machine's cores; more would end in failed forks, or in no memory
 
@@ -15,6 +17,12 @@ MAX_THREADS = 1024  # beyond any machine's cores; more would end in failed forks
 def path(name: str, value: StrPath) -> Path:
     """Return one path."""
     if isinstance(value, str | os.PathLike):
+        if _URL.match(str(value)):
+            scheme = str(value).partition(":")[0]
+            raise ValueError(
+                f"{name} is a URL ({scheme}:), and this takes a path; imnet_data.copy copies a "
+                "dataset between folders and object stores"
+            )
         return Path(value)
     raise _refused(name, value, "a str or an os.PathLike")
 
@@ -22,10 +30,25 @@ def path(name: str, value: StrPath) -> Path:
 def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
     """Return one path or several, as a list."""
     if isinstance(value, str | os.PathLike):
-        return [Path(value)]
+        return [path(name, value)]
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [path(name, one) for one in value]
     raise _refused(name, value, "one path or several")
+
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_UNITS |= {f"{unit}I": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
+_SIZE = re.compile(r"(\d+)\s*([KMGT]I?)?B?")
+
+
+def nbytes(name: str, value: object) -> int:
+    """Return a number of bytes, which may be written as 256MiB, 1GB or 4096."""
+    if isinstance(value, str):
+        matched = _SIZE.fullmatch(value.upper())
+        if matched is None or not int(matched[1]):
+            raise _refused(name, value, "sizes such as 256MiB or 1GB")
+        return int(matched[1]) * _UNITS[matched[2] or ""]
+    return integer(name, value, least=1)
 
 
 def integer(name: str, value: object, *, least: int | None = None, most: int | None = None) -> int:

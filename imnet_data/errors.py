@@ -10,6 +10,7 @@ ImnetError
 ├── FormatError      a shard is damaged, or of another format
 ├── SplitError       a split that is asked for is not there
 ├── ManifestError    a manifest, index or dataset.json is damaged
+├── StorageError     an object of a store cannot be read or written, or is not what it should be
 ├── OutputError      an output file is there already, or cannot be written
 ├── ConvertError     a conversion cannot start, or not go on
 ├── EvaluationError  a measurement would not be of what it says
@@ -81,6 +82,10 @@ class SplitError(ImnetError):
 
 class ManifestError(ImnetError):
     """A manifest, an index or a dataset.json is damaged, or they do not belong together."""
+
+
+class StorageError(ImnetError):
+    """An object of a store cannot be read or written, or is not what it should be."""
 
 
 class OutputError(ImnetError):

@@ -3,18 +3,21 @@
 import importlib
 import io
 import shutil
+import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import store_kit
 from PIL import Image
 
 from imnet_data import formats
 from imnet_data.conversion.convert import convert
+from imnet_data.dataset import remote
 from imnet_data.dataset.description import Options
 from imnet_data.imagenet import labels
 from imnet_data.record import Box, Record
@@ -117,6 +120,39 @@ def format_name(request: pytest.FixtureRequest) -> str:
 def dataset_root(made: dict[str, Path], format_name: str, tmp_path: Path) -> Path:
     """A dataset of each format in turn, to be damaged."""
     return Path(shutil.copytree(made[format_name], tmp_path / format_name))
+
+
+@pytest.fixture(scope="session")
+def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of an S3 server with an empty bucket."""
+    with store_kit.s3_server(tmp_path_factory.mktemp("s3")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def in_store(made: dict[str, Path], store_port: int) -> dict[str, str]:
+    """The datasets of `made` in a store: their URLs; not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store_kit.environment(store_port).items():
+            patch.setenv(name, value)
+        names = ("webdataset", "lmdb", "folder")
+        for name in names:
+            # in a process of its own: what reads from stores does not survive a fork, as of pytest
+            url = f"s3://bucket/{name}"
+            words = [sys.executable, "-m", "imnet_data", "copy", str(made[name]), url]
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return {name: f"s3://bucket/{name}" for name in names}
+
+
+@pytest.fixture
+def front(store_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[store_kit.Front]:
+    """A server in front of the store, which the environment names."""
+    remote._store.cache_clear()  # those of other tests have other ports
+    front = store_kit.Front(store_port)
+    for name, value in store_kit.environment(front.port).items():
+        monkeypatch.setenv(name, value)
+    yield front
+    front.close()
 
 
 @pytest.fixture(scope="session")

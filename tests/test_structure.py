@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "arguments"},
     {"record", "rng", "native", "html"},
     {"machine", "imagenet", "jpeg", "augment", "metrics"},
-    {"images", "transforms", "archives"},
+    {"images", "transforms", "archives", "storage"},
     {"formats"},
     {"dataset"},
     {"sources", "loaders", "synth"},

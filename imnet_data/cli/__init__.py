@@ -21,6 +21,7 @@ from imnet_data.errors import ImnetError
 _SUMMARIES = {
     "convert": "Convert tarballs, or any copy of ImageNet, to a dataset.",
     "join": "Join the parts that several machines converted.",
+    "copy": "Copy a dataset between folders and object stores.",
     "verify": "Verify datasets and official tarballs; repair datasets.",
     "inspect": "Show what a dataset or a source contains.",
     "bench": "Measure an input pipeline and find its slowest stage.",
@@ -31,7 +32,7 @@ _SUMMARIES = {
     "export": "Write what another project's reader needs beside the images.",
     "doctor": "Report what is installed, and whether it fits together.",
 }
-_RESUMABLE = ("convert", "join", "train")  # they keep what is done, and resume
+_RESUMABLE = ("convert", "copy", "join", "train")  # they keep what is done, and resume
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 

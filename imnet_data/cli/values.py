@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
 from imnet_data.imagenet import class_lists, labels
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.machine import files
+from imnet_data.storage import address
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -49,8 +51,21 @@ def label_space(name: str) -> str:
     return name
 
 
-source_path = click.Path(exists=True, path_type=Path)
-out_path = click.Path(path_type=Path)
+class LocalPath(click.Path):
+    """A path on this machine; a URL is refused in one line, rather than made a folder `s3:`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if address.is_url(value):
+            raise click.ClickException(
+                f"{address.shown(str(value))}: is a URL, and this takes a path; `imnet-data copy` "
+                "copies a dataset between folders and object stores"
+            )
+        return super().convert(value, param, ctx)
+
+
+source_path = LocalPath(exists=True, path_type=Path)
+out_path = LocalPath(path_type=Path)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
 )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from imnet_data import arguments, formats
 from imnet_data.dataset import description, index, index_file, layout, manifest
+from imnet_data.dataset.remote import open_remote
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine import open_file
 from imnet_data.machine.closing import Closing
 from imnet_data.record import Listing, Record, Scene
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description, SplitDescription
     from imnet_data.dataset.manifest import Entry
+    from imnet_data.dataset.remote import RemoteFiles
     from imnet_data.formats import Format, Shard
 
 _MOST_OPEN_SHARDS = 64  # to open one again takes microseconds
@@ -36,19 +40,63 @@ def is_dataset(path: Path) -> bool:
     return (path / description.FILE_NAME).is_file()
 
 
+class RemotePaths(Sequence["Path"]):
+    """The shards of a split that is in a store; each is fetched when it is taken."""
+
+    def __init__(self, remote: RemoteFiles, names: list[str]) -> None:
+        self.remote, self.names = remote, names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def where(self, number: int) -> str:
+        """Return the URL of a shard, for messages."""
+        return self.remote.where(self.names[number])
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Path]: ...
+
+    def __getitem__(self, number: int | slice) -> Path | Sequence[Path]:
+        if isinstance(number, slice):
+            return RemotePaths(self.remote, self.names[number])
+        return self.remote.path(self.names[number])
+
+
+def _remote(
+    root: StrPath, cache: StrPath | None, cache_size: int | str | None
+) -> RemoteFiles | None:
+    """Return the files of a dataset at a URL; None where it is in a folder."""
+    if not address.is_url(root):
+        if cache is not None or cache_size is not None:
+            raise ValueError("cache and cache_size are for a URL, and root is a folder")
+        return None
+    if cache is None:
+        raise ValueError(
+            f"cache is None, and root is {address.shown(str(root))}; pass the folder on a local "
+            "disk that its files come to"
+        )
+    limit = None if cache_size is None else arguments.nbytes("cache_size", cache_size)
+    return open_remote(str(root), arguments.path("cache", cache), limit)
+
+
 class Dataset(Closing):
     """One split of a converted dataset: Records, with labels and places besides."""
 
-    def __init__(self, root: Path, split: str, about: Description) -> None:
+    def __init__(
+        self, root: Path, split: str, about: Description, remote: RemoteFiles | None = None
+    ) -> None:
         self.root = root
+        self.remote = remote  # where its shards come from, if they are not below `root`
         self.split = split
         self.about = about
         self.directory = root / split
         self._format = formats.get(about.format)
         self.index = index_file.open_index(self._index_path)
         self._fixes = ("", *about.splits[split].fixes)
-        names = [shard.name for shard in self._shard_files]
-        self._open_shard = _opener(formats.get(about.format), self.directory, names)
+        self._open_shard = _opener(self._format, self.directory, self.shard_paths)
         self._is_closed = False
         if self.index.digest != self.split_description.digest:
             raise ManifestError(
@@ -65,23 +113,40 @@ class Dataset(Closing):
             raise ManifestError(f"{self._index_path}: damaged ({fault}); {index.REMEDY}")
 
     @classmethod
-    def open(cls, root: StrPath, split: str | None = None) -> Dataset:
+    def open(
+        cls,
+        root: StrPath,
+        split: str | None = None,
+        *,
+        cache: StrPath | None = None,
+        cache_size: int | str | None = None,
+    ) -> Dataset:
         """Open one split of the dataset at `root`, in milliseconds whatever its size.
 
         Args:
-            root: the folder that holds dataset.json.
+            root: the folder that holds dataset.json, or the URL of one in an object store.
             split: by default the only one, or "train" where there are several. Other
                 names of a split do, too, such as "validation".
+            cache: of a URL, the folder on a local disk that its files come to.
+            cache_size: what the shards there may take, in bytes or as "500GB".
 
         Raises:
             ManifestError: if there is no dataset, or it is damaged.
             SplitError: if it has no such split.
+            StorageError: if it cannot be had from its store.
+            MissingExtra: if a URL is given, and obstore is not installed.
         """
-        root = arguments.path("root", root)
+        files = _remote(root, cache, cache_size)
+        given, root = str(root), arguments.path("root", root) if files is None else files.root
         about = description.read(root)
+        if files is not None and formats.get(about.format).record_file is not None:
+            raise ManifestError(
+                f"{address.shown(given)}: has a file for each record, which is not loaded from a "
+                "store; copy it to a disk, or convert it to another format"
+            )
         if split is None:
             split = next(iter(about.splits)) if len(about.splits) == 1 else "train"
-        return cls(root, layout.require_split(root, split, about.splits), about)
+        return cls(root, layout.require_split(root, split, about.splits), about, files)
 
     @property
     def split_description(self) -> SplitDescription:
@@ -99,8 +164,13 @@ class Dataset(Closing):
         return self.index.label
 
     @property
-    def shard_paths(self) -> tuple[Path, ...]:
-        """The files that `index.shard` numbers; the split's folder where each record has a file."""
+    def shard_paths(self) -> Sequence[Path]:
+        """The files that `index.shard` numbers; the split's folder where each record has a file.
+
+        One that is in a store is fetched when it is taken from here.
+        """
+        if self.remote is not None:
+            return RemotePaths(self.remote, [f"{self.split}/{s.name}" for s in self._shard_files])
         return tuple(self._shard_path(number) for number in range(len(self._shard_files)))
 
     @functools.cached_property
@@ -229,8 +299,8 @@ class Dataset(Closing):
         self._is_closed = True
         self._open_shard.cache_clear()
 
-    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, str, Description]]:
-        return Dataset, (self.root, self.split, self.about)
+    def __reduce__(self) -> tuple[type[Dataset], tuple[Path, str, Description, RemoteFiles | None]]:
+        return Dataset, (self.root, self.split, self.about, self.remote)
 
     @property
     def _index_path(self) -> Path:
@@ -246,16 +316,16 @@ class Dataset(Closing):
 
 
 def _opener(
-    format: Format, directory: Path, names: Sequence[str]
+    format: Format, directory: Path, paths: Sequence[Path]
 ) -> functools._lru_cache_wrapper[Shard]:
     """Return what opens the shards of a split; one is closed when nobody holds it any more."""
 
     @functools.lru_cache(min(_MOST_OPEN_SHARDS, open_file.most() // 4))
     def open_shard(number: int) -> Shard:
-        if not 0 <= number < len(names):
+        if not 0 <= number < len(paths):
             raise FormatError(
                 f"{directory}: there is no shard {number}; run {verify_command(directory.parent)}"
             )
-        return format.open(directory / names[number])
+        return format.open(paths[number])
 
     return open_shard

@@ -29,7 +29,7 @@ from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.pillow import decode_into
 from imnet_data.loaders.plain import require_plain, require_views
 from imnet_data.loaders.ranks import Ranked
-from imnet_data.loaders.read_ahead import ReadAhead, paths_of
+from imnet_data.loaders.read_ahead import paths_of, reading_ahead
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -43,13 +43,13 @@ from imnet_data.machine import pool
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from imnet_data.dataset.opened import Dataset
     from imnet_data.loaders.batch import Batch, ViewBatch
-    from imnet_data.loaders.read_ahead import EpochAhead
+    from imnet_data.loaders.read_ahead import AnyEpochAhead
     from imnet_data.loaders.schedule import Draws, Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.transforms import EvalRecipe, MultiCropRecipe, TrainRecipe
@@ -73,6 +73,7 @@ class _UnderWay(NamedTuple):
     ticket: int
     work: _Work
     groups: list[NDArray[np.uint8]]  # [views, n, side, side, 3] for each of `sides`
+    contents: Sequence[bytes | memoryview] | None  # of the records; None if they are in files
 
 
 class CpuLoader(Ranked):
@@ -121,7 +122,7 @@ class CpuLoader(Ranked):
         self._files = Files.of(source)
         self._read_ahead = None
         if isinstance(source, SupportsExtents) and self._files is not None:
-            self._read_ahead = ReadAhead(source, self._files)
+            self._read_ahead = reading_ahead(source, self._files)
         self._counting = threading.Lock()
         self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(thread_count)
@@ -168,7 +169,7 @@ class CpuLoader(Ranked):
 
     def _epoch(self, number: int, start: int) -> Generator[Decoded]:
         order = self.schedule.epoch_order(number)
-        ahead = None
+        ahead: AnyEpochAhead | None = None
         if self._read_ahead is not None:
             ahead = self._read_ahead.epoch(self.schedule, order, epoch=number, start=start)
         work = self._work(number, order, start)
@@ -223,7 +224,7 @@ class CpuLoader(Ranked):
             for step, indices, drawn, part in zip(steps, batches, draws, parts, strict=True):
                 yield _Work(step, indices, drawn, part, sides)
 
-    def _submit(self, work: _Work, ahead: EpochAhead | None) -> _UnderWay:
+    def _submit(self, work: _Work, ahead: AnyEpochAhead | None) -> _UnderWay:
         step, indices = work.step, work.indices
         groups = [
             self.buffers.take((count, len(indices), side, side, 3)) for count, side in work.sides
@@ -231,8 +232,12 @@ class CpuLoader(Ranked):
         views = [view for group in groups for view in group]
         rows = np.ascontiguousarray(work.rows).reshape(-1, work.rows.shape[2])
         bicubic = self.recipe.filter == "bicubic"
-        if isinstance(self.source, SupportsExtents):
+        contents = self._contents(step, indices, ahead)
+        if contents is not None:
+            ticket = self._native.submit_buffers(views, rows, bicubic, contents)
+        else:
             assert ahead is not None
+            assert isinstance(self.source, SupportsExtents)
             files = ahead.files(step, indices)
             ticket = self._native.submit_files(
                 views,
@@ -247,10 +252,16 @@ class CpuLoader(Ranked):
                 ahead.stream,
                 ahead.first(step),
             )
-        else:
-            jpegs = [self.source.read(index) for index in indices.tolist()]
-            ticket = self._native.submit_buffers(views, rows, bicubic, jpegs)
-        return _UnderWay(ticket, work, groups)
+        return _UnderWay(ticket, work, groups, contents)
+
+    def _contents(
+        self, step: int, indices: NDArray[np.int64], ahead: AnyEpochAhead | None
+    ) -> list[bytes | memoryview] | None:
+        """Return what is stored of a batch's records; None if the native threads read files."""
+        if ahead is not None:
+            return ahead.contents(step, indices)
+        assert not isinstance(self.source, SupportsExtents)
+        return [self.source.read(index) for index in indices.tolist()]
 
     def _finish(self, done: _UnderWay, faults: list[tuple[int, str, str]]) -> Decoded:
         bad = []
@@ -290,7 +301,7 @@ class CpuLoader(Ranked):
         try:
             decode_into(
                 [view[position] for group in done.groups for view in group],
-                self._jpeg(index),
+                self._jpeg(index) if done.contents is None else done.contents[position],
                 done.work.rows[position],
                 filter=self.recipe.filter,
                 fill=fill,
@@ -300,8 +311,7 @@ class CpuLoader(Ranked):
         self.decoded_by_pillow += 1
 
     def _jpeg(self, index: int) -> bytes | memoryview:
-        if isinstance(self.source, SupportsExtents):
-            assert self._files is not None
-            file = self._files.open(self.source.shard[[index]])[0]
-            return read_extent(self.source, file, index)
-        return self.source.read(index)
+        assert isinstance(self.source, SupportsExtents)
+        assert self._files is not None
+        file = self._files.open(self.source.shard[[index]])[0]
+        return read_extent(self.source, file, index)

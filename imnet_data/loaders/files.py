@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import weakref
 from typing import TYPE_CHECKING
 
+from imnet_data.dataset.opened import RemotePaths
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.loaders.source import SupportsExtents, is_whole, record_name
 from imnet_data.machine.open_file import OpenFile, explained, room
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imnet_data.loaders.source import SupportsReading
+
+_ATTEMPTS = 20  # to open a file of a cache that others use as well
 
 
 def read_extent(source: SupportsExtents, file: OpenFile, index: int) -> bytes:
@@ -79,7 +83,7 @@ class Files:
                 )
             if not self._stay_open:
                 return OpenFile(self._paths[number], opens=False)
-            file = self._opened(self._paths[number])
+            file = self._opened(number)
             if file.descriptor < 0:
                 return file
             self._open[number] = file
@@ -87,10 +91,19 @@ class Files:
         self._recent[number] = file
         return file
 
-    def _opened(self, path: Path) -> OpenFile:
+    def _opened(self, number: int) -> OpenFile:
         if not room():
             self._recent.pop(next(iter(self._recent), -1), None)
-        try:
-            return OpenFile(path, opens=room())
-        except OSError as error:
-            raise FormatError(f"{path}: {explained(error, f'run {verify_command()}')}") from error
+        for _ in range(_ATTEMPTS):
+            path = self._paths[number]
+            try:
+                return OpenFile(path, opens=room())
+            except OSError as error:
+                if isinstance(self._paths, RemotePaths) and error.errno == errno.ENOENT:
+                    continue  # it was evicted from the cache since: it is fetched again
+                raise FormatError(
+                    f"{path}: {explained(error, f'run {verify_command()}')}"
+                ) from error
+        raise FormatError(
+            f"{path}: is evicted from the cache as soon as it is there; pass a larger cache_size"
+        )

@@ -23,7 +23,7 @@ from imnet_data import jpeg
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, read_extent
-from imnet_data.loaders.read_ahead import ReadAhead
+from imnet_data.loaders.read_ahead import reading_ahead
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imnet_data.loaders.read_ahead import EpochAhead
+    from imnet_data.loaders.read_ahead import AnyEpochAhead
     from imnet_data.loaders.schedule import Draws, Schedule
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.machine.open_file import OpenFile
@@ -105,7 +105,7 @@ class JpegReader:
         self._files = Files.of(source)
         self._read_ahead = None
         if isinstance(source, SupportsExtents) and self._files is not None:
-            self._read_ahead = ReadAhead(source, self._files)
+            self._read_ahead = reading_ahead(source, self._files)
         self._reading = threading.Lock()  # of a source that may not be read by several threads
         self._damaged = published_as(source, "damaged")
         self._undecodable = undecodable(source)
@@ -135,7 +135,7 @@ class JpegReader:
 
     def _epoch(self, number: int, start: int) -> Iterator[JpegBatch]:
         order = self.schedule.epoch_order(number)
-        ahead = None
+        ahead: AnyEpochAhead | None = None
         if self._read_ahead is not None:
             ahead = self._read_ahead.epoch(self.schedule, order, epoch=number, start=start)
         work = self._work(number, order, start, ahead)
@@ -155,7 +155,7 @@ class JpegReader:
                 ahead.end()
 
     def _work(
-        self, epoch: int, order: NDArray[np.int64], start: int, ahead: EpochAhead | None
+        self, epoch: int, order: NDArray[np.int64], start: int, ahead: AnyEpochAhead | None
     ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[OpenFile | bytes | None], int]]:
         """Yield record numbers, draws, what is read from, and the epoch, of each batch."""
         for step in range(start, len(self.schedule)):

@@ -40,6 +40,8 @@ def open_loader(
     threads: int | None = None,
     device: Literal["cpu"] = "cpu",
     decoder: Literal["cpu"] | None = None,
+    cache: StrPath | None = None,
+    cache_size: int | str | None = None,
 ) -> CpuLoader: ...
 
 
@@ -60,6 +62,8 @@ def open_loader(
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
+    cache: StrPath | None = None,
+    cache_size: int | str | None = None,
 ) -> CpuLoader | DaliLoader | TorchLoader: ...
 
 
@@ -79,11 +83,13 @@ def open_loader(
     threads: int | None = None,
     device: str = "cpu",
     decoder: Decoder | None = None,
+    cache: StrPath | None = None,
+    cache_size: int | str | None = None,
 ) -> CpuLoader | DaliLoader | TorchLoader:
     """Return the batches of one rank: shuffled to train with, each record exactly once to evaluate.
 
     Args:
-        root: the folder of a dataset.
+        root: the folder of a dataset, or the URL of one in an object store.
         recipe: what is done to the pixels, or to the views of a MultiCropRecipe. What a TrainRecipe
             does to tensors (mixup and the like) is done by a TorchLoader.
         batch_size: records in a batch of one rank.
@@ -107,6 +113,8 @@ def open_loader(
             the CPU, with exact pixels, copied to the device on a stream of its own; "dali" is
             nvJPEG on a GPU, libjpeg-turbo on the CPU, with pixels near to those. Views are for
             "cpu" alone.
+        cache: of a URL, the folder on a local disk that its files come to; processes share it.
+        cache_size: what the shards there may take, in bytes or as "500GB"; by default all of it.
 
     Raises:
         ManifestError: if there is no dataset, or it is damaged.
@@ -114,6 +122,7 @@ def open_loader(
         LabelError: if the label space has none of its classes.
         ImageError: with `on_error="raise"`, if it was made with records that cannot be decoded.
         MissingExtra: if a device or a decoder is asked for whose package is not installed.
+        StorageError: if a dataset at a URL cannot be had from its store.
         SourceError: for a TrainRecipe and a dataset whose licence forbids to train on it.
         ValueError: if there is no such label space or device, the records do not fill one batch, or
             torch.distributed has another rank than the one that was passed.
@@ -130,7 +139,8 @@ def open_loader(
         )
     on_device = None if device == "cpu" else _torch(device)
     is_training = not isinstance(recipe, EvalRecipe)
-    dataset = Dataset.open(root, split or ("train" if is_training else "val"))
+    split = split or ("train" if is_training else "val")
+    dataset = Dataset.open(root, split, cache=cache, cache_size=cache_size)
     if is_training:
         refuse_training(dataset.about.name)
     place = ranks.chosen(rank, world_size)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imnet_data.errors import FormatError
+from imnet_data.loaders.remote_ahead import RemoteAhead, RemoteEpoch, are_remote
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
 from imnet_data.loaders.source import is_whole
 from imnet_data.machine import limits
@@ -49,6 +50,11 @@ _FITS = 0.8  # of the memory for a dataset that is to stay there
 _KEPT = 0.5  # of the memory for the share of a larger one; programs and other data need the rest
 _FAR = 1024  # KiB; where records lie one after another, ten of them on their way
 _GOLDEN = 0x9E3779B1  # 2^32 over the golden ratio: its multiples lie evenly
+
+
+def reading_ahead(source: SupportsExtents, files: Files) -> ReadAhead | RemoteAhead:
+    """Return what reads ahead for the epochs of a loader: from its disk, or from its store."""
+    return RemoteAhead(source, files) if are_remote(source) else ReadAhead(source, files)
 
 
 class ReadAhead:
@@ -190,6 +196,10 @@ class EpochAhead:
         opened = self._opened.pop(step, None)
         return self._files.open(self._stream.source.shard[indices]) if opened is None else opened
 
+    def contents(self, step: int, indices: NDArray[np.int64]) -> None:
+        """Return None: the records are read from files."""
+        del step, indices
+
     def taking(self, step: int, files: list[OpenFile]) -> Iterator[OpenFile | bytes]:
         """Yield of each record of a batch what was read ahead of it, or the file that has it."""
         for number, file in enumerate(files, self.first(step)):
@@ -271,6 +281,9 @@ class BlocksAhead(EpochAhead):
                 return
             for offset in range(start, end, _PIECE):
                 yield file, offset, min(_PIECE, end - offset)
+
+
+AnyEpochAhead = EpochAhead | RemoteEpoch
 
 
 def paths_of(files: list[OpenFile]) -> list[bytes]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from imnet_data import formats
 from imnet_data.dataset.manifest import VERDICTS
+from imnet_data.dataset.opened import RemotePaths
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.imagenet.labels import integers, label_count
 
@@ -228,4 +229,6 @@ def record_name(source: SupportsExtents | SupportsReading, index: int) -> str:
     name = f"{source.key[index].decode()} (record {index})"
     if not isinstance(source, SupportsExtents):
         return name
-    return f"{name} in {source.shard_paths[source.shard[index]]} at {source.offset[index]}"
+    paths, number = source.shard_paths, int(source.shard[index])
+    where = paths.where(number) if isinstance(paths, RemotePaths) else paths[number]
+    return f"{name} in {where} at {source.offset[index]}"

@@ -32,7 +32,7 @@ def test_help_ends_with_examples_whose_options_and_values_are_known(name: str) -
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_that_is_a_sentence(name: str) -> None:
     options = [each for each in command(name).params if isinstance(each, click.Option)]
-    assert options
+    assert options or name == "copy"
     for option in options:
         assert re.match(r"(?!Of )[A-Z].*\.(  \[default: [^]]+\])?$", option.help or ""), option.opts
 

@@ -1,0 +1,133 @@
+"""Copies a dataset between any two places, folders or object stores; checked on arrival.
+
+The files of SHA256SUMS come first, then SHA256SUMS, then dataset.json: where that is missing,
+nobody takes what is there for a dataset. What is there already, with the right bytes, is not copied
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from imnet_data.dataset import description, layout
+from imnet_data.errors import StorageError
+from imnet_data.machine.progress import Step, no_progress
+from imnet_data.storage import address, download
+from imnet_data.storage.store import open_store
+
+if TYPE_CHECKING:
+    from imnet_data.arguments import StrPath
+    from imnet_data.machine.progress import Progress
+    from imnet_data.storage.store import Store
+
+_THREADS = 4  # files at a time
+
+
+class Copied(NamedTuple):
+    """What a copy has done."""
+
+    files: int  # that were copied
+    nbytes: int  # of them
+    there: int  # files that were there already
+
+
+def copy(source: StrPath, target: StrPath, *, progress: Progress = no_progress) -> Copied:
+    """Copy the dataset at `source` to `target`; each is a folder or a URL.
+
+    Args:
+        source: where a dataset is.
+        target: where nothing is, the same dataset, or what an earlier copy of it has left.
+        progress: called now and then.
+
+    Raises:
+        StorageError: if an object cannot be had, or does not arrive as SHA256SUMS says, or if there
+            is another dataset at `target`.
+        ManifestError: if `source` is no dataset.
+    """
+    origin, place = open_store(source), open_store(target)
+    sums = _listed(origin)
+    _refuse_another(origin, place)
+    if not address.is_url(target):
+        Path(target).mkdir(parents=True, exist_ok=True)
+    last = (layout.SUMS, description.FILE_NAME)
+    names = [name for name in sums if name not in last]
+    total, done = len(names) + 2, Copied(0, 0, 0)
+    with tempfile.TemporaryDirectory(prefix="imnet-data-") as folder:
+        work = _Work(origin, place, sums, Path(folder))
+        with ThreadPoolExecutor(_THREADS, "copy") as threads:
+            for number, nbytes in enumerate(threads.map(work.copy, names), 1):
+                done = _added(done, nbytes)
+                progress(Step("copy", number, total, done.nbytes))
+        for name in last:
+            done = _added(done, work.copy(name))
+    return done
+
+
+def _added(done: Copied, nbytes: int | None) -> Copied:
+    if nbytes is None:
+        return done._replace(there=done.there + 1)
+    return Copied(done.files + 1, done.nbytes + nbytes, done.there)
+
+
+def _listed(store: Store) -> dict[str, str]:
+    """Return name and sha256 of all files of a dataset, and of SHA256SUMS itself."""
+    content = download.content(store, layout.SUMS)
+    listed = {layout.SUMS: hashlib.sha256(content).hexdigest()}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        parsed = layout.parse_sum(line)
+        if parsed is None:
+            raise StorageError(
+                f"{store.where(layout.SUMS)}: line {number} is not a sha256 and the name of a file"
+            )
+        listed[parsed[0]] = parsed[1]
+    if description.FILE_NAME not in listed or store.nbytes(description.FILE_NAME) is None:
+        raise StorageError(
+            f"{store.where('')}: is not a whole dataset: there is no {description.FILE_NAME}"
+        )
+    return listed
+
+
+def _refuse_another(origin: Store, place: Store) -> None:
+    if place.nbytes(description.FILE_NAME) is None:
+        return
+    if download.content(place, layout.SUMS) != download.content(origin, layout.SUMS):
+        raise StorageError(
+            f"{place.where('')}: contains another dataset; choose another place, or remove it"
+        )
+
+
+class _Work(NamedTuple):
+    origin: Store
+    place: Store
+    sums: dict[str, str]
+    folder: Path  # for what is on its way
+
+    def copy(self, name: str) -> int | None:
+        """Copy a file and check it there; return its size, or None if it was there already."""
+        nbytes = download.size(self.origin, name)
+        if self._is_there(name, nbytes):
+            return None
+        descriptor, text = tempfile.mkstemp(dir=self.folder)
+        os.close(descriptor)
+        part = Path(text)
+        try:
+            download.download(self.origin, name, part, sha256=self.sums[name])
+            self.place.write(name, part)
+        finally:
+            part.unlink()
+        if not self._is_there(name, nbytes):
+            raise StorageError(
+                f"{self.place.where(name)}: did not arrive as it was sent; run the same again"
+            )
+        return nbytes
+
+    def _is_there(self, name: str, nbytes: int) -> bool:
+        return (
+            self.place.nbytes(name) == nbytes
+            and download.sha256(self.place, name, nbytes) == self.sums[name]
+        )

@@ -1,0 +1,212 @@
+"""An object store (S3, Google, Azure, plain HTTP) as a store, through obstore.
+
+Its own retries are for a request that is answered with an error; a body that breaks off, is late or
+has another length than was asked for is asked for again here, with growing, random waits. Its texts
+may hold URLs with signatures, so no message has them, and no error is raised from one of its own.
+
+Its threads do not survive a fork: a process that was forked after its parent has read something is
+refused, as it would wait for ever. `isolated` reads in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imnet_data.errors import MissingExtra, StorageError
+from imnet_data.storage import address, ranges
+
+try:
+    import obstore
+    from obstore import exceptions
+    from obstore.store import from_url
+except ModuleNotFoundError as error:
+    raise MissingExtra(
+        "a URL needs obstore, which is not installed; in a clone of imnet-data, run: "
+        "pip install '.[cloud]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 6
+_WAIT_SECONDS = 0.2  # before the second attempt; it doubles
+_TIMEOUT = "60s"  # of a request: no more than a piece is asked for at a time
+_CONNECT_TIMEOUT = "10s"
+_COALESCED_NBYTES = 256 << 10  # between ranges that are read in one go: less than a round trip
+_PART_NBYTES = 16 << 20  # of an upload
+_CONNECTIONS = 16
+_STATUS = re.compile(r"status code: (\d{3})")
+_DENIED = (
+    "access is denied; check the credentials in the environment, those of the store's own tools"
+)
+_used_by: int | None = None  # the process whose threads obstore has
+
+
+class CloudStore:
+    """Store: the objects below a URL. It can be pickled, and is opened in each process anew."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._store: Any = None
+
+    def __reduce__(self) -> tuple[type[CloudStore], tuple[str]]:
+        return CloudStore, (self._url,)
+
+    def __repr__(self) -> str:
+        return f"CloudStore({address.shown(self._url)})"
+
+    def where(self, name: str) -> str:
+        """Return the URL of an object, without what may be secret."""
+        return f"{address.shown(self._url)}/{name}"
+
+    def nbytes(self, name: str) -> int | None:
+        """Return the size of an object."""
+
+        def size() -> int | None:
+            try:
+                return int(obstore.head(self._opened(), name)["size"])
+            except (exceptions.NotFoundError, FileNotFoundError):
+                return None
+
+        return self._retried(name, size)
+
+    def read(self, name: str, start: int, nbytes: int) -> bytes:
+        """Return a range of an object."""
+        if not nbytes:
+            return b""
+
+        def content() -> bytes:
+            found = obstore.get_range(self._opened(), name, start=start, length=nbytes)
+            return self._whole(name, bytes(found), nbytes)
+
+        return self._retried(name, content)
+
+    def read_ranges(
+        self, name: str, starts: Sequence[int], nbytes: Sequence[int]
+    ) -> list[bytes | memoryview]:
+        """Return several ranges of an object."""
+        groups = ranges.near_each_other(starts, nbytes, _COALESCED_NBYTES)
+        found: list[bytes | memoryview] = [b""] * len(starts)
+        for start, stop, positions in groups:
+            # not with obstore's own get_ranges: a short response ends in a panic there
+            whole = memoryview(self.read(name, start, stop - start))
+            for position in positions:
+                first = starts[position] - start
+                found[position] = whole[first : first + nbytes[position]]
+        return found
+
+    def write(self, name: str, path: Path) -> None:
+        """Upload a file, in several parts if it is large."""
+
+        def upload() -> None:
+            obstore.put(
+                self._opened(),
+                name,
+                path,
+                chunk_size=_PART_NBYTES,
+                max_concurrency=4,
+            )
+
+        self._retried(name, upload)
+
+    def _whole(self, name: str, content: bytes, nbytes: int) -> bytes:
+        if len(content) != nbytes:
+            raise _Short(f"it sent {len(content):,} bytes instead of {nbytes:,}")
+        return content
+
+    def _opened(self) -> Any:
+        global _used_by
+        if _used_by not in (None, os.getpid()):
+            raise StorageError(
+                f"{address.shown(self._url)}: this process was forked from one that had read from "
+                "a store, and what reads does not survive that; open the loader in the workers "
+                "alone, or start them with the start method spawn or forkserver"
+            )
+        _used_by = os.getpid()
+        if self._store is None:
+            self._store = _open(self._url)
+        return self._store
+
+    def _retried(self, name: str, attempt: Callable[[], Result]) -> Result:
+        reason = ""
+        for number in range(ATTEMPTS):
+            if number:
+                time.sleep(_WAIT_SECONDS * 2 ** (number - 1) * random.uniform(0.5, 1.5))
+            try:
+                return attempt()
+            except (exceptions.NotFoundError, FileNotFoundError):
+                raise StorageError(
+                    f"{self.where(name)}: there is no such object; check the URL"
+                ) from None
+            except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+                raise StorageError(f"{self.where(name)}: {_DENIED}") from None
+            except (exceptions.BaseError, _Short, OSError) as error:
+                reason = _reason(error)
+            if reason in ("status 401", "status 403"):
+                raise StorageError(f"{self.where(name)}: {_DENIED}")
+        raise StorageError(
+            f"{self.where(name)}: cannot be reached after {ATTEMPTS} attempts ({reason}); run the "
+            "same again once the store answers"
+        )
+
+
+class _Short(Exception):
+    """A response is shorter or longer than was asked for."""
+
+
+def _reason(error: Exception) -> str:
+    """Return what happened, of a text that may hold what is secret."""
+    if isinstance(error, _Short):
+        return str(error)
+    text = str(error).lower()
+    if matched := _STATUS.search(text):
+        return f"status {matched[1]}"
+    words = ("timed out", "timeout", "connection refused", "connection reset", "dns error")
+    return next((word for word in words if word in text), "the connection broke off")
+
+
+def _open(url: str) -> Any:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", ""))
+    options: Any = {
+        "timeout": _TIMEOUT,
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "pool_max_idle_per_host": str(_CONNECTIONS),
+        "allow_http": url.startswith("http:") or endpoint.startswith("http:"),
+    }
+    retry: Any = {"max_retries": 2}
+    try:
+        return from_url(url, client_options=options, retry_config=retry)
+    except (exceptions.BaseError, ValueError):
+        raise StorageError(
+            f"{address.shown(url)}: is not a URL that can be opened; check its bucket, and the "
+            "credentials in the environment"
+        ) from None
+
+
+def isolated(code: str, *arguments: str) -> str:
+    """Run code in a process of its own, so that this one can still be forked; return its output.
+
+    Raises:
+        StorageError: what it ended with.
+    """
+    lines = "\n".join(f"    {line}" for line in code.splitlines())
+    program = (
+        "import sys\nfrom imnet_data.errors import ImnetError\n"
+        f"try:\n{lines}\nexcept ImnetError as error:\n    sys.exit(str(error))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise StorageError(said[-1] if said else "a process that reads from a store was killed")
+    return done.stdout

@@ -1,0 +1,85 @@
+"""Whole objects, piece by piece: their hashes, and copies of them on a local disk."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from imnet_data.errors import Stopped, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from imnet_data.storage.store import Store
+
+PIECE_NBYTES = 8 << 20
+_ATTEMPTS = 3  # at an object whose bytes arrive wrong
+
+
+def _never() -> bool:
+    return False
+
+
+def pieces(store: Store, name: str, nbytes: int) -> Iterator[bytes]:
+    """Yield an object piece by piece."""
+    for start in range(0, nbytes, PIECE_NBYTES):
+        yield store.read(name, start, min(PIECE_NBYTES, nbytes - start))
+
+
+def sha256(store: Store, name: str, nbytes: int) -> str:
+    """Return the sha256 of an object, of which nothing is kept."""
+    digest = hashlib.sha256()
+    for piece in pieces(store, name, nbytes):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def size(store: Store, name: str) -> int:
+    """Return the size of an object.
+
+    Raises:
+        StorageError: if there is none.
+    """
+    nbytes = store.nbytes(name)
+    if nbytes is None:
+        raise StorageError(f"{store.where(name)}: there is no such object; check the place")
+    return nbytes
+
+
+def content(store: Store, name: str) -> bytes:
+    """Return all of a small object."""
+    return store.read(name, 0, size(store, name))
+
+
+def download(
+    store: Store,
+    name: str,
+    path: Path,
+    *,
+    sha256: str,
+    is_stopped: Callable[[], bool] = _never,
+) -> None:
+    """Write an object to `path`, checked to be what it should be; other bytes are asked for again.
+
+    Raises:
+        StorageError: if they are other ones each time.
+        Stopped: if `is_stopped` says so.
+        OSError: if they cannot be written.
+    """
+    nbytes = size(store, name)
+    for _ in range(_ATTEMPTS):
+        digest = hashlib.sha256()
+        with path.open("r+b" if path.exists() else "wb") as file:
+            for piece in pieces(store, name, nbytes):
+                if is_stopped():
+                    raise Stopped("stopped")
+                file.write(piece)
+                digest.update(piece)
+            file.truncate()
+        if digest.hexdigest() == sha256:
+            return
+    raise StorageError(
+        f"{store.where(name)}: its bytes are not those of SHA256SUMS, {_ATTEMPTS} times in a row; "
+        "copy the dataset there again"
+    )

@@ -1,0 +1,29 @@
+"""Ranges of an object that are read in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_NBYTES = 16 << 20  # of one request
+
+
+def near_each_other(
+    starts: Sequence[int], nbytes: Sequence[int], gap_nbytes: int
+) -> list[tuple[int, int, list[int]]]:
+    """Return start, end and members of each group of ranges with at most `gap_nbytes` between.
+
+    A range that is larger than a request stays alone.
+    """
+    groups: list[tuple[int, int, list[int]]] = []
+    for position in sorted(range(len(starts)), key=starts.__getitem__):
+        start, stop = starts[position], starts[position] + nbytes[position]
+        if groups:
+            first, last, members = groups[-1]
+            if start - last <= gap_nbytes and max(stop, last) - first <= MOST_NBYTES:
+                groups[-1] = (first, max(stop, last), [*members, position])
+                continue
+        groups.append((start, stop, [position]))
+    return groups

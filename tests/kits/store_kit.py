@@ -1,0 +1,159 @@
+"""An S3 server for tests, and a server in front of it that does what networks do."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+KEY, SECRET = "test-key-id-of-nobody", "a-secret-that-no-message-may-have"
+BUCKET = "bucket"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def environment(port: int) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[int]:
+    """Run an S3 server with one empty bucket; return its port."""
+    pytest.importorskip("nanio", reason="the S3 server nanio is not installed")
+    pytest.importorskip("obstore", reason="obstore is not installed: the extra `cloud`")
+    (folder / BUCKET).mkdir(parents=True)
+    port = free_port()
+    words = [sys.executable, "-m", "nanio", "serve", "--data-dir", str(folder)]
+    words += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    known = os.environ | {"NANIO_ACCESS_KEY": KEY, "NANIO_SECRET_KEY": SECRET}
+    server = subprocess.Popen(
+        words, env=known, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, "the S3 server has ended"
+                assert time.monotonic() < deadline, "the S3 server does not answer"
+                time.sleep(0.02)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+Fault = Callable[[str, str], str]  # method and path of a request -> what is done to it, or ""
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that is killed, or has seen enough, resets its connection."""
+
+
+class Front:
+    """A server in front of another: it passes requests on, and does to them what `fault` says.
+
+    503, 403: answers so. reset: closes the connection in the middle of the body. slow: sends the
+    body a little at a time. short: sends, and announces, fewer bytes. byte: changes one of them.
+    """
+
+    def __init__(self, behind: int) -> None:
+        self.fault: Fault = lambda method, path: ""
+        self.requests: list[tuple[str, str]] = []
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def do_any(self) -> None:
+                front.requests.append((self.command, self.path))
+                front.pass_on(self, behind)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_any
+
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def pass_on(self, request: BaseHTTPRequestHandler, behind: int) -> None:
+        what = self.fault(request.command, request.path)
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        if what in ("503", "403"):
+            request.send_response(int(what))
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=60)
+        connection.putrequest(
+            request.command, request.path, skip_host=True, skip_accept_encoding=True
+        )
+        for name, value in request.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        headers = dict(answer.getheaders())
+        self._answer(request, answer.status, headers, content, what)
+
+    def _answer(
+        self,
+        request: BaseHTTPRequestHandler,
+        status: int,
+        headers: dict[str, str],
+        content: bytes,
+        what: str,
+    ) -> None:
+        if what == "byte" and content:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        if what == "short" and content:
+            content = content[: len(content) // 2]
+            for name in [*headers]:
+                if name.lower() == "content-length":
+                    headers[name] = str(len(content))
+        request.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
+                request.send_header(name, value)
+        request.end_headers()
+        if request.command == "HEAD":
+            return
+        if what == "reset":
+            request.wfile.write(content[: len(content) // 2])
+            request.wfile.flush()
+            request.connection.shutdown(socket.SHUT_RDWR)
+            request.close_connection = True
+            return
+        step = max(1, len(content) // 5) if what == "slow" else max(1, len(content))
+        for start in range(0, len(content), step):
+            request.wfile.write(content[start : start + step])
+            request.wfile.flush()
+            time.sleep(0.05 * (what == "slow"))
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
