@@ -166,7 +166,7 @@ def test_close_ends_the_threads_also_in_mid_epoch(root):
     loader = imnet.open_loader(root, TRAIN, batch_size=4, threads=3)
     next(loader.epoch(0))
     started = own_threads() - before
-    assert len(started) == 3
+    assert len(started) >= 3  # and those that read ahead
     loader.close()
     assert not left_after_a_while(started)
 
