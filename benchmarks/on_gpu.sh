@@ -37,8 +37,8 @@ install() {  # the wheels of a folder, beside what the machine has
 }
 
 status=0
-run() {
-  "$python" -m gpu_kit --out "$out" --until "$until" "${options[@]}" "$@" || status=1
+run() {  # not in the clone, whose package has no native core where the wheel is to be imported
+  (cd "$out" && "$python" -m gpu_kit --out "$out" --until "$until" "${options[@]}" "$@") || status=1
 }
 
 if [ -n "$parts" ]; then
