@@ -57,7 +57,7 @@ def test_a_dataset_lists_its_records_once(root: Path) -> None:
         ("box_end", -1),
         ("box_end", 1),
         ("fix", 9),
-        ("stored", 3),
+        ("stored", 4),
         ("verdict", 6),
     ],
 )
