@@ -325,6 +325,8 @@ def test_what_is_no_downsampled_set_is_refused(tmp_path):
     for keep in (0, 40, 300, len(whole) - 30):
         path.write_bytes(whole[:keep])
         assert "val_data.npz: damaged, or not an npz" in refused(path)
+    path.write_bytes(whole.replace(b"'fortran_order': False", b"'fortran_order': (((((", 1))
+    assert "val_data.npz: damaged, or not an npz" in refused(path)
     batch(path, [1])
     batch(tmp_path / "train_data_batch_1.npz", [1], side=16)
     assert "has images of 8 and 16 pixels" in refused(tmp_path)

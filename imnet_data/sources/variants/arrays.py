@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import shlex
 import struct
+import tokenize
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +46,16 @@ _SIDES = (8, 16, 32, 64)
 _BMP = struct.Struct("<2sIHHIIiiHHIIiiII")
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _CLASS_COUNT = 1000
+# what zipfile and NumPy's reader of headers raise for damaged bytes
+_DAMAGED = (
+    zipfile.BadZipFile,
+    KeyError,
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    SyntaxError,
+    tokenize.TokenError,
+)
 
 
 def side_of(path: Path) -> int:
@@ -71,7 +82,7 @@ class _Arrays(NamedTuple):
                 first, shape = _stored_array(path, file, archive.getinfo("data.npy"))
                 with archive.open("labels.npy") as member:
                     numbers = np.lib.format.read_array(member, allow_pickle=False)
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise SourceError(
                 f"{path}: damaged, or not an npz of data and labels ({error}); {REMEDY}"
             ) from error
