@@ -94,7 +94,7 @@ nb::object take(const PyReadAheadStream& self, size_t number) {
   }
   if (read.data == nullptr) return nb::none();
   const nb::bytes content(read.data, read.nbytes);
-  self.stream->give_back(std::move(read));
+  self.stream->give_back(read);
   return content;
 }
 

@@ -72,7 +72,7 @@ void BatchLoader::work() {
     batch->outcomes[index] =
         worker.make(source, &batch->geometry[index * batch->views.size()], batch->views, index,
                     batch->filter);
-    if (read.data != nullptr) batch->ahead->give_back(std::move(read));
+    if (read.data != nullptr) batch->ahead->give_back(read);
 
     guard.lock();
     if (++batch->ended == batch->to_begin) done_.notify_all();

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 
 namespace imnet {
 namespace {
@@ -62,11 +61,6 @@ bool is_cached(int file, const Extent& extent) {
 
 }  // namespace
 
-PageBytes::PageBytes(size_t nbytes)
-    : data_(static_cast<uint8_t*>(std::aligned_alloc(kPage, nbytes))), size_(nbytes) {
-  if (data_ == nullptr) throw std::bad_alloc();
-}
-
 size_t direct_nbytes(const Extent& extent) {
   if (extent.offset < 0 || extent.nbytes < 1 || extent.nbytes > kMost) return 0;
   return static_cast<size_t>((extent.offset % kPage + extent.nbytes + kPage - 1) / kPage * kPage);
@@ -85,22 +79,22 @@ bool ask(const Extent& extent, bool wait) {
   return false;
 }
 
-const uint8_t* read_direct(const Extent& extent, PageBytes& bytes) {
+const uint8_t* read_direct(const Extent& extent, const Piece& memory) {
   const File file(extent.path.c_str(), kFlags | O_DIRECT);
   if (!file.has(extent) || is_cached(file.descriptor(), extent)) return nullptr;
   const size_t room = direct_nbytes(extent);
   const auto before = static_cast<size_t>(extent.offset % kPage);
   const size_t needed = before + static_cast<size_t>(extent.nbytes);
-  if (room == 0 || bytes.size() < room) return nullptr;
+  if (room == 0 || memory.size < room) return nullptr;
   for (size_t done = 0; done < needed;) {
-    const ssize_t got = pread(file.descriptor(), bytes.data() + done, room - done,
+    const ssize_t got = pread(file.descriptor(), memory.data + done, room - done,
                               extent.offset - static_cast<off_t>(before) + static_cast<off_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return nullptr;
     done += static_cast<size_t>(got);
     if (done < needed && done % kPage != 0) return nullptr;  // the file became shorter
   }
-  return bytes.data() + before;
+  return memory.data + before;
 }
 
 }  // namespace imnet

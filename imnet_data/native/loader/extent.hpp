@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <string>
+
+#include "loader/slabs.hpp"
 
 namespace imnet {
 
@@ -18,23 +18,6 @@ struct Extent {
   bool whole = false;   // there must be nothing else in the file
 };
 
-// Memory that a device may write to: page by page.
-class PageBytes {
- public:
-  PageBytes() = default;
-  explicit PageBytes(size_t nbytes);  // throws std::bad_alloc
-
-  uint8_t* data() const { return data_.get(); }
-  size_t size() const { return size_; }
-
- private:
-  struct Free {
-    void operator()(uint8_t* data) const { std::free(data); }
-  };
-  std::unique_ptr<uint8_t, Free> data_;
-  size_t size_ = 0;
-};
-
 // Returns the memory that read_direct() needs for an extent; 0 where it cannot be in any file.
 size_t direct_nbytes(const Extent& extent);
 
@@ -43,8 +26,8 @@ size_t direct_nbytes(const Extent& extent);
 // where it is read, and is said there.
 bool ask(const Extent& extent, bool wait);
 
-// Reads an extent into `bytes`, past the page cache (O_DIRECT). Returns where it begins in there;
+// Reads an extent into `memory`, past the page cache (O_DIRECT). Returns where it begins in there;
 // null where all of it is in the page cache, or it cannot be read in this way.
-const uint8_t* read_direct(const Extent& extent, PageBytes& bytes);
+const uint8_t* read_direct(const Extent& extent, const Piece& memory);
 
 }  // namespace imnet

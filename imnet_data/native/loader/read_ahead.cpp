@@ -11,28 +11,16 @@ namespace imnet {
 namespace {
 
 constexpr int64_t kWakeups = 16;  // in the time that a whole window takes
-constexpr size_t kMostFree = 32;  // pieces of memory that are kept
 // where so many extents were in the page cache, one after another, one of a few is still asked for
 constexpr size_t kAllCached = 256, kProbe = 8;
 
-// Returns memory for `nbytes`, used before if there is some; in steps, so that it fits others, too.
-PageBytes memory_for(size_t nbytes, std::vector<PageBytes>& free) {
-  constexpr size_t kStep = 64 << 10;
-  const auto fits = [&](const PageBytes& one) { return one.size() >= nbytes; };
-  const auto found = std::find_if(free.begin(), free.end(), fits);
-  if (found == free.end()) return PageBytes((nbytes + kStep - 1) / kStep * kStep);
-  PageBytes memory = std::move(*found);
-  free.erase(found);
-  return memory;
-}
-
-// Fetches an extent in its way. `memory` is empty where it goes into the page cache.
-ReadBytes fetch(const Extent& extent, PageBytes memory, bool wait) {
+// Fetches an extent in its way. There is no `memory` where it goes into the page cache.
+ReadBytes fetch(const Extent& extent, const Piece& memory, bool wait) {
   ReadBytes read;
-  if (memory.size() > 0) {
+  if (memory.size > 0) {
     read.data = read_direct(extent, memory);
     read.nbytes = static_cast<size_t>(extent.nbytes);
-    read.memory = std::move(memory);
+    read.memory = memory;
   }
   if (read.data == nullptr) read.was_cached = ask(extent, wait);
   return read;
@@ -54,7 +42,7 @@ ReadBytes ReadAheadStream::take(size_t number) {
     if (before == Progress::taken) return read;
     ++chunk->taken;
     if (before == Progress::waiting) return read;
-    if (!chunk->bytes.empty()) read = std::move(chunk->bytes[i]);
+    if (!chunk->bytes.empty()) read = std::exchange(chunk->bytes[i], {});
     state->ahead_nbytes -= chunk->extents[i].nbytes;
     state->taken_nbytes += chunk->extents[i].nbytes;
     // a thread that wakes up is to have something to do
@@ -66,10 +54,9 @@ ReadBytes ReadAheadStream::take(size_t number) {
   return read;
 }
 
-void ReadAheadStream::give_back(ReadBytes bytes) {
+void ReadAheadStream::give_back(const ReadBytes& bytes) {
   const std::lock_guard<std::mutex> guard(state->lock);
-  if (bytes.memory.size() > 0 && state->free.size() < kMostFree)
-    state->free.push_back(std::move(bytes.memory));
+  state->slabs.give_back(bytes.memory);
 }
 
 std::shared_ptr<ReadAheadStream::Chunk> ReadAheadStream::chunk_of(size_t number) const {
@@ -144,8 +131,10 @@ void ReadAhead::end(const std::shared_ptr<ReadAheadStream>& stream) {
   state_->ended.wait(guard, [&] { return stream->busy == 0; });
   for (const std::shared_ptr<ReadAheadStream::Chunk>& chunk : stream->chunks)
     for (size_t i = 0; i < chunk->extents.size(); ++i)
-      if (chunk->progress[i] == Progress::asked)
+      if (chunk->progress[i] == Progress::asked) {
         state_->ahead_nbytes -= chunk->extents[i].nbytes;
+        if (!chunk->bytes.empty()) state_->slabs.give_back(chunk->bytes[i].memory);
+      }
   stream->chunks.clear();
   stream->begun_chunks = 0;
   guard.unlock();
@@ -190,26 +179,27 @@ void ReadAhead::work() {
     const std::shared_ptr<ReadAheadStream::Chunk> chunk = stream->next_chunk();
     const size_t i = chunk->begun++;
     const Extent& extent = chunk->extents[i];
-    PageBytes memory;
+    Piece memory;
     if (stream->in_window) {
       chunk->progress[i] = Progress::being_asked;
       state_->ahead_nbytes += extent.nbytes;
     }
     if (const size_t nbytes = direct_nbytes(extent); extent.direct && nbytes > 0)
       try {
-        memory = memory_for(nbytes, state_->free);
+        memory = state_->slabs.take(nbytes);
       } catch (const std::bad_alloc&) {  // it is read by the thread that needs it
       }
     ++stream->busy;
     guard.unlock();
-    ReadBytes read = fetch(extent, std::move(memory), !stream->in_window);
+    const ReadBytes read = fetch(extent, memory, !stream->in_window);
     guard.lock();
     ++chunk->ended;
     stream->cached = read.was_cached ? stream->cached + 1 : 0;
     if (chunk->progress[i] == Progress::being_asked) chunk->progress[i] = Progress::asked;
-    if (read.data != nullptr) chunk->bytes[i] = std::move(read);
-    else if (read.memory.size() > 0 && state_->free.size() < kMostFree)
-      state_->free.push_back(std::move(read.memory));
+    if (read.data != nullptr)
+      chunk->bytes[i] = read;
+    else
+      state_->slabs.give_back(memory);
     --stream->busy;
     if (extent.direct || stream->busy == 0) state_->ended.notify_all();
   }

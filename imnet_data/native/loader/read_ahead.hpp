@@ -23,13 +23,13 @@ struct ReadAheadState {
   int64_t most_nbytes = 0;
   int64_t ahead_nbytes = 0;   // asked for, and not taken yet
   int64_t taken_nbytes = 0;   // since threads were last told that there is room
-  std::vector<PageBytes> free;  // memory to be used again
+  Slabs slabs;                // of extents that are read past the page cache
   bool closed = false;
 };
 
 // An extent that was read ahead into memory of our own.
 struct ReadBytes {
-  PageBytes memory;
+  Piece memory;
   const uint8_t* data = nullptr;  // null where it was not
   size_t nbytes = 0;
   bool was_cached = false;
@@ -43,7 +43,7 @@ class ReadAheadStream {
   ReadBytes take(size_t number);
 
   // Takes the memory back for other extents.
-  void give_back(ReadBytes bytes);
+  void give_back(const ReadBytes& bytes);
 
  private:
   friend class ReadAhead;
