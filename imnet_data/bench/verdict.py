@@ -103,8 +103,8 @@ def _remedy(report: Report, dataset: DatasetReport, loader: Measurement, demand:
     enough = _enough(loader, demand)
     if most == FOR_STORAGE:
         return (
-            'More threads than cores, order="block", a smaller stored form, a local copy or more '
-            "memory would help"
+            'More threads than cores, order="block", another format or a smaller stored form, a '
+            "local copy or more memory would help"
         )
     if enough <= min(loader.threads, report.machine["cores_allowed"]):
         if most == QUOTA:
