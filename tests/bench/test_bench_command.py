@@ -156,7 +156,15 @@ def test_a_model_is_stepped_alone_and_with_the_loader(root):
     assert result.exit_code == 0, result.output
     (told,) = json.loads(result.stdout)["datasets"]
     names = [row["name"] for row in told["measurements"]]
-    assert names[-4:] == ["normalize", "batches (torch)", "model step", "training step"]
+    assert names[names.index("normalize") :] == [
+        "normalize",
+        "batches (torch)",
+        "batches, cold (torch)",
+        "batches, cold (torch)",
+        "validation batches (torch)",
+        "model step",
+        "training step",
+    ]
     assert told["predictions"][-1]["name"] == "training step"
 
 
