@@ -95,7 +95,10 @@ def test_a_cut_that_is_elsewhere_is_an_error(sample):
     cut, right = stages.cutting(sample), stages.cutting(sample)
 
     def shifted(position):
-        content, (left, upper, right_edge, lower) = right._work(position)
+        made = right._work(position)
+        if made is None:  # of an image that cannot be cut
+            return None
+        content, (left, upper, right_edge, lower) = made
         return content, (left + 1, upper, right_edge + 1, lower)
 
     cut._work = shifted
