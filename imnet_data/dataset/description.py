@@ -291,7 +291,8 @@ def _require_kinds(about: Description) -> None:
         if type(count) is not int or not 0 <= count < 1 << 63:
             raise ValueError(f"{count!r} is not a count")
     for option in options:
-        if not isinstance(option, str | int | float | tuple):
+        values = option if isinstance(option, tuple) else (option,)
+        if not all(isinstance(value, str | int | float) for value in values):
             raise ValueError(f"{option!r} is not a value of an option")
     if not about.splits or len(set(about.classes)) < len(about.classes):
         raise ValueError("it has no split, or names a class twice")
