@@ -78,9 +78,9 @@ class Cache(NamedTuple):
                 if self.has(name):
                     return path
                 part = files.part_of(path)
-                if not self._reserve(part, nbytes, unused_since_ns):
-                    return None
                 try:
+                    if not self._reserve(part, nbytes, unused_since_ns):
+                        return None
                     fill(part)
                     part.rename(path)
                 finally:

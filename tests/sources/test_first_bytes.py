@@ -95,7 +95,7 @@ def test_a_file_in_a_folder_whose_name_does_not_say_what_it_is_is_named(
     shards = (made[format_name] / "val").iterdir()
     content = max(shards, key=lambda path: path.stat().st_size).read_bytes()
     (tmp_path / "images.bin").write_bytes(content)
-    with pytest.raises(SourceError, match=f"{message}; give it as a SOURCE of its own"):
+    with pytest.raises(SourceError, match=f"{message}; pass it as a SOURCE of its own"):
         open_sources([tmp_path])
 
 

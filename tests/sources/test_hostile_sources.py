@@ -128,7 +128,8 @@ def test_a_large_member_of_a_gzipped_tar_is_skipped_in_little_memory(tmp_path):
         container = GzippedTar(path)
         assert [entry.path for entry in container.entries()] == ["big.bin", "meta.mat"]
         container.close()
-        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
+        # a block of 4 MiB a few times over, and a hundred places at which it can be entered
+        assert tracemalloc.get_traced_memory()[1] < 40 * MIB
     finally:
         tracemalloc.stop()
 

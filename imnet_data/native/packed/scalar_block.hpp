@@ -21,9 +21,10 @@ inline const uint8_t* take_values(const uint8_t* next, const PackedBlock& block,
   return next + ((bit + 7) >> 3);
 }
 
+// What no encoder writes, 128, comes out as -128, as in a vector of bytes.
 inline int decoded_value(unsigned coded) {
   const int magnitude = int(coded >> 1) + 1;
-  return coded & 1 ? -magnitude : magnitude;
+  return int8_t(coded & 1 ? -magnitude : magnitude);
 }
 
 // Calls take(position, value) for each wide value; nullptr where there are too many.
