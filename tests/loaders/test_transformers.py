@@ -16,7 +16,7 @@ from imnet_data.synth import synth
 pytestmark = pytest.mark.slow
 
 _SCRIPT = """
-import copy, sys
+import copy, os, sys
 import torch, transformers
 import imnet_data as imnet
 from imnet_data.loaders.accelerate import AccelerateLoader
@@ -76,9 +76,9 @@ for step in (1, steps, steps + 1):  # in mid-epoch, at the end of one, in the ne
     assert len(rest) == len(batches) - taken > 0, (step, len(rest))
     assert all(torch.equal(a, b) for a, b in zip(rest, batches[taken:]))
     assert all(torch.equal(again[name], value) for name, value in weights.items())
-print("whole")
-if torch.distributed.is_initialized():  # else its threads may meet the end of the process
-    torch.distributed.destroy_process_group()
+print("whole", flush=True)
+# gloo's thread may give back a tensor while Python ends, which aborts: torch 2.13, CPython 3.11
+os._exit(0)
 """
 
 
@@ -112,4 +112,4 @@ def test_a_trainer_trains_evaluates_and_resumes_to_the_same_weights(tmp_path, wo
     }
     done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split().count("whole") == world_size
+    assert done.stdout.count("whole") == world_size
