@@ -1,4 +1,4 @@
-"""The packed form of a JPEG, which decodes about twice as fast, and the published bytes out of it.
+"""The packed form of a JPEG, which takes less time to decode, and the published bytes out of it.
 
 The quantised coefficients are stored without the Huffman code, in intervals that can be entered
 directly. No JPEG reader takes a packed file for one. docs/packed.md is the specification.

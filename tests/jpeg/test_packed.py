@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import struct
 
 import numpy as np
 import pytest
@@ -83,9 +84,11 @@ def test_values_beyond_seven_bits_are_kept(variant):
     board = np.indices((64, 64)).sum(axis=0) % 2 * 255
     data = encoded(Image.fromarray(board.astype(np.uint8)), quality=100)
     made = check(data, random.Random(1))
-    wide = [value for value in range(256) if made.count(value)]
-    assert wide
-    assert len(made) > len(jpeg.pack(encoded(Image.new("L", (64, 64)), quality=100)))
+    prefix_nbytes, _, interval_count = struct.unpack_from("<3I", made, 12)
+    block = made[HEAD_NBYTES + 4 * (interval_count + 1) + prefix_nbytes :]
+    first_mask = block[4 if block[1] == 0x80 else 2]
+    assert block[0] & 1
+    assert first_mask & 1  # wide values follow
 
 
 def test_sample_images_come_back_decode_as_by_pillow_and_stay_below_the_size(samples, variant):
@@ -180,6 +183,30 @@ def test_flipped_bits_give_an_error_or_pixels(seed, variant):
         except (ImageError, UnsupportedJpeg):
             errors += 1
     assert errors > 100
+
+
+def test_no_memory_is_asked_for_an_image_whose_blocks_cannot_be_there():
+    data = bytearray(encoded(Image.new("L", (13_000, 8)), quality=50))
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 7] = (13_000).to_bytes(2, "big")
+    prefix = bytes(data[: jpeg.header(bytes(data)).scan_offset])
+    rows = 13_000 // 8
+    head = struct.pack(
+        "<8sBBH5I",
+        jpeg.pack(encoded(Image.new("L", (8, 8))))[:8],
+        1,
+        0,
+        65_535,
+        len(prefix),
+        2,
+        rows,
+        0,
+        0,
+    )
+    hostile = head + struct.pack(f"<{rows + 1}I", *([0] * rows), 0) + prefix + b"\xff\xd9"
+    for call in (jpeg.header, jpeg.decode, jpeg.unpack):
+        with pytest.raises(ImageError, match="do not fit together"):
+            call(hostile)
 
 
 def test_the_head_is_checked():

@@ -5,6 +5,11 @@
 #include "cpu/little_endian.hpp"
 
 namespace imnet {
+namespace {
+
+constexpr uint64_t kLeastBlockNbytes = 2;  // which groups there are, and the DC difference
+
+}  // namespace
 
 bool is_packed(const uint8_t* data, size_t nbytes) {
   return nbytes >= sizeof kPackedMagic && std::memcmp(data, kPackedMagic, sizeof kPackedMagic) == 0;
@@ -36,7 +41,13 @@ JpegStatus PackedFile::read(const uint8_t* data, size_t nbytes) {
 
 bool PackedFile::fits(const JpegHeader& header) const {
   const int64_t per_row = packed_intervals_per_row(header.mcu_columns(), interval);
-  return per_row * header.mcu_rows() == interval_count;
+  if (per_row * header.mcu_rows() != interval_count) return false;
+  uint64_t blocks_per_mcu = 0;
+  for (int i = 0; i < header.component_count; ++i)
+    blocks_per_mcu +=
+        header.component_count == 1 ? 1 : header.components[i].h * header.components[i].v;
+  const uint64_t mcus = uint64_t(header.mcu_columns()) * uint64_t(header.mcu_rows());
+  return kLeastBlockNbytes * blocks_per_mcu * mcus <= blocks_nbytes;
 }
 
 bool PackedFile::find(uint32_t number, const uint8_t*& begin, const uint8_t*& stop) const {

@@ -33,7 +33,8 @@ struct PackedFile {
 
   // Reads the head; `damaged` where a part is not within the file.
   JpegStatus read(const uint8_t* data, size_t nbytes);
-  // Whether its intervals are as many as the image's MCUs need.
+  // Whether its intervals are as many as the image's MCUs need, and its bytes enough for their
+  // blocks: no memory for images whose data cannot be there.
   bool fits(const JpegHeader& header) const;
   // Where the blocks of an interval are; false where they are not within the file.
   bool find(uint32_t number, const uint8_t*& begin, const uint8_t*& stop) const;

@@ -13,8 +13,8 @@ constexpr unsigned kRestartPad = 0xFF;
 
 constexpr std::array<ValueBits, 256> bits_of_coded() {
   std::array<ValueBits, 256> found{};
-  for (int coded = 0; coded < 256; ++coded)
-    found[coded] = value_bits_of(coded & 1 ? -(coded / 2 + 1) : coded / 2 + 1);
+  for (unsigned coded = 0; coded < 256; ++coded)
+    found[coded] = value_bits_of(decoded_value(coded));
   return found;
 }
 

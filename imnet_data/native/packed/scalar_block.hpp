@@ -22,7 +22,7 @@ inline const uint8_t* take_values(const uint8_t* next, const PackedBlock& block,
 }
 
 // What no encoder writes, 128, comes out as -128, as in a vector of bytes.
-inline int decoded_value(unsigned coded) {
+constexpr int decoded_value(unsigned coded) {
   const int magnitude = int(coded >> 1) + 1;
   return int8_t(coded & 1 ? -magnitude : magnitude);
 }
