@@ -6,6 +6,7 @@ What it returns is compared with the manifest; our own reader of the format is n
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -141,8 +142,8 @@ def _open(root: Path, workers: int, progress: Progress) -> _Dataset:
     if about.options.jpeg == "packed":
         raise FormatError(
             f"{root}: its images are packed, and only imnet-data reads those; "
-            f"{verify_command(root)} checks them, and `imnet-data convert --jpeg seekable` makes a "
-            "dataset that other libraries read"
+            f"{verify_command(root)} checks them, and `imnet-data convert {shlex.quote(str(root))} "
+            "OUT --jpeg seekable` makes a dataset that other libraries read"
         )
     for split in about.splits:
         progress(Step(f"manifest of {split}", 0, 1))
