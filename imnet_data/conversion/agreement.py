@@ -62,8 +62,15 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
     )
 
 
-def already_done(conversion: Conversion, out: Path) -> Description:
+def already_done(
+    conversion: Conversion, out: Path, *, remedy: str = "add --force to discard it"
+) -> Description:
     """Return what the dataset at `out` says of itself, checked to be what the command makes.
+
+    Args:
+        conversion: what the command makes.
+        out: the folder of the dataset.
+        remedy: how the command makes another one in its place.
 
     Raises:
         ConvertError: if it is another, or the source has other records than it had.
@@ -84,7 +91,7 @@ def already_done(conversion: Conversion, out: Path) -> Description:
     if differing:
         raise ConvertError(
             f"{out}: contains a dataset made with other {' and '.join(differing)}; "
-            "choose another OUT, or add --force to discard it"
+            f"choose another OUT, or {remedy}"
         )
     for split, planned in conversion.plans.items():
         with opened.Dataset(out, split, about) as dataset:
@@ -92,14 +99,14 @@ def already_done(conversion: Conversion, out: Path) -> Description:
         if not same:
             raise ConvertError(
                 f"{out}: its source has changed: {split} has images with other names, classes or "
-                "sizes now; choose another OUT, or add --force to discard it"
+                f"sizes now; choose another OUT, or {remedy}"
             )
     made_ns = files.written_ns(out / description.FILE_NAME)
     for path in sorted({*conversion.source.identities().values()}):
         if files.written_ns(Path(path)) > made_ns:
             _log.warning(
                 f"{path}: was written to after {out} was made, which stays as it is; if its images "
-                "differ, add --force to convert it again"
+                f"differ, {remedy}"
             )
     return about
 

@@ -89,7 +89,7 @@ def convert_part(
         except FileNotFoundError:  # another run has joined all parts, or else it is an error
             if not opened.is_dataset(place.out):
                 raise
-            return agreement.already_done(conversion, place.out)
+            return agreement.already_done(conversion, place.out, remedy="remove it")
         finally:
             source.close()
 
@@ -106,7 +106,7 @@ def _run(
     if not opened.is_dataset(place.out):
         sharing.agree(place, plan, folder, identities)
     if opened.is_dataset(place.out):
-        return agreement.already_done(conversion, place.out)
+        return agreement.already_done(conversion, place.out, remedy="remove it")
     writing = convert.planned_writing(conversion, folder)
     writing.journals.mkdir()
     missing = sharing.missing(place, plan)

@@ -329,6 +329,8 @@ def test_a_finished_dataset_is_left_as_it_is(
     out = Path(shutil.copytree(made["webdataset"], tmp_path / "out"))
     about = convert_part([tarballs], out, part="1/2", options=SHARDS, workers=1)
     assert about == join(out)
+    with pytest.raises(ConvertError, match="choose another OUT, or remove it"):  # no --force here
+        convert_part([tarballs], out, part="1/2", options=Options(limit=3), workers=1)
     assert all_names(out) == all_names(made["webdataset"])
     with pytest.raises(ConvertError, match="no parts to join"):
         join(tmp_path / "nowhere")
