@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from detection_kit import converted, made, scene
 
@@ -82,6 +83,34 @@ def test_lvis_counts_and_frequencies_are_those_of_the_file(datasets):
         assert (category["instance_count"], category["image_count"]) == (len(boxes), count)
         assert category["frequency"] == ("r" if count <= 10 else "c")
     assert {a.get("subcategory") for a in train["annotations"]} == {None, "n02085620", "n02123045"}
+
+
+@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
+def test_lvis_scores_the_boxes_of_det_against_themselves(datasets, monkeypatch):
+    lvis = pytest.importorskip("lvis", reason="pip install lvis")
+    monkeypatch.setattr(np, "float", float, raising=False)  # NumPy has had none since 1.24
+    read = lvis.LVIS(str(datasets / "det" / "train" / "annotations.coco.json"))
+    guesses = [
+        {"image_id": each["image_id"], "category_id": each["category_id"], "score": 0.9}
+        | {"bbox": list(each["bbox"])}
+        for each in read.anns.values()
+    ]
+    assert len(guesses) == 36
+    scores = lvis.LVISEval(read, lvis.LVISResults(read, guesses), "bbox")
+    scores.run()
+    assert scores.get_results()["AP"] == 1
+    # guesses at dogs count where it is known whether there is one
+    known = {image["id"] for image in read.dataset["images"] if DOG in image["neg_category_ids"]}
+    known |= {each["image_id"] for each in read.anns.values() if each["category_id"] == DOG}
+    assert 0 < len(known) < len(read.get_img_ids())
+    dogs = [
+        {"image_id": image, "category_id": DOG, "score": 0.9, "bbox": [0, 0, 5, 5]}
+        for image in read.get_img_ids()
+    ]
+    scores = lvis.LVISEval(read, lvis.LVISResults(read, dogs), "bbox")
+    scores.run()
+    judged = {image for image in read.get_img_ids() if scores._dts[image, DOG]}
+    assert judged == known
 
 
 @pytest.mark.parametrize("frames", [None, ("every", "4")])
