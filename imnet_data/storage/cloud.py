@@ -10,6 +10,7 @@ refused, as it would wait for ever. `isolated` reads in a process of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from obstore import ObjectMeta
+
 Result = TypeVar("Result")
 
 ATTEMPTS = 6
@@ -45,9 +48,15 @@ _COALESCED_NBYTES = 256 << 10  # between ranges that are read in one go: less th
 _PART_NBYTES = 16 << 20  # of an upload
 _CONNECTIONS = 16
 _STATUS = re.compile(r"status code: (\d{3})")
+_FINAL = re.compile(r"status (?!408|409|429)(4\d\d|501)|not supported")  # whatever is tried again
 _DENIED = (
     "access is denied; check the credentials in the environment, those of the store's own tools"
 )
+_SAID = {
+    "status 401": _DENIED,
+    "status 403": _DENIED,
+    "status 404": "there is no such object; check the URL",
+}
 _used_by: int | None = None  # the process whose threads obstore has
 
 
@@ -70,14 +79,24 @@ class CloudStore:
 
     def nbytes(self, name: str) -> int | None:
         """Return the size of an object."""
+        found = self._head(name)
+        return None if found is None else int(found["size"])
 
-        def size() -> int | None:
+    def identity(self, name: str) -> str | None:
+        """Return size and ETag of an object; its time where a store gives no ETag."""
+        found = self._head(name)
+        return (
+            None if found is None else f"{found['size']} {found['e_tag'] or found['last_modified']}"
+        )
+
+    def _head(self, name: str) -> ObjectMeta | None:
+        def head() -> ObjectMeta | None:
             try:
-                return int(obstore.head(self._opened(), name)["size"])
+                return obstore.head(self._opened(), name)
             except (exceptions.NotFoundError, FileNotFoundError):
                 return None
 
-        return self._retried(name, size)
+        return self._retried(name, head)
 
     def read(self, name: str, start: int, nbytes: int) -> bytes:
         """Return a range of an object."""
@@ -118,6 +137,28 @@ class CloudStore:
 
         self._retried(name, upload)
 
+    def put(self, name: str, content: bytes) -> None:
+        """Upload bytes."""
+        self._retried(name, lambda: obstore.put(self._opened(), name, content))
+
+    def remove(self, name: str) -> None:
+        """Remove an object."""
+
+        def delete() -> None:
+            with contextlib.suppress(exceptions.NotFoundError, FileNotFoundError):
+                obstore.delete(self._opened(), name)
+
+        self._retried(name, delete)
+
+    def names(self, folder: str = "") -> list[str]:
+        """Return the names of all objects below a folder."""
+
+        def listed() -> list[str]:
+            pages = obstore.list(self._opened(), folder or None)
+            return sorted(found["path"] for page in pages for found in page)
+
+        return self._retried(folder, listed)
+
     def _whole(self, name: str, content: bytes, nbytes: int) -> bytes:
         if len(content) != nbytes:
             raise _Short(f"it sent {len(content):,} bytes instead of {nbytes:,}")
@@ -144,15 +185,14 @@ class CloudStore:
             try:
                 return attempt()
             except (exceptions.NotFoundError, FileNotFoundError):
-                raise StorageError(
-                    f"{self.where(name)}: there is no such object; check the URL"
-                ) from None
+                reason = "status 404"
             except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-                raise StorageError(f"{self.where(name)}: {_DENIED}") from None
+                reason = "status 403"
             except (exceptions.BaseError, _Short, OSError) as error:
                 reason = _reason(error)
-            if reason in ("status 401", "status 403"):
-                raise StorageError(f"{self.where(name)}: {_DENIED}")
+            if _FINAL.fullmatch(reason):
+                said = _SAID.get(reason, f"the store does not do that ({reason}); check the URL")
+                raise StorageError(f"{self.where(name)}: {said}")
         raise StorageError(
             f"{self.where(name)}: cannot be reached after {ATTEMPTS} attempts ({reason}); run the "
             "same again once the store answers"
@@ -167,6 +207,8 @@ def _reason(error: Exception) -> str:
     """Return what happened, of a text that may hold what is secret."""
     if isinstance(error, _Short):
         return str(error)
+    if isinstance(error, exceptions.NotSupportedError):
+        return "not supported"
     text = str(error).lower()
     if matched := _STATUS.search(text):
         return f"status {matched[1]}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import StorageError
@@ -10,8 +13,7 @@ from imnet_data.machine import files
 from imnet_data.machine.open_file import OpenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 
 class LocalStore:
@@ -51,11 +53,40 @@ class LocalStore:
 
     def write(self, name: str, path: Path) -> None:
         """Copy a file to a name below the folder."""
+        with self._appearing(name) as part:
+            shutil.copyfile(path, part)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file."""
+        with self._appearing(name) as part:
+            part.write_bytes(content)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self._folder / name).unlink(missing_ok=True)
+
+    def names(self, folder: str = "") -> list[str]:
+        """Return the names of all files below a folder."""
+        found = (
+            Path(at, name) for at, _, names in os.walk(self._folder / folder) for name in names
+        )
+        return sorted(path.relative_to(self._folder).as_posix() for path in found)
+
+    def identity(self, name: str) -> str | None:
+        """Return size and time of change of a file."""
+        path = self._folder / name
+        if not path.is_file():
+            return None
+        status = path.stat()
+        return f"{status.st_size} {status.st_mtime_ns}"
+
+    @contextmanager
+    def _appearing(self, name: str) -> Iterator[Path]:
         target = self._folder / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with files.appearing(target) as part:
-                shutil.copyfile(path, part)
+                yield part
         except OSError as error:
             raise StorageError(
                 f"{target}: cannot be written ({error.strerror}); make room there"

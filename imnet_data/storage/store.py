@@ -37,6 +37,22 @@ class Store(Protocol):
     def write(self, name: str, path: Path) -> None:
         """Make an object of a file; it appears whole, or not at all."""
 
+    def put(self, name: str, content: bytes) -> None:
+        """Make a small object, likewise."""
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+
+    def names(self, folder: str = "") -> list[str]:
+        """Return the names of all objects below a folder, sorted.
+
+        In some stores an object is listed a while after it was written or removed: `nbytes` and
+        `identity` know.
+        """
+
+    def identity(self, name: str) -> str | None:
+        """Return a text that changes when an object is written again; None if there is none."""
+
 
 def open_store(place: str | os.PathLike[str]) -> Store:
     """Return the store at a folder or a URL.
