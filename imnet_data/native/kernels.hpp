@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hash/compress.hpp"
+#include "hash/crc32c.hpp"
 #include "jpeg/color.hpp"
 #include "jpeg/idct.hpp"
 #include "jpeg/scan.hpp"
@@ -38,6 +39,7 @@ struct Kernels {
   const ResizePasses* resize;
   NormalizeFunction normalize;
   const Sha256Compress* sha256;  // [streams at once - 1]
+  Crc32cFunction crc32c;
 };
 
 // The table in use: the best that this machine runs, until set_simd chooses another.

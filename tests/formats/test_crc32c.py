@@ -1,10 +1,11 @@
-"""CRC-32C against published vectors, a loop over bytes, and a native library."""
+"""CRC-32C against published vectors, a loop over bits, and other libraries."""
 
 import random
 
 import pytest
 
 from imnet_data.formats import crc32c
+from imnet_data.native import _native
 
 # RFC 3720, B.4, but for the first two: the check value of the CRC catalogue, and no bytes at all
 _VECTORS = [
@@ -31,19 +32,25 @@ def _by_bit(message: bytes) -> int:
     return register ^ 0xFFFFFFFF
 
 
-@pytest.mark.parametrize(
-    "nbytes", [63, 64, 65, 5684, 5685, 5686, 22_741, 40_033, 10_008, 10_009, 20_011]
-)
-def test_folding_is_the_division_bit_by_bit(nbytes: int) -> None:
-    message = random.Random(nbytes).randbytes(nbytes)
-    assert crc32c.crc32c(message) == _by_bit(message)
+@pytest.mark.parametrize("variant", _native.simd_variants())
+def test_each_variant_is_the_division_bit_by_bit(variant: str) -> None:
+    best = _native.simd()
+    _native.set_simd(variant)
+    try:
+        for nbytes in (1, 7, 8, 9, 3071, 3072, 3073, 3095, 22_741):
+            message = random.Random(nbytes).randbytes(nbytes)
+            assert crc32c.crc32c(message) == _by_bit(message)
+    finally:
+        _native.set_simd(best)
 
 
-def test_a_native_library_agrees() -> None:
-    native = pytest.importorskip("crc32c", reason="the package crc32c is not installed")
+@pytest.mark.parametrize(("package", "name"), [("crc32c", "crc32c"), ("google_crc32c", "value")])
+def test_another_library_agrees(package: str, name: str) -> None:
+    reason = f"the package {package} is not installed"
+    other = getattr(pytest.importorskip(package, reason=reason), name)
     for nbytes in [*range(0, 300, 7), 110_000, 1_000_003]:
         message = random.Random(nbytes).randbytes(nbytes)
-        assert crc32c.crc32c(message) == native.crc32c(message)
+        assert crc32c.crc32c(message) == other(message)
 
 
 def test_the_mask_is_tensorflows() -> None:

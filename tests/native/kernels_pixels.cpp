@@ -215,6 +215,17 @@ Case sha256_case(Random& random, bool large) {
   return {run, double(blocks * kShaBlock * kStreams)};
 }
 
+Case crc32c_case(Random& random, bool large) {
+  const auto before = uint32_t(random.word());
+  const Bytes data = random.samples(size_t(large ? 110'000 : random.below(random.one_in(2) ? 64 : 10'000)));
+  const auto run = [before, data, result = Bytes()](const Kernels& table) mutable -> const Bytes& {
+    result.clear();
+    append_number(result, table.crc32c(before, data.data(), data.size()));
+    return result;
+  };
+  return {run, double(data.size())};
+}
+
 Case normalize_case(Random& random, bool large) {
   const size_t pixels = size_t(large ? 224 * 224 : random.between(1, 400));
   const Bytes image = random.samples(3 * pixels);
@@ -254,6 +265,7 @@ std::vector<Kernel> pixel_kernels() {
       {"sha256_of_1", "byte", sha256_case<1>, [](K k) { return address(k.sha256[0]); }},
       {"sha256_of_2", "byte", sha256_case<2>, [](K k) { return address(k.sha256[1]); }},
       {"sha256_of_3", "byte", sha256_case<3>, [](K k) { return address(k.sha256[2]); }},
+      {"crc32c", "byte", crc32c_case, [](K k) { return address(k.crc32c); }},
   };
 }
 

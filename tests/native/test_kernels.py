@@ -27,6 +27,7 @@ KERNELS = [
     "sha256_of_1",
     "sha256_of_2",
     "sha256_of_3",
+    "crc32c",
 ]
 VARIANTS = [name for name in _native.simd_variants() if name != "scalar"]
 

@@ -1,4 +1,4 @@
-// What Python sees of sha256.
+// What Python sees of sha256 and crc32c.
 #include <nanobind/nanobind.h>
 
 #include <deque>
@@ -51,14 +51,21 @@ Sha256* new_stream() {
   return new Sha256;
 }
 
+uint32_t crc32c(nb::handle message) {
+  const Bytes bytes(message);
+  const Unlocked unlocked;
+  return ~kernels().crc32c(~0u, bytes.data(), bytes.size());
+}
+
 }  // namespace
 
-void bind_sha256(nb::module_& m) {
+void bind_hashes(nb::module_& m) {
   m.def("has_sha256_instructions", &has_sha256_instructions);
   nb::class_<Sha256>(m, "Sha256")
       .def(nb::new_(&new_stream))
       .def("digest", &digest);
   m.def("sha256_beside", &sha256_beside, "contents"_a, "stream"_a, "pieces"_a);
+  m.def("crc32c", &crc32c, "message"_a);
 }
 
 }  // namespace imnet

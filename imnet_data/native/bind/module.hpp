@@ -53,7 +53,7 @@ void bind_jpeg(nanobind::module_& m);
 void bind_pixels(nanobind::module_& m);
 void bind_loader(nanobind::module_& m);
 void bind_read_ahead(nanobind::module_& m);
-void bind_sha256(nanobind::module_& m);
+void bind_hashes(nanobind::module_& m);
 void bind_mapping(nanobind::module_& m);
 
 }  // namespace imnet

@@ -10,6 +10,7 @@
 #define IMNET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2,popcnt")))
 #define IMNET_AVX512_VBMI \
   __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,bmi,bmi2,popcnt")))
+#define IMNET_SSE42 __attribute__((target("sse4.2")))
 #define IMNET_SHA __attribute__((target("sha,avx")))
 
 namespace imnet {
@@ -37,6 +38,33 @@ inline bool has_sha() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0 &&
          __builtin_cpu_supports("avx");
+}
+
+}  // namespace imnet
+
+#elif defined(__aarch64__)
+
+#if defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+#if defined(__clang__)
+#define IMNET_CRC __attribute__((target("crc")))
+#else
+#define IMNET_CRC __attribute__((target("+crc")))
+#endif
+
+namespace imnet {
+
+inline bool has_crc() {
+#if defined(__ARM_FEATURE_CRC32)
+  return true;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+  return false;
+#endif
 }
 
 }  // namespace imnet
