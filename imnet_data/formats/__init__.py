@@ -8,7 +8,7 @@ manifests and labels of a whole dataset belong to `dataset`.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from imnet_data.arguments import one_of
 
@@ -152,6 +152,15 @@ class Format(Protocol):
 
     def split_side_files(self, split: str, shards: Sequence[ShardSummary]) -> Mapping[str, bytes]:
         """Return the files that go beside all shards of a split."""
+
+
+def walk_of(format: Format) -> Callable[[Any], Iterator[Stored]] | None:
+    """Return how a format walks an `extents.ShardFile`, wherever its bytes lie.
+
+    That is its function `walk`. A format that has none reads from a local disk alone.
+    """
+    found: Callable[[Any], Iterator[Stored]] | None = getattr(format, "walk", None)
+    return found
 
 
 def get(name: str) -> Format:

@@ -173,10 +173,11 @@ def _image(sample: Sample) -> bytes | memoryview:
 
 def open(path: Path) -> ExtentShard:
     """Open the beton at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     layout = _read_header(file)
     rows = _read_rows(file, layout.record_count)
     allocations = _read_allocations(file, layout)

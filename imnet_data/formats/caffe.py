@@ -70,10 +70,11 @@ def _item(number: int, sample: Sample) -> Item:
 
 def open(path: Path) -> ExtentShard:
     """Open the environment at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     for number, (packed_key, offset, nbytes) in enumerate(lmdb_pages.walk(file)):
         digits, _, key = packed_key.decode().partition("_")
         if digits != f"{number:08d}":

@@ -7,7 +7,6 @@ while it is read is an error, not a signal.
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.formats import Place, Seen, Stored
+    from imnet_data.machine.open_file import ReadAt
 
 # what parsing damaged bytes can end in; all of it is the file's fault, not ours
 _MALFORMED = (
@@ -30,16 +30,24 @@ _MALFORMED = (
     ValueError,
     struct.error,
 )
-_AHEAD_NBYTES = 1 << 18  # measured: a walk takes as long with 64 KiB or 1 MiB
 
 
 class ShardFile:
     """One open file, read at given positions."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: ReadAt | None = None) -> None:
+        """Open the file at `path`.
+
+        Args:
+            path: of a file on a local disk.
+            file: is read instead, if it is given.
+
+        Raises:
+            FormatError: if it cannot be opened.
+        """
         self.path = path
         try:
-            self._file = OpenFile(path)
+            self._file = OpenFile(path) if file is None else file
         except OSError as error:
             raise FormatError(f"{path}: {explained(error, REPAIR)}") from error
         self.nbytes = self._file.nbytes
@@ -64,7 +72,7 @@ class ShardFile:
 
     def fault(self, what: str) -> FormatError:
         """Return the error that says `what` is wrong with this file, and what to do."""
-        return FormatError(f"{self.path}: {what}; {REPAIR}")
+        return FormatError(f"{self._file.path}: {what}; {REPAIR}")
 
     def _cut_short(self, offset: int) -> FormatError:
         return self.fault(f"cut short at {offset} while it was open")
@@ -86,7 +94,8 @@ class _Ahead(ShardFile):
     def __init__(self, file: ShardFile, seen: Seen) -> None:
         self.path, self.nbytes, self._file = file.path, file.nbytes, file._file
         self._seen = seen
-        self._pieces = [memoryview(bytearray(_AHEAD_NBYTES)) for _ in range(2)]  # this, and before
+        self._ahead_nbytes = self._file.ahead_nbytes
+        self._pieces = [memoryview(bytearray(self._ahead_nbytes)) for _ in range(2)]  # this, before
         self._start = self._stop = 0  # what the piece has of the file
 
     def read(self, offset: int, nbytes: int) -> bytes:
@@ -100,12 +109,12 @@ class _Ahead(ShardFile):
     def _go_on(self, offset: int, nbytes: int) -> bool:
         """Make the next piece, which begins with what is asked; False where that is not next."""
         begin, end = min(offset, self._stop), offset + nbytes
-        if begin < self._start or offset > self._stop + _AHEAD_NBYTES or end > self.nbytes:
+        if begin < self._start or offset > self._stop + self._ahead_nbytes or end > self.nbytes:
             return False
         before, piece = self._pieces
         kept = before[begin - self._start : self._stop - self._start]
         if end - begin > len(piece):
-            piece = memoryview(bytearray(end - begin + _AHEAD_NBYTES))
+            piece = memoryview(bytearray(end - begin + self._ahead_nbytes))
         new = piece[len(kept) : self.nbytes - begin]
         piece[: len(kept)] = kept
         self._read_into(new, self._stop)
@@ -115,22 +124,24 @@ class _Ahead(ShardFile):
         return True
 
     def _read_into(self, piece: memoryview, offset: int) -> None:
-        self._file.require_open()
-        while piece:
-            try:
-                nbytes = os.preadv(self._file.descriptor, [piece], offset)
-            except OSError as error:
-                raise self._unreadable(offset, error) from error
-            if not nbytes:
-                raise self._cut_short(offset)
-            piece, offset = piece[nbytes:], offset + nbytes
+        try:
+            nbytes = self._file.read_into(piece, offset)
+        except OSError as error:
+            raise self._unreadable(offset, error) from error
+        if nbytes < len(piece):
+            raise self._cut_short(offset + nbytes)
 
 
 class ExtentShard:
     """An open shard: a file, and the walk of its format."""
 
-    def __init__(self, path: Path, walk: Callable[[ShardFile], Iterator[Stored]]) -> None:
-        self.file = ShardFile(path)
+    def __init__(
+        self,
+        path: Path,
+        walk: Callable[[ShardFile], Iterator[Stored]],
+        file: ReadAt | None = None,
+    ) -> None:
+        self.file = ShardFile(path, file)
         self._walk = walk
 
     def read(self, place: Place) -> bytes:

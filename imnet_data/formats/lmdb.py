@@ -78,10 +78,11 @@ def _before(sample: Sample) -> bytes:
 
 def open(path: Path) -> ExtentShard:
     """Open the environment at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     for number, (packed_number, offset, nbytes) in enumerate(lmdb_pages.walk(file)):
         if packed_number != struct.pack(">I", number):
             raise file.fault(f"record {number} has the key {packed_number!r}")

@@ -120,10 +120,11 @@ def _pieces(sample: Sample) -> tuple[bytes, bytes, bytes]:
 
 def open(path: Path) -> ExtentShard:
     """Open the shard at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     (count,) = _U32.unpack(file.read(0, _U32.size))
     ends = np.frombuffer(file.read(_U32.size, _U32.size * (count + 1)), "<u4").tolist()
     about, start = _json(_ABOUT), _U32.size * (count + 2)

@@ -235,10 +235,11 @@ _FOOTER_BEGIN = [Field(1, 2), Field(2, _schema())]
 
 def open(path: Path) -> ExtentShard:
     """Open the file at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     if file.read(0, len(_MAGIC)) != _MAGIC:
         raise file.fault(f"is no Parquet file {_OF_OURS}")
     footer_nbytes, magic = _END.unpack(file.read(file.nbytes - _END.size, _END.size))

@@ -158,10 +158,11 @@ def _feature(kind: int, content: bytes) -> bytes:
 
 def open(path: Path) -> ExtentShard:
     """Open the file of records at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     for number, (start, nbytes) in enumerate(_extents(file)):
         content = file.read(start, nbytes + _TAIL_NBYTES)
         example, crc = content[:nbytes], content[nbytes:]

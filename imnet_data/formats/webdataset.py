@@ -142,10 +142,11 @@ _BLANK_SUM = sum(_OWNER + _TIME + b" " * 8 + _REST)
 
 def open(path: Path) -> ExtentShard:
     """Open the tar at `path`."""
-    return ExtentShard(path, _walk)
+    return ExtentShard(path, walk)
 
 
-def _walk(file: ShardFile) -> Iterator[Stored]:
+def walk(file: ShardFile) -> Iterator[Stored]:
+    """Yield the records in order."""
     for key, members in _groups(file):
         unknown = members.keys() - _EXTENSIONS
         images = members.keys() & _IMAGES

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import OutputError
 from imnet_data.machine.closing import Closing
-from imnet_data.machine.open_file import OpenFile, plain
+from imnet_data.machine.open_file import plain
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from io import FileIO
     from pathlib import Path
 
+    from imnet_data.machine.open_file import ReadAt
+
 PART = ".part"  # at the end of the name of what is not whole
 _MORE_NBYTES = 1 << 11  # about what a format writes beside an image
-_CHUNK_NBYTES = 1 << 20
 _END_NBYTES = 1 << 16
 _MAX_PIECES = 1024  # IOV_MAX of Linux
 _MAX_WAITING_NBYTES = 16 << 20
@@ -155,52 +156,49 @@ class FileHash(Closing):
     Three streams at once take a processor with SHA instructions little longer than one.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: OpenFile | None = None
+    def __init__(self, file: ReadAt) -> None:
+        self._file = file
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
+        self._sum = hashlib.sha256()  # where there are no such instructions
         self._taken_nbytes = 0  # from the file's start: hashed, or waiting
         self._waiting = memoryview(b"")
 
     def offer(self, position: int, piece: memoryview) -> None:
         """Return bytes of the file that were read anyway; they stay as they are until the next."""
-        if self._stream is None:
-            return
-        _native.sha256_beside([], self._stream, [self._waiting])
+        self._hash([], self._waiting)
         known = self._taken_nbytes - position
         self._waiting = piece[known:] if known >= 0 else piece[:0]
         self._taken_nbytes += len(self._waiting)
 
     def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
         """Return the sha256 of each; as much of the file as the first has is hashed beside them."""
-        if self._stream is None:
-            return digests(contents)
         nbytes = len(contents[0]) + _MORE_NBYTES
         if not self._waiting:
-            self._waiting = self._read(nbytes)
+            self._waiting = self._read()
         piece, self._waiting = self._waiting[:nbytes], self._waiting[nbytes:]
+        return self._hash(contents, piece)
+
+    def _hash(self, contents: Sequence[bytes | memoryview], piece: memoryview) -> list[bytes]:
+        if self._stream is None:
+            self._sum.update(piece)
+            return digests(contents)
         return _native.sha256_beside([*contents], self._stream, [piece])
 
-    def _read(self, nbytes: int) -> memoryview:
-        if self._file is None:
-            self._file = OpenFile(self._path)
-        piece = self._file.read(self._taken_nbytes, nbytes)
+    def _read(self) -> memoryview:
+        piece = self._file.read(self._taken_nbytes, self._file.ahead_nbytes)
         self._taken_nbytes += len(piece)
         return memoryview(piece)
 
     def hexdigest(self) -> str:
         """Return the sha256 of the whole file."""
-        if self._stream is None:
-            return file_sha256(self._path)
-        while piece := self._waiting or self._read(_CHUNK_NBYTES):
-            _native.sha256_beside([], self._stream, [piece])
+        while piece := self._waiting or self._read():
+            self._hash([], piece)
             self._waiting = self._waiting[:0]
-        return self._stream.digest().hex()
+        return (self._stream.digest() if self._stream else self._sum.digest()).hex()
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
 
 class Output(Closing):

@@ -14,6 +14,7 @@ from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ManifestError
 from imnet_data.machine import files
+from imnet_data.machine.open_file import OpenFile
 from imnet_data.native import _native
 from imnet_data.record import Box
 
@@ -167,8 +168,8 @@ def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
 def test_the_hash_of_a_growing_file_is_that_of_hashlib(tmp_path: Path, chunk: int) -> None:
     rng = random.Random(chunk)
     path = tmp_path / "file"
-    sum_of_file = files.FileHash(path)
     with path.open("wb", buffering=0) as file:
+        sum_of_file = files.FileHash(OpenFile(path))
         for _ in range(20):
             file.write(rng.randbytes(rng.randrange(2 * chunk)))
             content = rng.randbytes(rng.randrange(2 * chunk))
@@ -184,7 +185,7 @@ def test_pieces_that_were_read_anyway_make_no_other_hash(tmp_path: Path, seed: i
     path = tmp_path / "file"
     whole = rng.randbytes(2_000_000)
     path.write_bytes(whole)
-    with files.FileHash(path) as sum_of_file:
+    with files.FileHash(OpenFile(path)) as sum_of_file:
         end, piece = 0, bytearray()
         while end < len(whole) * rng.random():
             if rng.random() < 0.5:
