@@ -111,15 +111,15 @@ def measuring(module, function, name):
 
 
 def convert(folder, args):
-    from imnet_data.conversion import convert, finish
+    from imnet_data.conversion import convert, finish, planning, shards
     from imnet_data.dataset.description import Options
 
-    measuring(convert, "open_any", "scan")
-    measuring(convert, "plan_conversion", "plan")
-    measuring(convert, "write_shards", "shards")
+    measuring(planning, "open_any", "scan")
+    measuring(planning, "plan_conversion", "plan")
+    measuring(shards, "write_shards", "shards")
     measuring(finish, "finish", "finish")
     if args.replicate:
-        convert.write_shards = replicating(convert.write_shards)
+        shards.write_shards = replicating(shards.write_shards)
     options = Options(shard_nbytes=RECORDS_PER_SHARD * (2048 + args.nbytes), classes=("found",))
     convert.convert(
         [folder / ARCHIVE], folder / "A", format=args.format, options=options, workers=args.workers

@@ -16,7 +16,9 @@ from imnet_data.conversion import (
     compressed,
     convert,
     join,
+    planning,
     shard,
+    shards,
     shared_plan,
     sharing,
     space,
@@ -79,11 +81,11 @@ def convert_part(
     convert.refuse_own_source(roots, place.out)
     with sharing.attempt(place, sharing.part_name(*which), takes_over=True) as folder:
         spool = folder / "spool" if compressed.are_unpacked(options, split) else None
-        source = convert.open_source(roots, options, split=split, spool=spool, progress=progress)
+        source = planning.open_source(roots, options, split=split, spool=spool, progress=progress)
         try:
-            conversion = convert.plan_conversion(source, format_name=format, options=options)
-            conversion = convert.with_costs(conversion, unpacks=False)
-            convert.tell(conversion)
+            conversion = planning.plan_conversion(source, format_name=format, options=options)
+            conversion = planning.with_costs(conversion, unpacks=False)
+            planning.tell(conversion)
             _log.info("part %s: %s", which, said)
             return _run(conversion, which, place, folder, worker_count, progress)
         except FileNotFoundError:  # another run has joined all parts, or else it is an error
@@ -107,13 +109,13 @@ def _run(
         sharing.agree(place, plan, folder, identities)
     if opened.is_dataset(place.out):
         return agreement.already_done(conversion, place.out, remedy="remove it")
-    writing = convert.planned_writing(conversion, folder)
+    writing = shards.planned_writing(conversion, folder)
     writing.journals.mkdir()
     missing = sharing.missing(place, plan)
     space.check(writing, missing, place.out)
     left = set(missing)
     waiting = [job for job in which.of(writing.jobs()) if job in left]
-    convert.write_shards(
+    shards.write_shards(
         writing,
         waiting,
         workers,

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from imnet_data import arguments
-from imnet_data.conversion import convert, finish, staging
+from imnet_data.conversion import finish, planning, shards, staging
 from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import coco, description, index_file, layout, manifest
 from imnet_data.dataset.layout import COCO, LABELS, SUMS
@@ -176,7 +176,7 @@ class _Repair:
 
     def _write_shards(self, writing: Writing, jobs: Sequence[ShardJob]) -> None:
         remedy = "nothing is changed: pass the source that the dataset was made from"
-        convert.write_shards(writing, jobs, self._workers, self._progress, remedy=remedy)
+        shards.write_shards(writing, jobs, self._workers, self._progress, remedy=remedy)
 
     @contextmanager
     def _planned(
@@ -198,8 +198,8 @@ class _Repair:
             planned = self._plan(source, splits)
             if not proves:
                 self._require(planned, splits)
-            writing = convert.planned_writing(planned, self._stage)
-            convert.make_folders(writing)
+            writing = shards.planned_writing(planned, self._stage)
+            shards.make_folders(writing)
             yield planned, writing._replace(version=about.version)
         finally:
             source.close()
@@ -209,7 +209,7 @@ class _Repair:
         about = self._about
         needed = {*splits, "train"} if about.options.selects_by_train else {*splits}
         taken = {name: split for name, split in source.splits.items() if name in needed}
-        planned = convert.plan_conversion(
+        planned = planning.plan_conversion(
             source._replace(splits=taken), format_name=about.format, options=about.options
         )
         plans = {name: planned.plans[name] for name in splits if name in planned.plans}
@@ -283,7 +283,7 @@ class _Repair:
         try:
             with self._planned(self._about.splits, proves=True) as (conversion, writing):
                 self._write_shards(writing, writing.jobs())
-                convert.describe(writing, conversion, self._workers, self._progress)
+                shards.describe(writing, conversion, self._workers, self._progress)
         except ImnetError as error:  # the options that it is made with may be what is damaged
             raise ConvertError(f"{lost} ({error})") from error
         if not self._agrees(DESCRIPTION, self._stage / DESCRIPTION):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imnet_data.conversion import classes, plan
-from imnet_data.conversion.convert import plan_conversion
 from imnet_data.conversion.plan import OVERHEAD_NBYTES, SplitPlan
+from imnet_data.conversion.planning import plan_conversion
 from imnet_data.dataset.description import Options
 from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record, Records

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imnet_data import Options, convert, verify
-from imnet_data.conversion.convert import plan_conversion
+from imnet_data.conversion.planning import plan_conversion
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, LabelError
 from imnet_data.imagenet import class_lists
