@@ -16,9 +16,9 @@
 #include "jpeg/skip.hpp"
 #include "jpeg/stuffing.hpp"
 #include "jpeg/upsample.hpp"
+#include "packed/encode.hpp"
 #include "packed/pack.hpp"
 #include "packed/unpack.hpp"
-#include "packed/values.hpp"
 #include "pixels/normalize.hpp"
 #include "resize/passes.hpp"
 
@@ -30,7 +30,7 @@ struct Kernels {
   IdctFunction idct;  // as `scan` has it within
   UnpackFunction unpack;
   PackFunction pack;
-  ValuesFunction values;
+  EncodeFunction encode;
   SkipFunction skip;
   UnstuffFunction unstuff;
   StuffFunction stuff;

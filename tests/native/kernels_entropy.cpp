@@ -351,36 +351,57 @@ Case unpack_case(Random& random, bool large) {
   return {run, double(blocks) * columns};
 }
 
-struct ValuesState {
-  Bytes data, result;
+// A table with all symbols, or without some.
+HuffmanSpec encoder_spec(Random& random) {
+  HuffmanSpec spec;
+  spec.counts[9] = 200;
+  spec.counts[10] = 56;
+  spec.symbol_count = random.one_in(4) ? random.between(100, 255) : 256;
+  for (int i = 0; i < 256; ++i) spec.symbols[i] = uint8_t(i);
+  for (int i = 255; i > 0; --i) std::swap(spec.symbols[i], spec.symbols[random.below(i + 1)]);
+  spec.counts[10] = uint8_t(std::max(0, spec.symbol_count - 200));
+  spec.counts[9] = uint8_t(std::min(200, spec.symbol_count));
+  return spec;
+}
+
+struct EncodeCase {
+  SymbolEncoder dc, ac;
+  EncodePlan plan;
+  Bytes data, out, result;
   size_t nbytes;
 };
 
-Case values_case(Random& random, bool large) {
-  const auto state = std::make_shared<ValuesState>();
-  int blocks, columns;
-  state->data = packed_blocks(random, large, blocks, columns);
+Case encode_case(Random& random, bool large) {
+  const auto state = std::make_shared<EncodeCase>();
+  int columns;
+  state->data = packed_blocks(random, large, state->plan.block_count, columns);
   state->nbytes = state->data.size();
   state->data.resize(state->nbytes + kPackedPadding, uint8_t(random.word()));
-  const int count = large ? 64 : 1;  // one after another; wide values are not stepped over
-  const auto run = [state, count](const Kernels& table) -> const Bytes& {
-    state->result.clear();
+  state->dc.build(encoder_spec(random));
+  state->ac.build(encoder_spec(random));
+  for (int i = 0; i < state->plan.block_count; ++i)
+    state->plan.blocks[i] = {&state->dc, &state->ac, i % kMaxComponents};
+  state->out = Bytes(size_t(columns) * kMostEncodedNbytes + kGuard);
+  const auto run = [state, columns](const Kernels& table) -> const Bytes& {
+    EncodeState encoding;
+    encoding.sink.next = state->out.data();
     const uint8_t* next = state->data.data();
     const uint8_t* const end = next + state->nbytes;
-    for (int i = 0; i < count && next < end; ++i) {
-      PackedBlock block;
-      uint8_t coded[64];
-      next = table.values(next, block, coded);
-      append_number(state->result, next - state->data.data());
-      append_number(state->result, block.difference);
-      append_number(state->result, block.masks);
-      append_number(state->result, block.widths);
-      for (uint64_t left = block.masks; left != 0; left &= left - 1)
-        state->result.push_back(coded[__builtin_ctzll(left)]);
-    }
+    int mcu = 0;
+    for (; mcu < columns && next != nullptr && next < end; ++mcu)
+      next = table.encode(state->plan, next, encoding);
+    state->result.clear();
+    append_number(state->result, mcu);
+    append_number(state->result, next == nullptr ? -1 : next - state->data.data());
+    if (next == nullptr) return state->result;
+    state->result.insert(state->result.end(), state->out.data(), encoding.sink.next);
+    append_number(state->result, encoding.sink.bits);
+    append_number(state->result, encoding.sink.count);
+    for (int value : encoding.published) append_number(state->result, value);
+    for (int value : encoding.packed) append_number(state->result, value);
     return state->result;
   };
-  return {run, double(count)};
+  return {run, double(state->plan.block_count) * columns};
 }
 
 }  // namespace
@@ -391,7 +412,7 @@ std::vector<Kernel> entropy_kernels() {
           {"skip", "block", skip_case, [](K k) { return address(k.skip); }},
           {"pack", "block", pack_case, [](K k) { return address(k.pack); }},
           {"unpack", "block", unpack_case, [](K k) { return address(k.unpack); }},
-          {"values", "block", values_case, [](K k) { return address(k.values); }}};
+          {"encode", "block", encode_case, [](K k) { return address(k.encode); }}};
 }
 
 }  // namespace imnet

@@ -12,7 +12,7 @@ KERNELS = [
     "skip",
     "pack",
     "unpack",
-    "values",
+    "encode",
     "idct",
     "upsample_h2",
     "upsample_h2v2",

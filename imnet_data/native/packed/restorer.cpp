@@ -1,29 +1,17 @@
 #include "packed/restorer.hpp"
 
-#include <array>
-#include <cstring>
-
 #include "jpeg/append.hpp"
-#include "packed/scalar_block.hpp"
+#include "packed/scan_writer.hpp"
 
 namespace imnet {
 namespace {
 
 constexpr unsigned kRestartPad = 0xFF;
 
-constexpr std::array<ValueBits, 256> bits_of_coded() {
-  std::array<ValueBits, 256> found{};
-  for (unsigned coded = 0; coded < 256; ++coded)
-    found[coded] = value_bits_of(decoded_value(coded));
-  return found;
-}
-
-constexpr std::array<ValueBits, 256> kBitsOfCoded = bits_of_coded();
-
 }  // namespace
 
 void PackedRestorer::plan(const JpegHeader& header) {
-  block_count_ = 0;
+  plan_.block_count = 0;
   for (int id = 0; id < 4; ++id) {
     dc_[id].build(header.dc[id]);
     ac_[id].build(header.ac[id]);
@@ -33,69 +21,33 @@ void PackedRestorer::plan(const JpegHeader& header) {
     const JpegComponent& part = header.components[scan.component[i]];
     const int count = scan.count == 1 ? 1 : part.h * part.v;
     for (int k = 0; k < count; ++k)
-      blocks_[block_count_++] = {&dc_[scan.dc[i]], &ac_[scan.ac[i]], scan.component[i]};
+      plan_.blocks[plan_.block_count++] = {&dc_[scan.dc[i]], &ac_[scan.ac[i]], scan.component[i]};
   }
-}
-
-// Returns where the next block begins; nullptr where it is damaged, or has no code.
-const uint8_t* PackedRestorer::write_block(const uint8_t* next, const Block& block,
-                                           ScanWriter& writer) {
-  PackedBlock fields;
-  alignas(32) uint8_t coded[64];
-  next = values_(next, fields, coded);
-  int16_t wide[64];
-  if (__builtin_expect(fields.wide(), 0)) {
-    std::memset(wide, 0, sizeof wide);
-    next = take_wide(next, [&](int position, int value) { wide[position] = int16_t(value); });
-    if (next == nullptr) return nullptr;
-  }
-  int &published = published_[block.component], &packed = packed_[block.component];
-  packed = int(unsigned(packed) + unsigned(fields.difference));
-  const ValueBits difference = value_bits_of(int(unsigned(packed) - unsigned(published)));
-  if (difference.size > 15) return nullptr;
-  bool sound = writer.put(*block.dc, 0, difference);
-  published = packed;
-  int before = 0;
-  for (uint64_t left = fields.masks & ~uint64_t(1); left != 0; left &= left - 1) {
-    const int position = __builtin_ctzll(left);
-    int run = position - before - 1;
-    before = position;
-    for (; run > 15; run -= 16) sound &= writer.put(*block.ac, 15, ValueBits());
-    ValueBits value = kBitsOfCoded[coded[position]];
-    if (__builtin_expect(fields.wide(), 0) && wide[position] != 0) {
-      if (wide[position] < -INT16_MAX) return nullptr;
-      value = value_bits_of(wide[position]);
-    }
-    sound &= writer.put(*block.ac, run, value);
-  }
-  if (before != 63) sound &= writer.put(*block.ac, 0, ValueBits());
-  return sound ? next : nullptr;
 }
 
 bool PackedRestorer::write_scan(const PackedFile& file, const JpegHeader& header,
                                 std::vector<uint8_t>& out) {
-  ScanWriter writer(out);
-  values_ = kernels().values;
+  EncodeState state;
+  ScanWriter writer(out, state.sink);
+  const EncodeFunction encode = kernels().encode;
   const int columns = header.mcu_columns();
   const int64_t mcus = int64_t(columns) * header.mcu_rows();
   const uint8_t *next = nullptr, *stop = nullptr;
   uint32_t number = 0;
   int marker = 0;
-  published_ = {};
   for (int64_t mcu = 0; mcu < mcus; ++mcu) {
     if (mcu % columns % file.interval == 0) {
       if (next != stop || !file.find_padded(number++, next, stop, tail_)) return false;
-      packed_ = {};
+      state.packed = {};
     }
     if (header.restart_interval != 0 && mcu != 0 && mcu % header.restart_interval == 0) {
       writer.finish(kRestartPad);
       writer.mark(uint8_t(0xD0 + marker));
       marker = (marker + 1) & 7;
-      published_ = {};
+      state.published = {};
     }
-    for (int i = 0; i < block_count_; ++i)
-      if ((next = write_block(next, blocks_[i], writer)) == nullptr) return false;
-    if (next > stop) return false;
+    next = encode(plan_, next, state);
+    if (next == nullptr || next > stop) return false;
     writer.make_room();
   }
   writer.finish(file.pad);

@@ -9,7 +9,6 @@
 #define IMNET_UNPACK_INLINE IMNET_AVX2_INLINE
 #include "packed/simd/bits_bmi2.hpp"
 #include "packed/scalar_block.hpp"
-#include "packed/values.hpp"
 
 namespace imnet {
 namespace {
@@ -97,20 +96,5 @@ IMNET_AVX2_INLINE const uint8_t* unpack_block(const uint8_t* next, int& predicti
 #define IMNET_SKIP_BLOCK skip_block
 #define IMNET_IDCT idct_block
 #include "packed/unpack_loop.hpp"
-
-namespace imnet {
-
-IMNET_AVX2 const uint8_t* values_avx2(const uint8_t* next, PackedBlock& block, uint8_t* coded) {
-  unsigned groups;
-  alignas(32) uint64_t lanes[8] = {};
-  next = read_fields(next, block, groups);
-  next = read_values(next, block, groups, lanes);
-  for (int half = 0; half < 2; ++half)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(coded) + half,
-                        _mm256_load_si256(reinterpret_cast<const __m256i*>(lanes) + half));
-  return next;
-}
-
-}  // namespace imnet
 
 #endif
