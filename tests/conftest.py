@@ -123,9 +123,15 @@ def dataset_root(made: dict[str, Path], format_name: str, tmp_path: Path) -> Pat
 
 
 @pytest.fixture(scope="session")
-def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the S3 server has its bucket, each object as a file."""
+    return tmp_path_factory.mktemp("s3")
+
+
+@pytest.fixture(scope="session")
+def store_port(store_folder: Path) -> Iterator[int]:
     """The port of an S3 server with an empty bucket."""
-    with store_kit.s3_server(tmp_path_factory.mktemp("s3")) as port:
+    with store_kit.s3_server(store_folder) as port:
         yield port
 
 

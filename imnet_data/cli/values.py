@@ -64,6 +64,15 @@ class LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class DatasetPlace(LocalPath):
+    """A path on this machine, or a URL, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or the URL."""
+        return str(value) if address.is_url(value) else super().convert(value, param, ctx)
+
+
+dataset_place = DatasetPlace(exists=True, path_type=Path)
 source_path = LocalPath(exists=True, path_type=Path)
 out_path = LocalPath(path_type=Path)
 as_json = click.option(

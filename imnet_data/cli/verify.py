@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import as_json, source_path, workers
+from imnet_data.cli.values import as_json, dataset_place, source_path, workers
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ManifestError
+from imnet_data.storage import address
 from imnet_data.verification import strays
 from imnet_data.verification.compare import compare
 from imnet_data.verification.read_back import ReadBack, read_back
@@ -22,7 +24,6 @@ from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 @click.command(
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
     epilog=examples(
         "imnet-data verify imagenet --decode",
         "imnet-data verify imagenet --repair tarballs",
-        "imnet-data verify lmdb --against imagenet",
+        "imnet-data verify s3://bucket/imagenet --against imagenet",
     ),
 )
-@click.argument("path", nargs=-1, required=True, type=source_path)
+@click.argument("path", nargs=-1, required=True, type=dataset_place)
 @click.option("--decode", is_flag=True, help="Examine the data of every image in full, too.")
 @click.option(
     "--against",
-    type=source_path,
+    type=dataset_place,
     help="Compare with this dataset, in any format: it must hold the same records.",
 )
 @click.option(
@@ -60,9 +61,9 @@ if TYPE_CHECKING:
 @as_json
 @workers
 def command(
-    path: tuple[Path, ...],
+    path: tuple[Path | str, ...],
     decode: bool,
-    against: Path | None,
+    against: Path | str | None,
     repair_from: tuple[Path, ...],
     readers: bool,
     move_strays: bool,
@@ -74,31 +75,36 @@ def command(
     In a dataset, every file is compared with SHA256SUMS and every record with the manifest. For an
     official tarball, the size, the MD5 and the contents are compared with the published ones. The
     exit status is 0 if everything is sound and 1 if not.
+
+    A dataset may be in an object store: PATH is its URL, and needs the extra `cloud`. Its objects
+    are read piece by piece, one by each worker, and are not kept.
     """
     found: dict[str, list[Difference]] = {}
     repaired: dict[str, list[str]] = {}
     reads: dict[str, list[ReadBack]] = {}
+    _refuse_folders_only(path, readers=readers, move_strays=move_strays)
     with Progress() as progress:
         for root in path:
+            name = address.shown(root) if isinstance(root, str) else str(root)
             differences = _differences(root, bool(repair_from), decode, workers, progress)
-            if not opened.is_dataset(root):
-                found[str(root)] = differences
+            if isinstance(root, Path) and not opened.is_dataset(root):
+                found[name] = differences
                 continue
             if differences and repair_from:
-                repaired[str(root)] = repair(
+                repaired[name] = repair(
                     root, repair_from, differences, workers=workers, progress=progress
                 )
                 differences = verify(root, decode=decode, workers=workers, progress=progress)
             if differences and move_strays:
-                for name, moved in strays.move_aside(root, differences).items():
-                    click.echo(f"{root}/{name}: moved to {root}/{moved}", err=True)
+                for stray, moved in strays.move_aside(Path(root), differences).items():
+                    click.echo(f"{root}/{stray}: moved to {root}/{moved}", err=True)
                 differences = []
             if against is not None:
                 differences += verify(against, workers=workers, progress=progress)
                 differences += compare(root, against, progress=progress)
-            found[str(root)] = differences
+            found[name] = differences
             if readers:
-                reads[str(root)] = read_back(root, workers=workers, progress=progress)
+                reads[name] = read_back(root, workers=workers, progress=progress)
     reports = [
         _Report(root, differences, repaired.get(root, []), reads.get(root))
         for root, differences in found.items()
@@ -107,14 +113,24 @@ def command(
     sys.exit(any(report.difference_count for report in reports))
 
 
+def _refuse_folders_only(places: Sequence[Path | str], *, readers: bool, move_strays: bool) -> None:
+    urls = [address.shown(place) for place in places if isinstance(place, str)]
+    for option, is_asked in (("--readers", readers), ("--move-strays", move_strays)):
+        if urls and is_asked:
+            raise click.ClickException(
+                f"{option} is for folders, and {urls[0]} is a URL; copy the dataset to a disk with "
+                "`imnet-data copy`"
+            )
+
+
 def _differences(
-    root: Path, repairs: bool, decode: bool, workers: int | None, progress: Progress
+    root: Path | str, repairs: bool, decode: bool, workers: int | None, progress: Progress
 ) -> list[Difference]:
     """Verify one dataset or tarball; a description that cannot be read may be repaired."""
     try:
         return verify(root, decode=decode, workers=workers, progress=progress)
     except ManifestError as error:
-        if not repairs or not opened.is_dataset(root):
+        if not repairs or (isinstance(root, Path) and not opened.is_dataset(root)):
             raise
         return [Difference(description.FILE_NAME, str(error))]
 

@@ -82,13 +82,23 @@ def split_files(about: Description, split: str) -> list[str]:
     return [f"{split}/{name}" for name in _names(about, split)]
 
 
+def describing(about: Description) -> list[str]:
+    """Return the files that say what is in the others, but for dataset.json."""
+    in_splits = [f"{split}/{name}" for split in about.splits for name in _describing(about, split)]
+    return [*in_splits, LABELS]
+
+
 def _names(about: Description, split: str) -> Iterator[str]:
     module, said = get(about.format), about.splits[split]
     for shard in said.shards if module.record_file is None else ():
         yield shard.name
         stem = shard.name.partition(".")[0]
         yield from (f"{stem}{suffix}" for suffix in module.SIDE_SUFFIXES)
-    yield from module.split_side_files(split, summaries(said))
+    yield from _describing(about, split)
+
+
+def _describing(about: Description, split: str) -> Iterator[str]:
+    yield from get(about.format).split_side_files(split, summaries(about.splits[split]))
     yield from (manifest.FILE_NAME, index_file.FILE_NAME)
     if about.name in TASKS:
         yield COCO

@@ -57,10 +57,19 @@ def download(
     name: str,
     path: Path,
     *,
-    sha256: str,
+    sha256: str | None,
     is_stopped: Callable[[], bool] = _never,
+    keeps_other: bool = False,
 ) -> None:
     """Write an object to `path`, checked to be what it should be; other bytes are asked for again.
+
+    Args:
+        store: where it is.
+        name: of the object.
+        path: of the file.
+        sha256: what its bytes should have; None where that is not known.
+        is_stopped: asked now and then.
+        keeps_other: whether bytes that are other ones each time are left there.
 
     Raises:
         StorageError: if they are other ones each time.
@@ -77,8 +86,10 @@ def download(
                 file.write(piece)
                 digest.update(piece)
             file.truncate()
-        if digest.hexdigest() == sha256:
+        if sha256 in (None, digest.hexdigest()):
             return
+    if keeps_other:
+        return
     raise StorageError(
         f"{store.where(name)}: its bytes are not those of SHA256SUMS, {_ATTEMPTS} times in a row; "
         "copy the dataset there again"

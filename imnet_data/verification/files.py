@@ -31,10 +31,10 @@ def read_sums(root: Path, about: Description) -> tuple[dict[str, str], list[Diff
 def check(checking: Checking) -> Iterator[Difference]:
     """Yield the files that do not belong to the dataset, and the lines of SHA256SUMS for none."""
     files = {*layout.files(checking.about), *without_manifest(checking)}
-    files |= beside.ours(checking.root)
+    files |= beside.ours(checking.location.root)
     for split, expected in checking.expected.items():
         files.update(_of_records(checking.about, split, expected))
-    yield from strays.find(checking.root, files, unknown=_unlisted(checking))
+    yield from strays.find(checking.location, files, unknown=_unlisted(checking))
     for file in checking.sums:
         if file not in files:
             yield Difference(SUMS, f"has a line for {file}, which the dataset does not have")

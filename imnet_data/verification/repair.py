@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ from imnet_data.machine import pool
 from imnet_data.machine.files import file_sha256, write_whole
 from imnet_data.machine.progress import no_progress
 from imnet_data.sources.opening import open_any
-from imnet_data.verification import strays
+from imnet_data.storage import address
+from imnet_data.verification import in_store, strays
 from imnet_data.verification.expected import expect
 from imnet_data.verification.salvage import salvaged
 from imnet_data.verification.verify import verify
@@ -58,7 +60,7 @@ def repair(
     """Make again what `differences`, given by `verify`, say is damaged.
 
     Args:
-        root: the folder of a dataset.
+        root: the folder of a dataset, or its URL.
         paths: a source that has the damaged records, as `convert` takes it; it is opened only if
             what is damaged does not follow from what is sound.
         differences: what `verify` found.
@@ -71,14 +73,27 @@ def repair(
     Raises:
         ImnetError: if it is not proven what the dataset was; nothing is changed then.
     """
-    root, given = arguments.path("root", root), arguments.paths("paths", paths)
-    worker_count = pool.worker_count(workers)
+    given, worker_count = arguments.paths("paths", paths), pool.worker_count(workers)
+    if address.is_url(root):
+        verify_again = partial(verify, root, workers=worker_count, progress=progress)
+        remake = partial(_repair, paths=given, workers=worker_count, progress=progress)
+        return in_store.repair(str(root), differences, verify_again, remake)
+    return _repair(arguments.path("root", root), differences, given, worker_count, progress)
+
+
+def _repair(
+    root: Path,
+    differences: Sequence[Difference],
+    paths: Sequence[Path],
+    workers: int,
+    progress: Progress,
+) -> list[str]:
     with staging.held(root) as stage:
         replaced = []
         if restore_description(root):
             replaced.append(DESCRIPTION)
-            differences = verify(root, workers=worker_count, progress=progress)
-        work = _Repair(root, given, stage, worker_count, progress)
+            differences = verify(root, workers=workers, progress=progress)
+        work = _Repair(root, paths, stage, workers, progress)
         return sorted({*replaced, *work.run(differences)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg
@@ -9,17 +10,17 @@ from imnet_data.dataset import manifest
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ImageError
 from imnet_data.jpeg import Verdict
-from imnet_data.machine.files import FileHash, digests, file_sha256
+from imnet_data.machine.files import FileHash, digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from imnet_data.dataset.description import Description
     from imnet_data.dataset.index import Index
     from imnet_data.formats import Place, Shard, Stored
     from imnet_data.machine.pool import Counter
     from imnet_data.verification.expected import Expectation
+    from imnet_data.verification.location import Location
 
 
 class Difference(NamedTuple):
@@ -59,7 +60,7 @@ class RecordsJob(NamedTuple):
 class Checking(NamedTuple):
     """All that jobs need; shared by the workers."""
 
-    root: Path
+    location: Location
     about: Description
     expected: Mapping[str, Expectation]
     sums: Mapping[str, str]  # file -> sha256
@@ -69,16 +70,23 @@ class Checking(NamedTuple):
 
 def check(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
     """Return what is wrong with the file or the records of `job`."""
-    if isinstance(job, FileJob):
-        return list(_check_file(checking, job.file))
-    return list(_RecordsCheck(checking, job).differences())
+    found: list[Difference] = []
+    for _ in range(checking.location.attempts):
+        if isinstance(job, FileJob):
+            found = list(_check_file(checking, job.file))
+        else:
+            found = list(_RecordsCheck(checking, job).differences())
+        if not found:
+            break
+    return found
 
 
 def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
-    path = checking.root / file
     try:
-        sha256 = file_sha256(path)
-        checking.counter.add(0, path.stat().st_size)
+        opened = checking.location.open(file)
+        with FileHash(opened) as sum_of_file:
+            sha256 = sum_of_file.hexdigest()
+            checking.counter.add(0, opened.nbytes)
     except OSError as error:
         yield Difference(file, f"cannot be read ({error.strerror})")
         return
@@ -114,39 +122,41 @@ class _RecordsCheck:
         self._rows = self._expected.rows_of(job.shard)
         self._name = checking.about.splits[job.split].shards[job.shard].name
         self._format = formats.get(checking.about.format)
-        self._has_file = self._format.record_file is None
         self._file = f"{job.split}/{self._name}"
-        self._sum = FileHash(checking.root / self._file)
+        self._sum: FileHash | None = None  # of the file, where the records share one
 
     def differences(self) -> Iterator[Difference]:
+        location = self._checking.location
         try:
-            shard = self._format.open(self._checking.root / self._file)
+            shard = location.shard(self._format, self._split, self._name)
         except FormatError as error:
             yield self._difference(str(error))
             return
-        try:
-            reached = self._rows.start
-            if self._has_file:  # files of single records have no order to be walked in
-                for found in self._walk(shard):
-                    if isinstance(found, Difference):
-                        yield found
-                    else:
-                        reached = found
-            for row in range(reached, self._rows.stop):
-                yield from self._look(shard, row)
-            if self._has_file:
-                yield from _check_sum(self._checking, self._file, self._sum.hexdigest())
-        except OSError as error:
-            yield self._difference(f"cannot be read ({error.strerror})")
-        finally:
-            self._sum.close()
-            shard.close()
+        with closing(shard):
+            if self._format.record_file is not None:  # single files have no order to be walked in
+                yield from self._look(shard, self._rows)
+                return
+            try:
+                with FileHash(location.open(self._file)) as self._sum:
+                    yield from self._read(shard, self._sum)
+            except OSError as error:
+                yield self._difference(f"cannot be read ({error.strerror})")
 
-    def _walk(self, shard: Shard) -> Iterator[Difference | int]:
+    def _read(self, shard: Shard, sum_of_file: FileHash) -> Iterator[Difference]:
+        reached = self._rows.start
+        for found in self._walk(shard, sum_of_file):
+            if isinstance(found, Difference):
+                yield found
+            else:
+                reached = found
+        yield from self._look(shard, range(reached, self._rows.stop))
+        yield from _check_sum(self._checking, self._file, sum_of_file.hexdigest())
+
+    def _walk(self, shard: Shard, sum_of_file: FileHash) -> Iterator[Difference | int]:
         """Yield differences, and after each record the number of the next."""
         row = self._rows.start
         try:
-            for stored in shard.walk(self._sum.offer):
+            for stored in shard.walk(sum_of_file.offer):
                 if row == self._rows.stop:
                     yield self._difference(f"holds more than its {len(self._rows)} records")
                     return
@@ -171,14 +181,15 @@ class _RecordsCheck:
                 yield self._difference(f"{name} is {found}, the manifest says {wanted}", row)
         yield from self._check_image(stored.image, row)
 
-    def _look(self, shard: Shard, row: int) -> Iterator[Difference]:
-        """Check a record by its place alone."""
-        try:
-            image = shard.read(self._place(row))
-        except FormatError as error:
-            yield self._difference(str(error), row)
-            return
-        yield from self._check_image(image, row)
+    def _look(self, shard: Shard, rows: range) -> Iterator[Difference]:
+        """Check records by their places alone."""
+        for row in rows:
+            try:
+                image = shard.read(self._place(row))
+            except FormatError as error:
+                yield self._difference(str(error), row)
+            else:
+                yield from self._check_image(image, row)
 
     def _check_image(self, image: bytes, row: int) -> Iterator[Difference]:
         self._checking.counter.add(1, len(image))
@@ -203,9 +214,7 @@ class _RecordsCheck:
 
     def _digests(self, *contents: bytes) -> list[bytes]:
         """Return the sha256 of each, and go on with that of the shard where it has a file."""
-        if self._has_file:
-            return self._sum.digests_beside(*contents)
-        return digests(contents)
+        return digests(contents) if self._sum is None else self._sum.digests_beside(*contents)
 
     def _verdict(self, row: int) -> str | None:
         if self._checking.about.version < 2:

@@ -7,6 +7,7 @@ after it; a pattern such as `train-*.tar` takes one more shard.
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ from imnet_data.errors import REPAIR, ConvertError
 from imnet_data.verification.shard import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from imnet_data.verification.location import Location
 
 FOLDER = ".strays"  # where they are moved to
 WHAT = "does not belong to the dataset, and readers may take it"
 
 
 def find(
-    root: Path, files: Collection[str], *, unknown: Collection[str] = ()
+    location: Location, files: Collection[str], *, unknown: Collection[str] = ()
 ) -> Iterator[Difference]:
-    """Yield a difference for each file or folder below `root` that is none of `files`.
+    """Yield a difference for each file or folder at `location` that is none of `files`.
 
     The stage of a conversion, and what was moved aside, are no part of it; nor are the `unknown`
     folders, of which nobody can say what belongs there.
@@ -33,7 +36,23 @@ def find(
     known = {*files, SUMS, staging.NAME, FOLDER, *unknown}
     holding = {file.rpartition("/")[0] for file in files}
     folders = {str(folder) for name in holding for folder in (Path(name), *Path(name).parents)}
-    yield from _find(root, "", known, folders - {*unknown})
+    if location.names is None:
+        yield from _find(location.root, "", known, folders - {*unknown})
+    else:
+        yield from _among(location.names, known, folders - {*unknown})
+
+
+def _among(
+    names: Iterable[str], known: Collection[str], folders: Collection[str]
+) -> Iterator[Difference]:
+    """Yield names that are not known; of those within one folder that is not, the folder's."""
+    found = set()
+    for name in names:
+        prefixes = accumulate(name.split("/"), "{}/{}".format)
+        first = next((prefix for prefix in prefixes if prefix not in folders), name)
+        if first not in known:
+            found.add(name if first == name else f"{first}/")
+    yield from (Difference(stray, WHAT) for stray in sorted(found))
 
 
 def _find(

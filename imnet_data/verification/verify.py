@@ -21,8 +21,10 @@ from imnet_data.imagenet.detection import TASKS
 from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
+from imnet_data.storage import address
 from imnet_data.verification import detection, files, tarballs
 from imnet_data.verification.expected import expect
+from imnet_data.verification.location import Folder, bucket
 from imnet_data.verification.shard import Checking, Difference, FileJob, RecordsJob, check
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Description
     from imnet_data.machine.progress import Progress
     from imnet_data.verification.expected import Expectation
+    from imnet_data.verification.location import Location
 
 
 def verify(
@@ -50,7 +53,7 @@ def verify(
     against the published size, hashes and contents.
 
     Args:
-        path: the folder of a dataset, a tarball, or a folder of tarballs.
+        path: the folder of a dataset, or its URL; a tarball, or a folder of tarballs.
         decode: whether every image of a dataset is decoded in full, too.
         workers: processes; by default one for each core.
         progress: called several times a second.
@@ -58,11 +61,23 @@ def verify(
     Raises:
         ManifestError: if dataset.json is missing or damaged; nothing can be said then.
         SourceError: if there is nothing at `path`.
+        StorageError: if a store cannot be read.
     """
-    root = arguments.path("path", path)
     worker_count = pool.worker_count(workers)
+    if address.is_url(path):
+        with bucket(str(path)) as (location, brought):
+            differences = _verify(location, decode, worker_count, progress)
+            return [each._replace(what=brought.named(each.what)) for each in differences]
+    root = arguments.path("path", path)
     if not opened.is_dataset(root) and (found := tarballs.find(root)):
         return tarballs.verify(root, found, progress)
+    return _verify(Folder(root), decode, worker_count, progress)
+
+
+def _verify(
+    location: Location, decode: bool, worker_count: int, progress: Progress
+) -> list[Difference]:
+    root = location.root
     about = description.read(root)
     sums, differences = files.read_sums(root, about)
     differences += _check_labels(root, about)
@@ -76,7 +91,7 @@ def verify(
             continue
         differences += _check_split(root, about, split, expected[split])
         differences += files.without_records(about, split, expected[split], sums)
-    checking = Checking(root, about, expected, sums, decode, Counter())
+    checking = Checking(location, about, expected, sums, decode, Counter())
     differences += files.check(checking)
     differences += _check_all(checking, worker_count, progress)
     return sorted(set(differences))
