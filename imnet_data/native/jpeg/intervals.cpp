@@ -10,6 +10,8 @@
 namespace imnet {
 namespace {
 
+constexpr const char* kNoTable = "a Huffman table is missing, or is none";
+
 struct Difference {
   int value, bits;
 };
@@ -33,23 +35,17 @@ JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
   const JpegScan& scan = header.scan;
   if (scan.count != header.component_count) return not_seekable("several scans");
   dc_tables_.start_scan();
-  skip_tables_.start_scan();
   block_count_ = 0;
   for (int i = 0; i < scan.count; ++i) {
     const JpegComponent& part = header.components[scan.component[i]];
-    const BlockSpecs specs = {header.dc[scan.dc[i]], header.ac[scan.ac[i]]};
-    if (specs.dc.offset == 0) return not_seekable("a Huffman table is not in the file");
-    const DcTable* dc = dc_tables_.get(specs.dc);
-    const SkipTable* skip = skip_tables_.get(specs);
-    if (dc == nullptr || skip == nullptr)
-      return not_seekable("a Huffman table is missing, or is none");
+    const HuffmanSpec& spec = header.dc[scan.dc[i]];
+    if (spec.offset == 0) return not_seekable("a Huffman table is not in the file");
+    const DcTable* dc = dc_tables_.get(spec);
+    if (dc == nullptr) return not_seekable(kNoTable);
     const int count = scan.count == 1 ? 1 : part.h * part.v;
-    for (int k = 0; k < count; ++k) {
-      ring_[block_count_].table = skip;
-      blocks_[block_count_++] = {dc, i, scan.dc[i], k == 0};
-    }
+    for (int k = 0; k < count; ++k) blocks_[block_count_++] = {dc, i, scan.dc[i], k == 0};
   }
-  link(ring_.data(), block_count_);
+  if (!walk_.plan(header)) return not_seekable(kNoTable);
   mcus_ = int64_t(header.mcu_columns()) * header.mcu_rows();
   interval_ = interval;
   longest_ = std::min<int64_t>(interval, mcus_) * block_count_ + kSkipSlack;
@@ -67,17 +63,15 @@ void JpegIntervals::start(SkipLane& lane, uint64_t* starts, size_t interval, uin
   const int64_t mcus = std::min<int64_t>(interval_, mcus_ - int64_t(interval) * interval_);
   lane = SkipLane();
   lane.state.bit = starts[0] = bit;
-  lane.state.block = ring_.data();
-  lane.state.entries = ring_[0].table->first.data();
+  lane.state.block = walk_.ring();
+  lane.state.entries = walk_.ring()->table->first.data();
   lane.state.end = starts + 1;
   lane.last = lane.state.end + mcus * block_count_;
   lane.limit = 8 * (end - data_);
 }
 
-bool JpegIntervals::finish(const SkipLane& lane, const uint64_t* starts,
-                           const std::array<int, 3>& before, JpegInterval& interval) const {
-  if (!lane.complete() || !lane.sound || lane.last[-1] > lane.limit) return false;
-  const uint64_t* const last = lane.last - 1;
+void JpegIntervals::take(const uint64_t* starts, const uint64_t* last,
+                         const std::array<int, 3>& before, JpegInterval& interval) const {
   interval.begin = starts[0];
   interval.end = *last;
   std::array<int, 3> values = before;
@@ -91,7 +85,6 @@ bool JpegIntervals::finish(const SkipLane& lane, const uint64_t* starts,
         interval.places[interval.place_count++] = {mcu[i], mcu[i] + found.bits, value, block.table};
     }
   interval.values = values;
-  return true;
 }
 
 JpegStatus JpegIntervals::check_end(uint64_t bit, const uint8_t* end) {
@@ -105,19 +98,15 @@ JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const 
   reserve(end - data);
   uint8_t* const last = data_ + kernels().unstuff(data, end, data_, stop);
   std::memset(last, 0, kScanZeros);
-  const SkipFunction skip = kernels().skip;
-  uint64_t bit = 0;
+  if (!walk_.find_blocks(data_, last - data_, mcus_)) return not_seekable(kDamagedScan);
   std::array<int, 3> values{};
   for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
-    SkipLane lane;
-    start(lane, starts_.data(), intervals_.size(), bit, last);
-    skip(data_, &lane, 1);
     JpegInterval& interval = intervals_.emplace_back();
-    if (!finish(lane, starts_.data(), values, interval)) return not_seekable(kDamagedScan);
-    bit = interval.end;
+    const uint64_t* const starts = walk_.starts() + mcu * block_count_;
+    take(starts, starts + std::min<int64_t>(interval_, mcus_ - mcu) * block_count_, values, interval);
     values = interval.values;
   }
-  return check_end(bit, last);
+  return check_end(intervals_.back().end, last);
 }
 
 JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const uint8_t** stop) {
@@ -158,7 +147,9 @@ JpegStatus JpegIntervals::walk_in_turn() {
   };
   const auto note = [&](int i) {
     JpegInterval& interval = intervals_[walked[i]];
-    const bool sound = finish(lanes[i], &starts_[i * longest_], {}, interval);
+    const SkipLane& lane = lanes[i];
+    const bool sound = lane.complete() && lane.sound && lane.last[-1] <= lane.limit;
+    if (sound) take(&starts_[i * longest_], lane.last - 1, {}, interval);
     const JpegStatus now =
         sound ? check_end(interval.end, ends_[walked[i]]) : not_seekable(kDamagedScan);
     if (now || walked[i] > first_fault) return;

@@ -9,8 +9,8 @@
 
 #include "jpeg/header.hpp"
 #include "jpeg/planes.hpp"
-#include "jpeg/skip.hpp"
 #include "jpeg/tables.hpp"
+#include "jpeg/walk.hpp"
 
 namespace imnet {
 
@@ -57,14 +57,14 @@ class JpegIntervals {
   void reserve(size_t nbytes);
   void start(SkipLane& lane, uint64_t* starts, size_t interval, uint64_t bit,
              const uint8_t* end) const;
-  // Fills in what was found; false where the data is damaged.
-  bool finish(const SkipLane& lane, const uint64_t* starts, const std::array<int, 3>& before,
-              JpegInterval& interval) const;
+  // Takes the interval whose blocks begin at `starts`; `last` is the end of the last one.
+  void take(const uint64_t* starts, const uint64_t* last, const std::array<int, 3>& before,
+            JpegInterval& interval) const;
   JpegStatus check_end(uint64_t bit, const uint8_t* end);
   JpegStatus walk_in_turn();
 
   TableCache<DcTable> dc_tables_;
-  TableCache<SkipTable, BlockSpecs> skip_tables_;
+  ScanWalk walk_;
   GrowingBuffer unstuffed_;
   uint8_t* data_ = nullptr;           // in unstuffed_
   std::vector<uint64_t> starts_;      // of the blocks of an interval, for each lane
@@ -72,7 +72,6 @@ class JpegIntervals {
   std::vector<const uint8_t*> ends_;  // of the data of each interval
   std::vector<JpegInterval> intervals_;
   std::array<Block, kMaxBlocksInMcu> blocks_;
-  std::array<SkipBlock, kMaxBlocksInMcu> ring_;
   int block_count_ = 0, interval_ = 0;
   int64_t mcus_ = 0;
   unsigned pad_ = 0;

@@ -62,8 +62,7 @@ bool ScanWalk::sound(const uint8_t* data, const std::vector<size_t>& ends, int64
                      int64_t mcus) {
   data_ = data;
   skip_ = kernels().skip;
-  return ends.size() == 1 && ends[0] >= kGuessNbytes ? sound_parts(ends[0], mcus * block_count_)
-                                                     : sound_intervals(ends, interval, mcus);
+  return ends.size() == 1 ? find_blocks(data, ends[0], mcus) : sound_intervals(ends, interval, mcus);
 }
 
 bool ScanWalk::sound_intervals(const std::vector<size_t>& ends, int64_t interval, int64_t mcus) {
@@ -94,47 +93,62 @@ bool ScanWalk::sound_intervals(const std::vector<size_t>& ends, int64_t interval
   return true;
 }
 
-bool ScanWalk::sound_parts(size_t nbytes, int64_t blocks) {
-  const size_t stop = nbytes - kTailNbytes;
-  for (int i = 0; i < kSkipLanes; ++i)
-    guess(i, 8 * (stop * i / kSkipLanes), 8 * (stop * (i + 1) / kSkipLanes));
-  if (!walk_parts()) return false;
-  int64_t done = walks_[0].done;
-  lanes_[0].limit = 8 * uint64_t(nbytes);
-  Part part = Part::at_end;
-  for (int i = 1; i < kSkipLanes && part == Part::at_end; ++i) part = fall_in(i, done);
-  if (part == Part::unsound || done > blocks) return false;
-  walks_[0].left = blocks - done;
-  go_on(0);
-  return finish_alone(0);
+bool ScanWalk::find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus) {
+  data_ = data;
+  skip_ = kernels().skip;
+  const int64_t blocks = mcus * block_count_;
+  const uint64_t limit = 8 * uint64_t(nbytes);
+  if (uint64_t(blocks) > limit / 2) return false;  // each takes two bits at least
+  reserve_starts(blocks);
+  SkipLane& at = lanes_[0];
+  if (nbytes < kGuessNbytes) {
+    guess(0, 0, limit);
+  } else {
+    if (!walk_parts(nbytes - kTailNbytes)) return false;
+    for (int i = 1; i < kSkipLanes && fall_in(i, limit); ++i) continue;
+  }
+  at.limit = limit;
+  at.last = last_[0];
+  while (!at.stopped()) skip_(data_, &at, 1);
+  return at.sound && at.complete() && at.last[-1] <= limit;
+}
+
+// A guessed part has half of the blocks at most, or is not walked to its end.
+void ScanWalk::reserve_starts(int64_t blocks) {
+  const size_t count = size_t(1 + 2 * blocks + kSkipLanes * kSkipSlack);
+  if (starts_.size() < count) starts_.resize(count);
+  uint64_t* next = starts_.data();
+  *next++ = 0;
+  for (int i = 0; i < kSkipLanes; ++i) {
+    ends_[i] = next;
+    last_[i] = next + (i == 0 ? blocks : blocks / 2);
+    next = last_[i] + kSkipSlack;
+  }
 }
 
 void ScanWalk::guess(int lane, uint64_t bit, uint64_t limit) {
   SkipLane& at = lanes_[lane];
-  Walk& walk = walks_[lane];
   at = SkipLane();
   at.state.bit = bit;
   at.state.block = ring_.data();
   at.state.entries = ring_[0].table->first.data();
-  at.state.end = walk.first.data();
-  at.last = walk.first.data() + kBlocksAtOnce;
+  at.state.end = ends_[lane];
+  at.last = last_[lane];
   at.limit = limit;
-  walk.done = walk.recorded = 0;
-  walk.recording = true;
 }
 
 // Walks all parts to their ends; false where the first one, which is no guess, is not sound.
-bool ScanWalk::walk_parts() {
+bool ScanWalk::walk_parts(size_t nbytes) {
   std::array<bool, kSkipLanes> going;
   going.fill(true);
+  for (int i = 0; i < kSkipLanes; ++i)
+    guess(i, 8 * (nbytes * i / kSkipLanes), 8 * (nbytes * (i + 1) / kSkipLanes));
   const auto settle = [&](int i) {
-    const Part part = look_at(i);
-    if (part == Part::under_way) return true;
-    const uint64_t next = (lanes_[i].state.bit | 7) + 1, limit = lanes_[i].limit;
-    const bool again = part == Part::unsound && next <= limit;
-    if (part == Part::unsound && i == 0) return false;
-    if (part == Part::unsound) guess(i, next, limit);  // it was no start of an MCU
-    going[i] = again;
+    const SkipLane& at = lanes_[i];
+    const uint64_t next = (at.state.bit | 7) + 1, limit = at.limit;
+    going[i] = !at.sound && next <= limit;
+    if (!at.sound && i == 0) return false;
+    if (going[i]) guess(i, next, limit);  // it was no start of an MCU
     return true;
   };
   while (going[0] && going[1] && going[2]) {
@@ -150,46 +164,32 @@ bool ScanWalk::walk_parts() {
   return true;
 }
 
-// Counts what a lane that has stopped has walked, and prepares it to go on.
-ScanWalk::Part ScanWalk::look_at(int lane) {
-  SkipLane& at = lanes_[lane];
-  Walk& walk = walks_[lane];
-  const int64_t count =
-      at.state.end - (walk.recording ? walk.first.data() : walk.ends.data());
-  walk.done += count;
-  if (walk.recording) walk.recorded = count;
-  walk.recording = false;
-  at.state.end = walk.ends.data();
-  at.last = walk.ends.data() + kBlocksAtOnce;
-  if (!at.sound) return Part::unsound;
-  return at.state.bit > at.limit ? Part::at_end : Part::under_way;
-}
-
-// Goes on with the first lane until it meets the guessed one, and takes over from there: at_end. If
-// they do not meet where the guessed one has its ends recorded, the first one is under_way.
-ScanWalk::Part ScanWalk::fall_in(int guessed, int64_t& done) {
+// Goes on with the first lane until it meets the guessed one, and takes over what that has found;
+// false where they do not meet.
+bool ScanWalk::fall_in(int guessed, uint64_t limit) {
   constexpr int kAtOnce = 32;
   SkipLane& at = lanes_[0];
-  const Walk& other = walks_[guessed];
-  const uint64_t* const ends = walks_[0].ends.data();
-  for (int64_t k = 0; k < other.recorded;) {
-    at.state.end = walks_[0].ends.data();
-    at.last = at.state.end + kAtOnce;
+  at.limit = limit;
+  const uint64_t* other = ends_[guessed];
+  const uint64_t* const other_end = lanes_[guessed].state.end;
+  for (;;) {
+    uint64_t* end = at.state.end;
+    at.last = std::min(end + kAtOnce, last_[0]);
+    if (at.stopped()) return false;
     skip_(data_, &at, 1);
-    if (!at.sound || at.state.bit > at.limit) return Part::unsound;
-    for (const uint64_t* end = ends; end < at.state.end; ++end) {
-      ++done;
-      while (k < other.recorded && other.first[k] < *end) ++k;
-      if (k == other.recorded) continue;
-      if (other.first[k] != *end || (k + 1 - done) % block_count_ != 0) continue;
-      const uint64_t limit = at.limit;
+    for (; end < std::min(at.state.end, last_[0]); ++end) {
+      while (other < other_end && *other < *end) ++other;
+      if (other == other_end) return false;
+      if (*other != *end || ((other - ends_[guessed]) - (end - ends_[0])) % block_count_ != 0)
+        continue;
+      const ptrdiff_t taken = std::min(other_end - (other + 1), last_[0] - (end + 1));
+      std::copy_n(other + 1, taken, end + 1);
       at = lanes_[guessed];
       at.limit = limit;
-      done += other.done - (k + 1);
-      return Part::at_end;
+      at.state.end = end + 1 + taken;
+      return true;
     }
   }
-  return Part::under_way;
 }
 
 }  // namespace imnet

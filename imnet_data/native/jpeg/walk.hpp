@@ -1,5 +1,6 @@
-// Whether entropy-coded data is sound, found by stepping over its symbols: a yes is certain, and
-// costs less than decoding; where it is no, JpegDecoder finds the place.
+// Where the blocks of entropy-coded data are, or only whether it is sound, found by stepping over its
+// symbols: a yes is certain, and costs less than decoding; where it is no, JpegDecoder finds the
+// place.
 //
 // Restart intervals are walked three at a time. A scan without any is walked from three places at
 // once, two of which are guesses that the start of an MCU is there. Huffman codes fall into step by
@@ -28,6 +29,13 @@ class ScanWalk {  // keeps its tables between images
   // to the last one. The data is unstuffed, and kScanPadding bytes after it can be read, the first
   // of them 0.
   bool sound(const uint8_t* data, const std::vector<size_t>& ends, int64_t interval, int64_t mcus);
+  // Whether `mcus` MCUs are in the `nbytes` bytes of `data`, which has no restarts.
+  bool find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus);
+  // What find_blocks has found: the first bit of each block, then the one after the last block.
+  const uint64_t* starts() const { return starts_.data(); }
+
+  const SkipBlock* ring() const { return ring_.data(); }  // the blocks of an MCU
+  int block_count() const { return block_count_; }
 
  private:
   static constexpr int64_t kBlocksAtOnce = 512;  // whose ends fit the first-level cache
@@ -35,14 +43,10 @@ class ScanWalk {  // keeps its tables between images
   static constexpr size_t kGuessNbytes = 1024;  // of a scan that is worth guessing in
   static constexpr size_t kTailNbytes = 64;      // not walked by guesses: the end is behind the data
 
-  struct Walk {  // what a lane has to do, or has done
-    int64_t left = 0;      // blocks of an interval
-    int64_t done = 0;      // blocks of a part of a scan
-    int64_t recorded = 0;  // of `done`, the first ones, whose ends are in `first`
-    bool recording = false;
-    std::array<uint64_t, kBlocksAtOnce + kSkipSlack> ends, first;
+  struct Walk {  // what a lane has to do in an interval
+    int64_t left = 0;  // blocks
+    std::array<uint64_t, kBlocksAtOnce + kSkipSlack> ends;
   };
-  enum class Part { under_way, at_end, unsound };
 
   bool sound_intervals(const std::vector<size_t>& ends, int64_t interval, int64_t mcus);
   void start(int lane, size_t first, size_t end, int64_t mcus);
@@ -50,11 +54,10 @@ class ScanWalk {  // keeps its tables between images
   bool finish(int lane);  // what was walked; false where it is not sound
   bool finish_alone(int lane);
 
-  bool sound_parts(size_t nbytes, int64_t blocks);
+  void reserve_starts(int64_t blocks);
   void guess(int lane, uint64_t bit, uint64_t limit);
-  bool walk_parts();
-  Part look_at(int lane);
-  Part fall_in(int guessed, int64_t& done);
+  bool walk_parts(size_t nbytes);
+  bool fall_in(int guessed, uint64_t limit);
 
   SkipFunction skip_ = nullptr;
   const uint8_t* data_ = nullptr;
@@ -62,6 +65,8 @@ class ScanWalk {  // keeps its tables between images
   std::array<SkipBlock, kMaxBlocksInMcu> ring_;
   std::array<SkipLane, kSkipLanes> lanes_;
   std::array<Walk, kSkipLanes> walks_;
+  std::vector<uint64_t> starts_;  // then room for the ends that the guessed parts have
+  std::array<uint64_t*, kSkipLanes> ends_, last_;  // in starts_, for each lane
   int block_count_ = 0;
 };
 
