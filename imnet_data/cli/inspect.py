@@ -8,11 +8,12 @@ import click
 
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
-from imnet_data.cli.values import as_json, label_space, source_path
+from imnet_data.cli.values import as_json, dataset_place, label_space
 from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         "imnet-data inspect imagenet --record n01440764_10026 --save fish.jpg",
     ),
 )
-@click.argument("path", type=source_path)
+@click.argument("path", type=dataset_place)
 @as_json
 @click.option("--record", metavar="KEY|INDEX", help="Show one record, and check its hash.")
 @click.option(
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 @output.overwrite
 def command(
     *,
-    path: Path,
+    path: Path | str,
     as_json: bool,
     record: str | None,
     verdict: str | None,
@@ -67,10 +68,18 @@ def command(
 
     With --record, show one record and compare its bytes with its hash. The exit status is 1 if they
     are damaged.
+
+    PATH may be the URL of a dataset in an object store (extra `cloud`). Only the files that
+    describe it are fetched, and the bytes of the one record.
     """
     if record is None and save:
         raise click.UsageError("--save goes with --record")
-    if split and record is None and verdict is None and is_dataset(path):
+    if isinstance(path, str) and (html or labels):
+        raise click.ClickException(
+            f"{'--html' if html else '--labels'} does not go with the URL {address.shown(path)}; "
+            "copy the dataset to a disk with `imnet-data copy`"
+        )
+    if split and record is None and verdict is None and _is_dataset(path):
         raise click.UsageError("--split of a dataset goes with --record or --verdict")
     if verdict is not None and (record is not None or html or as_json):
         raise click.UsageError("--verdict lists keys; leave out --record, --html and --json")
@@ -92,7 +101,13 @@ def command(
     click.echo(summary.to_json(found) if as_json else text.text(found))
 
 
-def _show_record(path: Path, which: str, split: str | None, *, saves: bool, as_json: bool) -> bytes:
+def _is_dataset(path: Path | str) -> bool:
+    return isinstance(path, str) or is_dataset(path)
+
+
+def _show_record(
+    path: Path | str, which: str, split: str | None, *, saves: bool, as_json: bool
+) -> bytes:
     """Print what is known of a record, and return its JPEG."""
     try:
         shown, content = summary.record(path, which, split)
@@ -100,9 +115,10 @@ def _show_record(path: Path, which: str, split: str | None, *, saves: bool, as_j
         raise click.BadParameter(str(error), param_hint="--record") from error
     click.echo(summary.to_json(shown) if as_json else text.record_text(shown))
     if not shown.is_sound:
+        name = address.shown(path) if isinstance(path, str) else path
         raise FormatError(
-            f"{shown.key} in {path / shown.shard} at {shown.offset}: is damaged; "
-            f"run {verify_command(path, repairs=True)}"
+            f"{shown.key} in {name}/{shown.shard} at {shown.offset}: is damaged; "
+            f"run {verify_command(name, repairs=True)}"
         )
     if saves and shown.stored_as == "pixels":
         raise FormatError(f"{shown.key}: is stored as pixels; there is no JPEG to save")

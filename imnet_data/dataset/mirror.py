@@ -28,6 +28,13 @@ from imnet_data.dataset.mirror import bring
 url, root, keeps_other, *names = sys.argv[1:]
 bring(url, Path(root), names, keeps_other=bool(keeps_other))
 """
+_READ = """
+import sys
+from pathlib import Path
+from imnet_data.storage.store import open_store
+url, path, name, start, nbytes = sys.argv[1:]
+Path(path).write_bytes(open_store(url).read(name, int(start), int(nbytes)))
+"""
 _LIST = """
 import json, sys
 from imnet_data.storage.store import open_store
@@ -61,6 +68,18 @@ class Mirror(NamedTuple):
         flag = "1" if keeps_other else ""
         for start in range(0, len(names), _AT_ONCE):
             isolated(_BRING, self.url, str(self.root), flag, *names[start : start + _AT_ONCE])
+
+    def read(self, name: str, start: int, nbytes: int) -> bytes:
+        """Return a range of a file, of which nothing comes here.
+
+        Raises:
+            StorageError: if it cannot be had.
+        """
+        from imnet_data.storage.cloud import isolated
+
+        path = self.root / ".range"
+        isolated(_READ, self.url, str(path), name, str(start), str(nbytes))
+        return path.read_bytes()
 
     def listed(self) -> list[str]:
         """Return the names of all objects that the store lists.

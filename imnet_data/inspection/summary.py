@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from imnet_data.dataset.opened import Dataset
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
+from imnet_data.inspection import in_store
 from imnet_data.jpeg import Verdict
 from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -114,13 +117,16 @@ def summary(path: StrPath, *, label_space: str | None = None, split: str | None 
     """Return what is in the dataset or the source at `path`.
 
     Args:
-        path: a dataset, or a source.
+        path: a dataset, or its URL; or a source.
         label_space: that of the integers that a source has as labels.
         split: the one split of a source that is wanted, and what files are whose names say none.
 
     Raises:
         ImnetError: if it is neither, or is damaged.
     """
+    if address.is_url(path):
+        with in_store.indexed(str(path)) as brought:
+            return _of_dataset(brought.root)
     path = arguments.path("path", path)
     if opened.is_dataset(path) and label_space is None:
         return _of_dataset(path)
@@ -211,13 +217,17 @@ def keys_by_verdict(
     """Yield split and key of each record whose image has a verdict, as the index has it.
 
     Args:
-        root: the folder that holds dataset.json.
+        root: the folder that holds dataset.json, or its URL.
         verdict: one of `jpeg.Verdict`.
         split: by default all.
 
     Raises:
         ImnetError: if the dataset cannot be read.
     """
+    if address.is_url(root):
+        with in_store.indexed(str(root)) as brought:
+            yield from keys_by_verdict(brought.root, verdict, split)
+        return
     root = arguments.path("root", root)
     code = VERDICTS.index("" if verdict == Verdict.PLAIN else Verdict(verdict).value)
     for name in description.read(root).splits if split is None else (split,):
@@ -230,7 +240,7 @@ def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordS
     """Return what is known of one record, and its JPEG, restored if it is sound.
 
     Args:
-        root: the folder that holds dataset.json.
+        root: the folder that holds dataset.json, or its URL.
         which: a key, or else a position, from the end if it is negative.
         split: by default the one that has the key; for a position, that of `Dataset.open`.
 
@@ -238,10 +248,19 @@ def record(root: StrPath, which: str, split: str | None = None) -> tuple[RecordS
         LookupError: if there is no such record.
         ImnetError: if the dataset or the record cannot be read.
     """
-    opened, position = _find(arguments.path("root", root), which, split)
+    if address.is_url(root):
+        with in_store.indexed(str(root)) as brought:
+            return _record(brought.root, which, split, partial(in_store.stored, brought))
+    return _record(arguments.path("root", root), which, split, Dataset.stored)
+
+
+def _record(
+    root: Path, which: str, split: str | None, stored: Callable[[Dataset, int], bytes]
+) -> tuple[RecordSummary, bytes]:
+    opened, position = _find(root, which, split)
     with opened:
+        content = stored(opened, position)
         entry = opened.entry(position)
-        content = opened.stored(position)
         shown = _of_entry(opened, position, entry, content)
         if shown.is_sound and entry.stored in ("seekable", "packed"):
             content = restored(content, entry.stored)

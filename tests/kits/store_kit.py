@@ -80,6 +80,7 @@ class Front:
     def __init__(self, behind: int) -> None:
         self.fault: Fault = lambda method, path: ""
         self.requests: list[tuple[str, str]] = []
+        self.sent_nbytes = 0  # of bodies
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -142,6 +143,7 @@ class Front:
         request.end_headers()
         if request.command == "HEAD":
             return
+        self.sent_nbytes += len(content)
         if what == "reset":
             request.wfile.write(content[: len(content) // 2])
             request.wfile.flush()
