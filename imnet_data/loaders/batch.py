@@ -49,7 +49,8 @@ class ViewBatch(NamedTuple):
 class Decoded(NamedTuple):
     """What a loader has made of some records, before it is a batch."""
 
-    groups: list[Any]  # uint8[views, n, size, size, 3], NumPy's or a GPU's, one per size of views
+    # one per size of views, uint8[views, n, size, size, 3], NumPy's or a GPU's; or NumPy's numbers
+    groups: list[Any]
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
     draws: Draws

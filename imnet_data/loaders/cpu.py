@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from imnet_data.loaders.read_ahead import AnyEpochAhead
     from imnet_data.loaders.schedule import Draws, Schedule
     from imnet_data.loaders.source import SupportsReading
-    from imnet_data.transforms import EvalRecipe, MultiCropRecipe, TrainRecipe
+    from imnet_data.transforms import EvalRecipe, MultiCropRecipe, Numbers, TrainRecipe
 
 OnError = Literal["raise", "skip"]
 
@@ -67,12 +67,13 @@ class _Work(NamedTuple):
     draws: Draws
     rows: NDArray[np.int32]  # [n, views, 16]: see `geometry`
     sides: list[tuple[int, int]]  # how many views of which size
+    numbers: Numbers | None  # what pixels become
 
 
 class _UnderWay(NamedTuple):
     ticket: int
     work: _Work
-    groups: list[NDArray[np.uint8]]  # [views, n, side, side, 3] for each of `sides`
+    groups: list[NDArray[np.uint8]]  # [views, n, side, side, 3 samples] for each of `sides`
     contents: Sequence[bytes | memoryview] | None  # of the records; None if they are in files
 
 
@@ -152,10 +153,15 @@ class CpuLoader(Ranked):
         require_views(self.recipe)
         return given(self.decoded(number, start=start), Decoded.view_batch)
 
-    def decoded(self, number: int, *, start: int = 0) -> Generator[Decoded]:
-        """Return what batches are made of; what the recipe does to tensors is still to be done."""
+    def decoded(
+        self, number: int, *, start: int = 0, numbers: Numbers | None = None
+    ) -> Generator[Decoded]:
+        """Return what batches are made of; what the recipe does to tensors is still to be done.
+
+        With `numbers`, groups have these, in their type and layout, in place of pixels.
+        """
         self.schedule.require_start(number, start)
-        return self._epoch(number, start)
+        return self._epoch(number, start, numbers)
 
     def close(self) -> None:
         """End the threads and release the files; batches that are held stay as they are."""
@@ -167,12 +173,12 @@ class CpuLoader(Ranked):
         if self.dataset is not None:
             self.dataset.close()
 
-    def _epoch(self, number: int, start: int) -> Generator[Decoded]:
+    def _epoch(self, number: int, start: int, numbers: Numbers | None) -> Generator[Decoded]:
         order = self.schedule.epoch_order(number)
         ahead: AnyEpochAhead | None = None
         if self._read_ahead is not None:
             ahead = self._read_ahead.epoch(self.schedule, order, epoch=number, start=start)
-        work = self._work(number, order, start)
+        work = self._work(number, order, start, numbers)
         under_way: deque[_UnderWay] = deque()
         skipped = 0
         try:
@@ -202,7 +208,9 @@ class CpuLoader(Ranked):
                 stacklevel=2,
             )
 
-    def _work(self, epoch: int, order: NDArray[np.int64], start: int) -> Iterator[_Work]:
+    def _work(
+        self, epoch: int, order: NDArray[np.int64], start: int, numbers: Numbers | None
+    ) -> Iterator[_Work]:
         """Yield what each batch is made of."""
         schedule = self.schedule
         sides = geometry.view_sides(self.recipe, epoch)
@@ -222,19 +230,22 @@ class CpuLoader(Ranked):
             ends = np.cumsum([len(batch) for batch in batches])
             parts = np.split(rows, ends[:-1])
             for step, indices, drawn, part in zip(steps, batches, draws, parts, strict=True):
-                yield _Work(step, indices, drawn, part, sides)
+                yield _Work(step, indices, drawn, part, sides, numbers)
 
     def _submit(self, work: _Work, ahead: AnyEpochAhead | None) -> _UnderWay:
-        step, indices = work.step, work.indices
+        step, indices, numbers = work.step, work.indices, work.numbers
+        nbytes = 1 if numbers is None else numbers.stored.itemsize
         groups = [
-            self.buffers.take((count, len(indices), side, side, 3)) for count, side in work.sides
+            self.buffers.take((count, len(indices), side, side, 3 * nbytes))
+            for count, side in work.sides
         ]
         views = [view for group in groups for view in group]
         rows = np.ascontiguousarray(work.rows).reshape(-1, work.rows.shape[2])
         bicubic = self.recipe.filter == "bicubic"
+        normalization = None if numbers is None else numbers.native
         contents = self._contents(step, indices, ahead)
         if contents is not None:
-            ticket = self._native.submit_buffers(views, rows, bicubic, contents)
+            ticket = self._native.submit_buffers(views, rows, bicubic, normalization, contents)
         else:
             assert ahead is not None
             assert isinstance(self.source, SupportsExtents)
@@ -243,6 +254,7 @@ class CpuLoader(Ranked):
                 views,
                 rows,
                 bicubic,
+                normalization,
                 np.array([file.descriptor for file in files], np.int32),
                 self.source.offset[indices].astype(np.int64),
                 self.source.nbytes[indices].astype(np.int64),
@@ -282,6 +294,8 @@ class CpuLoader(Ranked):
             groups = [np.delete(group, bad, axis=1) for group in groups]
             indices = np.delete(indices, bad)
             draws = draws._replace(keys=np.delete(draws.keys, bad))
+        if done.work.numbers is not None:
+            groups = [done.work.numbers.viewed(group) for group in groups]
         self.damaged += int(np.count_nonzero(self._damaged[indices]))
         return Decoded(groups, self.source.label[indices].astype(np.int64), indices, draws)
 
@@ -298,9 +312,14 @@ class CpuLoader(Ranked):
             raise ImageError(f"{name}: {text}; {CHANGED}")
         if kind not in ("unsupported", "damaged"):
             raise RuntimeError(f"{name}: {text}")
+        slots = [view[position] for group in done.groups for view in group]
+        numbers = done.work.numbers
+        images = slots
+        if numbers is not None:
+            images = [np.empty((*slot.shape[:2], 3), np.uint8) for slot in slots]
         try:
             decode_into(
-                [view[position] for group in done.groups for view in group],
+                images,
                 self._jpeg(index) if done.contents is None else done.contents[position],
                 done.work.rows[position],
                 filter=self.recipe.filter,
@@ -308,6 +327,9 @@ class CpuLoader(Ranked):
             )
         except ImageError as error:
             raise ImageError(f"{name}: {error}; {CHANGED}") from error
+        if numbers is not None:
+            for image, slot in zip(images, slots, strict=True):
+                numbers.of(image[np.newaxis], out=slot.reshape(-1))
         self.decoded_by_pillow += 1
 
     def _jpeg(self, index: int) -> bytes | memoryview:

@@ -1,8 +1,9 @@
 """Tensors of what a loader has decoded: copied to their device, and made there as a recipe says.
 
-On the CPU the native `normalize` makes the numbers of plain pixels. On a GPU uint8 is copied, from
-pinned memory on a stream of its own while the device works on earlier batches, and made to numbers
-there: a quarter of float32's bytes go over the bus. What was decoded on the GPU is there already.
+On the CPU the threads of `CpuLoader` make numbers in place of pixels. On a GPU uint8 is copied,
+from pinned memory on a stream of its own while the device works on earlier batches, and made to
+numbers there: a quarter of float32's bytes go over the bus. What was decoded on the GPU is there
+already.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.device import mark, pinned
 from imnet_data.loaders.source import class_count_of, record_name
 from imnet_data.loaders.tensors import Augmenter
-from imnet_data.transforms import TrainRecipe, normalize
+from imnet_data.transforms import Numbers, TrainRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,12 @@ class TensorBatches:
             _require_mixable(loader)
         self._loader, self._device = loader, device
         self._dtype, self._channels_last = dtype, channels_last
-        self._outputs = Buffers()  # new memory would cost as much as the arithmetic
+        self._numbers = Numbers(
+            loader.recipe.mean,
+            loader.recipe.std,
+            DTYPES[dtype],
+            "NHWC" if channels_last else "NCHW",
+        )
         self._batches_on_device = batches_on_device
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
@@ -100,9 +106,12 @@ class TensorBatches:
 
     def made(self, number: int, start: int) -> Iterator[TensorViews]:
         """Return the batches of epoch `number` from batch `start` on, with all their views."""
-        decoded = self._loader.decoded(number, start=start)
-        schedule, recipe = self._loader.schedule, self._loader.recipe
-        if self._device.type != "cuda" and not recipe.is_augmented:
+        loader, schedule, recipe = self._loader, self._loader.schedule, self._loader.recipe
+        is_made_here = self._device.type != "cuda" and not recipe.is_augmented
+        if is_made_here and isinstance(loader, CpuLoader):
+            return map(self._viewed, loader.decoded(number, start=start, numbers=self._numbers))
+        decoded = loader.decoded(number, start=start)
+        if is_made_here:
             return map(self._normalized, decoded)
         augmenter = Augmenter(  # once: on a GPU, this waits for the device
             recipe,
@@ -118,31 +127,23 @@ class TensorBatches:
         return map(functools.partial(self._augmented, augmenter=augmenter, epoch=number), decoded)
 
     def _normalized(self, decoded: Decoded) -> TensorViews:
-        """Return what the native `normalize` makes, on the CPU."""
-        recipe = self._loader.recipe
+        """Return the numbers of pixels on the CPU that another loader than ours has made."""
+        (views,) = decoded.groups
+        numbers = self._numbers.of(np.asarray(views[0]))
+        return self._viewed(decoded._replace(groups=[numbers[np.newaxis]]))
+
+    def _viewed(self, decoded: Decoded) -> TensorViews:
+        """Return the tensors of numbers on the CPU."""
         views: list[Tensor] = []
         for group in decoded.groups:
-            count, records, side = group.shape[:3]
-            values = normalize(
-                np.asarray(group).reshape(count * records, side, side, 3),
-                mean=recipe.mean,
-                std=recipe.std,
-                dtype=DTYPES[self._dtype],
-                layout="NHWC" if self._channels_last else "NCHW",
-                out=self._outputs.take((group.size * self._dtype.itemsize,)),
-            )
-            if self._dtype == torch.bfloat16:
-                values = values.view("int16")  # its bits, see `normalize`
+            # NumPy has no bfloat16, and torch before 2.3 no uint16
+            values = group.view("int16") if self._dtype == torch.bfloat16 else group
             images = torch.from_numpy(values).view(self._dtype)
             if self._channels_last:
-                images = images.permute(0, 3, 1, 2)
-            views += [images[view * records : (view + 1) * records] for view in range(count)]
+                images = images.permute(0, 1, 4, 2, 3)
+            views += [images[view] for view in range(len(images))]
         labels, indices = torch.from_numpy(decoded.labels), torch.from_numpy(decoded.indices)
-        return TensorViews(
-            [view.to(self._device) for view in views],
-            labels.to(self._device),
-            indices.to(self._device),
-        )
+        return TensorViews(views, labels, indices)
 
     def _augmented(self, decoded: Decoded, *, augmenter: Augmenter, epoch: int) -> TensorViews:
         return self._on_device(decoded).made(augmenter, epoch)

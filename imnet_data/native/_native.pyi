@@ -14,15 +14,18 @@ def resize(
     bicubic: bool,
     flip: bool,
 ) -> None: ...
-def normalize_float32(
-    images: NDArray[np.uint8],
-    table: NDArray[np.float32],
-    planar: bool,
-    out: NDArray[np.float32],
-) -> None: ...
-def normalize_16bit(
-    images: NDArray[np.uint8], table: NDArray[np.uint16], planar: bool, out: NDArray[np.uint16]
-) -> None: ...
+
+class Normalization:
+    by_products: bool
+    def __init__(
+        self,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        dtype: str,
+        planar: bool,
+    ) -> None: ...
+    def normalize(self, images: NDArray[np.uint8], out: NDArray[np.uint8]) -> None: ...
+
 def simd() -> str: ...
 def simd_variants() -> list[str]: ...
 def set_simd(name: str) -> None: ...
@@ -79,6 +82,7 @@ class BatchLoader:
         out: list[NDArray[np.uint8]],
         geometry: NDArray[np.int32],
         bicubic: bool,
+        normalization: Normalization | None,
         files: NDArray[np.int32],
         offsets: NDArray[np.int64],
         nbytes: NDArray[np.int64],
@@ -93,6 +97,7 @@ class BatchLoader:
         out: list[NDArray[np.uint8]],
         geometry: NDArray[np.int32],
         bicubic: bool,
+        normalization: Normalization | None,
         buffers: list[bytes | memoryview],
     ) -> int: ...
     def wait(self, ticket: int) -> list[tuple[int, str, str]]: ...

@@ -6,13 +6,14 @@ Operations on whole batches of tensors belong to `augment`; nothing here opens a
 from imnet_data.transforms.boxes import EvalGeometry, eval_geometry, train_boxes
 from imnet_data.transforms.images import eval_image, train_image
 from imnet_data.transforms.multi_crop import MultiCropRecipe
-from imnet_data.transforms.pixels import normalize, resize
+from imnet_data.transforms.pixels import Numbers, normalize, resize
 from imnet_data.transforms.recipe import EvalRecipe, Progressive, TrainRecipe
 
 __all__ = [
     "EvalGeometry",
     "EvalRecipe",
     "MultiCropRecipe",
+    "Numbers",
     "Progressive",
     "TrainRecipe",
     "eval_geometry",

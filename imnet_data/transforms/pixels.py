@@ -4,10 +4,11 @@
 rows where the height shrinks by more than twice as many pixels as the width; versions before 13.0
 did so never, and differ there by a level in some pixels.
 
-`normalize` gives what torchvision's ToTensor and Normalize give, to the last bit: a channel has 256
-values, so their float32 arithmetic is done 256 times a channel, and a table does the rest.
+`normalize` gives what torchvision's ToTensor and Normalize give, to the last bit.
 """
 
+import functools
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -72,6 +73,68 @@ def resize(
     return out
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """What pixels become: (pixels / 255 - mean) / std, computed in float32, then rounded.
+
+    Args:
+        mean: of each channel, where 255 is 1.
+        std: of each channel, in the same unit.
+        dtype: "float32", "float16" or "bfloat16"; half is rounded to even. NumPy has no bfloat16:
+            its bits come as uint16 (`torch.from_numpy(bits).view(torch.bfloat16)`).
+        layout: order of axes, "NCHW" or "NHWC".
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+
+    @functools.cached_property
+    def native(self) -> _native.Normalization:
+        """The native code's tables for it.
+
+        Raises:
+            ValueError: if a value is not allowed.
+        """
+        if self.layout not in ("NCHW", "NHWC"):
+            raise ValueError(f"layout is {self.layout!r}; allowed are NCHW, NHWC")
+        return _native.Normalization(self.mean, self.std, self.dtype, self.layout == "NCHW")
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """The type of a number as NumPy has it."""
+        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
+
+    def of(
+        self, images: NDArray[np.uint8], *, out: NDArray[np.uint8] | None = None
+    ) -> NDArray[Any]:
+        """Return the numbers of images, [n, 3, h, w] or [n, h, w, 3].
+
+        Args:
+            images: uint8[n, h, w, 3].
+            out: memory for the result, uint8[nbytes]; by default it is new.
+        """
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(
+                f"images are {images.dtype}{list(images.shape)}; expected uint8[n, h, w, 3]"
+            )
+        if out is None:
+            out = np.empty(images.size * self.stored.itemsize, np.uint8)
+        self.native.normalize(np.ascontiguousarray(images), out)
+        return self.viewed(out.reshape(*images.shape[:3], 3 * self.stored.itemsize))
+
+    def viewed(self, stored: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the same memory as numbers, [..., 3, h, w] or [..., h, w, 3].
+
+        Args:
+            stored: uint8[..., h, w, 3 numbers], in whose memory they are in the layout's order.
+        """
+        numbers = stored.view(self.stored)
+        *before, height, width, _ = numbers.shape
+        return numbers.reshape(*before, 3, height, width) if self.layout == "NCHW" else numbers
+
+
 def normalize(
     images: NDArray[np.uint8],
     *,
@@ -79,59 +142,6 @@ def normalize(
     std: tuple[float, float, float],
     dtype: Literal["float32", "float16", "bfloat16"] = "float32",
     layout: Literal["NCHW", "NHWC"] = "NCHW",
-    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[Any]:
-    """Return (images / 255 - mean) / std, float[n, 3, h, w] or [n, h, w, 3].
-
-    Computed in float32 and then rounded to `dtype`, half to even. NumPy has no bfloat16: its bits
-    come as uint16 (`torch.from_numpy(bits).view(torch.bfloat16)`).
-
-    Args:
-        images: uint8[n, h, w, 3].
-        mean: of each channel, where 255 is 1.
-        std: of each channel, in the same unit.
-        dtype: of the result.
-        layout: order of the result's axes.
-        out: memory for the result, uint8[nbytes]; by default it is new.
-    """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise ValueError(
-            f"images are {images.dtype}{list(images.shape)}; expected uint8[n, h, w, 3]"
-        )
-    if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout is {layout!r}; allowed are NCHW, NHWC")
-    table = _table(mean=mean, std=std, dtype=dtype)
-    count, height, width, _ = images.shape
-    shape = (count, 3, height, width) if layout == "NCHW" else images.shape
-    made = np.empty(shape, table.dtype) if out is None else out.view(table.dtype).reshape(shape)
-    images = np.ascontiguousarray(images)
-    if dtype == "float32":
-        _native.normalize_float32(images, table, layout == "NCHW", made)
-    else:
-        _native.normalize_16bit(
-            images, table.view(np.uint16), layout == "NCHW", made.view(np.uint16)
-        )
-    return made
-
-
-def _table(
-    *,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32",
-) -> NDArray[Any]:
-    """Return what each of the 256 values of each channel becomes, [3, 256] (see `normalize`)."""
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise ValueError(f"mean is {mean}, std is {std}; expected three each, std above zero")
-    values = np.arange(256, dtype=np.float32) / np.float32(255)
-    means, stds = np.array([mean, std], np.float32)[:, :, np.newaxis]
-    table: NDArray[np.float32] = (values - means) / stds
-    if dtype == "float32":
-        return table
-    if dtype == "float16":
-        return table.astype(np.float16)
-    if dtype == "bfloat16":
-        bits = table.view(np.uint32)
-        odd = bits >> np.uint32(16) & np.uint32(1)
-        return ((bits + np.uint32(0x7FFF) + odd) >> np.uint32(16)).astype(np.uint16)
-    raise ValueError(f"dtype is {dtype!r}; allowed are float32, float16, bfloat16")
+    """Return what `Numbers` says of images: (images / 255 - mean) / std."""
+    return Numbers(mean, std, dtype, layout).of(images)

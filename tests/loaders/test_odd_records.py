@@ -10,9 +10,10 @@ from imnet_data import jpeg
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.errors import ImageError
 from imnet_data.jpeg import Verdict
+from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.schedule import Schedule
-from imnet_data.transforms import EvalRecipe
+from imnet_data.transforms import EvalRecipe, MultiCropRecipe, Numbers
 
 COUNT = 5
 RECIPE = EvalRecipe(resize=16, crop=16)
@@ -82,3 +83,21 @@ def test_an_image_that_nobody_decodes_is_an_error_that_names_the_record():
     message = r"record_3 \(record 3\): it cannot be decoded by Pillow .*; run `imnet-data verify"
     with pytest.raises(ImageError, match=message):
         batch_of(source)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.filterwarnings("ignore:epoch 0. 1 records were skipped:RuntimeWarning")
+def test_numbers_are_those_of_the_pixels_also_where_pillow_decodes(dtype, layout):
+    schedule = Schedule(count=COUNT, batch_size=COUNT, order="sequential", last="ragged")
+    numbers = Numbers((0.4, 0.5, 0.6), (0.3, 0.2, 0.1), dtype, layout)
+    recipe = MultiCropRecipe(views=[(2, 16, 0.3, 1.0), (1, 8, 0.1, 0.3)])
+    with CpuLoader(Source(marked=False), recipe, schedule, threads=1, on_error="skip") as loader:
+        (pixels,) = loader.decoded(0)
+        (made,) = loader.decoded(0, numbers=numbers)
+        assert loader.decoded_by_pillow == 2 * 2
+    assert made.indices.tolist() == pixels.indices.tolist() == [0, 2, 3, 4]
+    assert [group.shape[:2] for group in made.groups] == [(2, 4), (1, 4)]
+    for group, views in zip(made.groups, pixels.groups, strict=True):
+        for found, images in zip(group, views, strict=True):
+            assert np.array_equal(found, numbers.of(images))

@@ -226,19 +226,23 @@ Case crc32c_case(Random& random, bool large) {
   return {run, double(data.size())};
 }
 
+template <NumberType kType>
 Case normalize_case(Random& random, bool large) {
   const size_t pixels = size_t(large ? 224 * 224 : random.between(1, 400));
   const Bytes image = random.samples(3 * pixels);
-  std::vector<float> table(3 * 256);
-  for (float& number : table) {
-    const auto bits = uint32_t(random.word());
-    std::memcpy(&number, &bits, sizeof number);
+  PerChannel mean, std;
+  const float sizes[] = {1e-38f, 1e-6f, 0.01f, 1.0f, 1.0f, 1.0f, 300.0f, 1e38f};  // subnormal to infinite
+  for (size_t i = 0; i < 3; ++i) {
+    mean[i] = float(random.below(1 << 20)) * 0x1p-20f;
+    std[i] = float(random.between(1, 1 << 20)) * 0x1p-20f * (large ? 1 : sizes[random.below(8)]);
   }
-  const auto run = [image, table, pixels, out = std::vector<float>(3 * pixels),
-                    result = guarded(12 * pixels)](const Kernels& kernels) mutable -> const Bytes& {
-    kernels.normalize(image.data(), pixels, table.data(), out.data());
-    std::memcpy(result.data(), out.data(), 12 * pixels);
-    return result;
+  const auto normalization =
+      std::make_shared<Normalization>(mean, std, kType, large || random.one_in(2));
+  const auto run = [image, normalization, pixels,
+                    out = guarded(3 * pixels * number_nbytes(kType))](
+                       const Kernels& kernels) mutable -> const Bytes& {
+    kernels.normalize(*normalization, image.data(), pixels, out.data());
+    return out;
   };
   return {run, 3.0 * double(pixels)};
 }
@@ -259,7 +263,12 @@ std::vector<Kernel> pixel_kernels() {
       {"color_rgb", "pixel", color_case<false>, [](K k) { return address(k.color->rgb); }},
       {"resize_across", "pixel", across_case, [](K k) { return address(k.resize->across); }},
       {"resize_down", "pixel", down_case, [](K k) { return address(k.resize->down); }},
-      {"normalize", "sample", normalize_case, [](K k) { return address(k.normalize); }},
+      {"normalize_32", "sample", normalize_case<NumberType::float32>,
+       [](K k) { return address(k.normalize); }},
+      {"normalize_16", "sample", normalize_case<NumberType::float16>,
+       [](K k) { return address(k.normalize); }},
+      {"normalize_b16", "sample", normalize_case<NumberType::bfloat16>,
+       [](K k) { return address(k.normalize); }},
       {"unstuff", "byte", unstuff_case, [](K k) { return address(k.unstuff); }},
       {"stuff", "byte", stuff_case, [](K k) { return address(k.stuff); }},
       {"sha256_of_1", "byte", sha256_case<1>, [](K k) { return address(k.sha256[0]); }},

@@ -23,8 +23,8 @@ Image.fromarray(noise).save(file, "JPEG")
 published = file.getvalue()
 stored = jpeg.seekable(published)
 batch = np.zeros((8, 224, 224, 3), np.uint8)
-made = np.empty((8, 3, 224, 224), np.float32)
-table = np.zeros((3, 256), np.float32)
+made = np.empty(4 * batch.size, np.uint8)
+numbers = _native.Normalization((0.5,) * 3, (0.5,) * 3, "float32", True)
 image, small = noise, np.empty((224, 224, 3), np.uint8)
 
 def load():
@@ -32,8 +32,8 @@ def load():
     row = [800, 600, 0, 0, 800, 600, 224, 224, 0, 0, 224, 224, 0, 0, 0, 0]
     rows = np.array([row] * 8, np.int32)
     while True:
-        loader.wait(loader.submit_buffers([batch], rows, False, [published] * 8))
-        loader.cancel(loader.submit_buffers([batch], rows, False, [published] * 8))
+        loader.wait(loader.submit_buffers([batch], rows, False, None, [published] * 8))
+        loader.cancel(loader.submit_buffers([batch], rows, False, None, [published] * 8))
 
 def iterate():
     recipe = imnet_data.TrainRecipe(size=32)
@@ -48,7 +48,7 @@ CALLS = {
     "restore": lambda: jpeg.restore(stored),
     "crop": lambda: jpeg.crop(stored, (8, 8, 500, 500)),
     "sha256": lambda: _native.sha256_beside([published], _native.Sha256(), [published]),
-    "normalize": lambda: _native.normalize_float32(batch, table, True, made),
+    "normalize": lambda: numbers.normalize(batch, made),
     "resize": lambda: _native.resize(image, small, (224, 224), (0, 0, 800, 600),
                                      (0, 0, 224, 224), False, False),
     "load": load,

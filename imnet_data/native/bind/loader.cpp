@@ -24,7 +24,8 @@ using namespace nb::literals;
 namespace imnet {
 namespace {
 
-using Images = nb::ndarray<uint8_t, nb::shape<-1, -1, -1, 3>, nb::c_contig, nb::device::cpu>;
+// the last axis has the bytes of a pixel, or of its three numbers
+using Images = nb::ndarray<uint8_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
 using Views = std::vector<Images>;  // of all records of a batch, one array per view
 using GeometryRows =
     nb::ndarray<const int32_t, nb::shape<-1, kGeometryColumns>, nb::c_contig, nb::device::cpu>;
@@ -47,7 +48,7 @@ const char* code_name(RecordCode code) {
 struct Pending {
   std::shared_ptr<Batch> batch;
   Views out;
-  nb::object held;
+  nb::object normalization, held;
   std::vector<std::unique_ptr<Bytes>> buffers;
   std::vector<std::string> paths;
 };
@@ -64,7 +65,7 @@ class PyBatchLoader {
   }
 
   uint64_t submit_files(const Views& out, const GeometryRows& geometry, bool bicubic,
-                        const Column<int32_t>& files, const Column<int64_t>& offsets,
+                        nb::object normalization, const Column<int32_t>& files, const Column<int64_t>& offsets,
                         const Column<int64_t>& nbytes, nb::object held,
                         const std::vector<nb::bytes>& paths, bool whole,
                         const PyReadAheadStream* ahead, size_t first) {
@@ -79,15 +80,15 @@ class PyBatchLoader {
       sources[i] = {nullptr, files.data()[i], names[i].c_str(), offsets.data()[i],
                     nbytes.data()[i], whole};
     }
-    Pending pending = {new_batch(out, geometry, bicubic, std::move(sources)), out, held, {},
-                       std::move(names)};
+    Pending pending = {new_batch(out, geometry, bicubic, normalization, std::move(sources)), out,
+                       normalization, held, {}, std::move(names)};
     if (ahead != nullptr) pending.batch->ahead = ahead->stream;
     pending.batch->first = first;
     return submit(std::move(pending));
   }
 
   uint64_t submit_buffers(const Views& out, const GeometryRows& geometry, bool bicubic,
-                          const nb::list& buffers) {
+                          nb::object normalization, const nb::list& buffers) {
     const size_t count = record_count(out);
     if (buffers.size() != count)
       throw std::invalid_argument("there must be one buffer per slot");
@@ -97,8 +98,8 @@ class PyBatchLoader {
       held.push_back(std::make_unique<Bytes>(buffer));
       sources.push_back({held.back()->data(), -1, "", 0, int64_t(held.back()->size())});
     }
-    return submit({new_batch(out, geometry, bicubic, std::move(sources)), out, nb::none(),
-                   std::move(held), {}});
+    return submit({new_batch(out, geometry, bicubic, normalization, std::move(sources)), out,
+                   normalization, nb::none(), std::move(held), {}});
   }
 
   std::vector<Fault> wait(uint64_t ticket) {
@@ -171,7 +172,8 @@ class PyBatchLoader {
   }
 
   static std::shared_ptr<Batch> new_batch(const Views& out, const GeometryRows& geometry,
-                                          bool bicubic, std::vector<RecordSource> sources) {
+                                          bool bicubic, const nb::object& normalization,
+                                          std::vector<RecordSource> sources) {
     const size_t rows = sources.size() * out.size();
     if (geometry.shape(0) != rows)
       throw std::invalid_argument("geometry must have one row per view of each record");
@@ -182,8 +184,15 @@ class PyBatchLoader {
       std::memcpy(static_cast<void*>(batch->geometry.data()), geometry.data(),
                   rows * sizeof(RecordGeometry));
     batch->filter = bicubic ? Filter::bicubic : Filter::bilinear;
-    for (const Images& view : out)
-      batch->views.push_back({view.data(), static_cast<int>(view.shape(1))});
+    if (!normalization.is_none())
+      batch->normalization = nb::cast<const Normalization*>(normalization);
+    const size_t nbytes =
+        batch->normalization ? number_nbytes(batch->normalization->type) : size_t{1};
+    for (const Images& view : out) {
+      if (view.shape(3) != 3 * nbytes)
+        throw std::invalid_argument("slots must have three samples of the size that is asked for");
+      batch->views.push_back({view.data(), static_cast<int>(view.shape(1)), nbytes});
+    }
     return batch;
   }
 
@@ -205,9 +214,9 @@ void bind_loader(nb::module_& m) {
   nb::class_<PyBatchLoader>(m, "BatchLoader")
       .def(nb::init<int>(), "threads"_a)
       .def("submit_files", &PyBatchLoader::submit_files, "out"_a, "geometry"_a, "bicubic"_a,
-           "files"_a, "offsets"_a, "nbytes"_a, "held"_a, "paths"_a, "whole"_a, "ahead"_a.none(), "first"_a)
+           "normalization"_a.none(), "files"_a, "offsets"_a, "nbytes"_a, "held"_a, "paths"_a, "whole"_a, "ahead"_a.none(), "first"_a)
       .def("submit_buffers", &PyBatchLoader::submit_buffers, "out"_a, "geometry"_a, "bicubic"_a,
-           "buffers"_a)
+           "normalization"_a.none(), "buffers"_a)
       .def("wait", &PyBatchLoader::wait, "ticket"_a)
       .def("cancel", &PyBatchLoader::cancel, "ticket"_a)
       .def("close", &PyBatchLoader::close);

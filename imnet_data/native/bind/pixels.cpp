@@ -1,10 +1,14 @@
 // What Python sees of resize, pixels and simd; arguments come checked by imnet_data.pipeline.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <stdexcept>
 #include <tuple>
 
@@ -22,10 +26,7 @@ namespace {
 using Pixels = nb::ndarray<const uint8_t, nb::ndim<3>, nb::device::cpu>;
 using OutPixels = nb::ndarray<uint8_t, nb::ndim<3>, nb::device::cpu>;
 using Images = nb::ndarray<const uint8_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
-template <typename Number>
-using Table = nb::ndarray<const Number, nb::shape<3, 256>, nb::c_contig, nb::device::cpu>;
-template <typename Number>
-using Numbers = nb::ndarray<Number, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
+using OutBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <typename Array>
 void require_rows(const Array& array, const char* name) {
@@ -76,14 +77,28 @@ void resize(const Pixels& image, const OutPixels& out, std::tuple<int, int> size
   resizer.run(source, stride, channels, target, out_stride);
 }
 
-template <typename Number>
-void normalize(const Images& images, const Table<Number>& table, bool planar,
-               const Numbers<Number>& out) {
-  if (images.shape(3) != 3 || out.size() != images.size())
-    throw std::invalid_argument("images must be [n, h, w, 3], and out as large");
+void new_normalization(Normalization* made, const PerChannel& mean, const PerChannel& std,
+                       const std::string& dtype, bool planar) {
+  constexpr const char* kNames[] = {"float32", "float16", "bfloat16"};  // as in NumberType
+  const auto found = std::find(std::begin(kNames), std::end(kNames), dtype);
+  if (found == std::end(kNames))
+    throw std::invalid_argument("dtype is '" + dtype + "'; allowed are float32, float16, bfloat16");
+  for (int i = 0; i < 3; ++i)
+    if (!std::isfinite(mean[i]) || !std::isfinite(std[i]) || std[i] <= 0)
+      throw std::invalid_argument("mean and std must be finite, and std above zero");
+  new (made) Normalization(mean, std, NumberType(found - kNames), planar);
+}
+
+void normalize(const Normalization& normalization, const Images& images, const OutBytes& out) {
+  if (images.shape(3) != 3 || out.size() != images.size() * number_nbytes(normalization.type))
+    throw std::invalid_argument("images must be [n, h, w, 3], and out have a number for each sample");
   const size_t count = images.shape(0), pixels = images.shape(1) * images.shape(2);
+  const uint8_t* image = images.data();
+  uint8_t* made = out.data();
   const Unlocked unlocked;
-  look_up(images.data(), count, pixels, table.data(), planar, out.data());
+  for (size_t i = 0; i < count; ++i, image += 3 * pixels,
+              made += 3 * pixels * number_nbytes(normalization.type))
+    kernels().normalize(normalization, image, pixels, made);
 }
 
 std::vector<std::string> simd_variants() {
@@ -97,8 +112,10 @@ std::vector<std::string> simd_variants() {
 void bind_pixels(nb::module_& m) {
   m.def("resize", &resize, "image"_a, "out"_a, "size"_a, "box"_a, "window"_a, "bicubic"_a,
         "flip"_a);
-  m.def("normalize_float32", &normalize<float>, "images"_a, "table"_a, "planar"_a, "out"_a);
-  m.def("normalize_16bit", &normalize<uint16_t>, "images"_a, "table"_a, "planar"_a, "out"_a);
+  nb::class_<Normalization>(m, "Normalization")
+      .def("__init__", &new_normalization, "mean"_a, "std"_a, "dtype"_a, "planar"_a)
+      .def_ro("by_products", &Normalization::by_products)
+      .def("normalize", &normalize, "images"_a, "out"_a);
   m.def("simd", [] { return kernels().name; });
   m.def("simd_variants", &simd_variants);
   m.def("set_simd", &set_simd, "name"_a);

@@ -6,18 +6,25 @@
 
 #include <cpuid.h>
 
-#define IMNET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define IMNET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,bmi,bmi2,popcnt")))
+#define IMNET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2,popcnt")))
+#define IMNET_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c,bmi,bmi2,popcnt")))
 #define IMNET_AVX512_VBMI \
-  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,bmi,bmi2,popcnt")))
+  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,fma,f16c,bmi,bmi2,popcnt")))
 #define IMNET_SSE42 __attribute__((target("sse4.2")))
 #define IMNET_SHA __attribute__((target("sha,avx")))
 
 namespace imnet {
 
+// Compilers that are still in use do not know the names "f16c" and "sha" in __builtin_cpu_supports.
+inline bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 inline bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 
 inline bool has_avx512() {
@@ -34,7 +41,6 @@ inline bool has_fast_pdep() {
 }
 
 inline bool has_sha() {
-  // compilers that are still in use do not know the name "sha" in __builtin_cpu_supports
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0 &&
          __builtin_cpu_supports("avx");

@@ -71,7 +71,7 @@ void BatchLoader::work() {
     if (read.data != nullptr) source.data = read.data;
     batch->outcomes[index] =
         worker.make(source, &batch->geometry[index * batch->views.size()], batch->views, index,
-                    batch->filter);
+                    batch->filter, batch->normalization);
     if (read.data != nullptr) batch->ahead->give_back(read);
 
     guard.lock();

@@ -21,6 +21,7 @@ struct Batch {
   std::vector<RecordSource> sources;
   std::vector<RecordGeometry> geometry;  // of each source one per view, one after another
   Filter filter = Filter::bilinear;
+  const Normalization* normalization = nullptr;  // null: bytes are made, not numbers
   std::vector<Slots> views;  // at least one, each of sources.size() slots
   std::vector<Outcome> outcomes;
   std::shared_ptr<ReadAheadStream> ahead;  // has the sources from number `first` on; may be null

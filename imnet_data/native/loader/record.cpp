@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels.hpp"
+
 namespace imnet {
 namespace {
 
@@ -55,9 +57,10 @@ Outcome outcome(const JpegStatus& status) {
 }  // namespace
 
 Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry* geometry,
-                           const std::vector<Slots>& views, size_t record,
-                           Filter filter) noexcept {
+                           const std::vector<Slots>& views, size_t record, Filter filter,
+                           const Normalization* normalization) noexcept {
   Outcome result;
+  normalization_ = normalization;
   try {
     views_.resize(views.size());
     for (size_t v = 0; v < views.size(); ++v) {
@@ -187,20 +190,32 @@ Box RecordWorker::needed() const {
 // Makes all views; `pixels` is the upper left corner of `part` of the image.
 void RecordWorker::resize(const uint8_t* pixels, ptrdiff_t stride, const Box& part) {
   for (View& view : views_) {
-    const Box& window = view.geometry.window;
-    const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(view.side) * 3;
-    if (window.width() < view.side || window.height() < view.side)
-      std::memset(view.slot, 0, static_cast<size_t>(slot_stride) * view.side);
-    view.resizer.run(pixels + (view.part.upper - part.upper) * stride +
-                         ptrdiff_t{view.part.left - part.left} * 3,
-                     stride, 3,
-                     view.slot + view.geometry.place_y * slot_stride + view.geometry.place_x * 3,
-                     slot_stride);
+    const uint8_t* from = pixels + (view.part.upper - part.upper) * stride +
+                          ptrdiff_t{view.part.left - part.left} * 3;
+    if (normalization_ == nullptr) {
+      resize_into(view.slot, view, from, stride);
+      continue;
+    }
+    const size_t count = static_cast<size_t>(view.side) * view.side;
+    if (resized_.size() < 3 * count) resized_.resize(3 * count);
+    resize_into(resized_.data(), view, from, stride);
+    kernels().normalize(*normalization_, resized_.data(), count, view.slot);
   }
 }
 
+void RecordWorker::resize_into(uint8_t* slot, View& view, const uint8_t* pixels,
+                               ptrdiff_t stride) {
+  const Box& window = view.geometry.window;
+  const ptrdiff_t slot_stride = static_cast<ptrdiff_t>(view.side) * 3;
+  if (window.width() < view.side || window.height() < view.side)
+    std::memset(slot, 0, static_cast<size_t>(slot_stride) * view.side);
+  view.resizer.run(pixels, stride, 3,
+                   slot + view.geometry.place_y * slot_stride + view.geometry.place_x * 3,
+                   slot_stride);
+}
+
 void RecordWorker::free_excess() {
-  for (std::vector<uint8_t>* buffer : {&file_, &pixels_})
+  for (std::vector<uint8_t>* buffer : {&file_, &pixels_, &resized_})
     if (buffer->size() > kKeptNbytes) std::vector<uint8_t>().swap(*buffer);
 }
 

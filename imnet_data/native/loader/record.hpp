@@ -1,4 +1,5 @@
-// One record of a batch: read, decode once what its views need, resize each view into its slot.
+// One record of a batch: read, decode once what its views need, resize each view into its slot, or
+// resize it beside, and write its numbers into the slot.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "jpeg/decoder.hpp"
+#include "pixels/normalize.hpp"
 #include "resize/resizer.hpp"
 
 namespace imnet {
@@ -34,11 +36,12 @@ struct RecordGeometry {
 constexpr size_t kGeometryColumns = 16;
 static_assert(sizeof(RecordGeometry) == kGeometryColumns * sizeof(int32_t));
 
-// Where one view of all records of a batch goes: slots of side x side x 3 bytes, one per record.
+// Where one view of all records of a batch goes: slots of side x side x 3 samples, one per record.
 struct Slots {
   uint8_t* first = nullptr;
   int side = 0;
-  size_t slot_nbytes() const { return static_cast<size_t>(side) * side * 3; }
+  size_t sample_nbytes = 1;
+  size_t slot_nbytes() const { return static_cast<size_t>(side) * side * 3 * sample_nbytes; }
   uint8_t* of(size_t record) const { return first + record * slot_nbytes(); }
 };
 
@@ -58,10 +61,11 @@ struct Outcome {
 // One per thread: keeps its workspace between records.
 class RecordWorker {
  public:
-  // Writes all of the slots of record number `record` if the outcome is ok. `geometry` has one row
-  // per view, all of one image.
+  // Writes all of the slots of record number `record` if the outcome is ok: bytes, or numbers where
+  // there is a normalization. `geometry` has one row per view, all of one image.
   Outcome make(const RecordSource& source, const RecordGeometry* geometry,
-               const std::vector<Slots>& views, size_t record, Filter filter) noexcept;
+               const std::vector<Slots>& views, size_t record, Filter filter,
+               const Normalization* normalization) noexcept;
 
  private:
   // What is planned for one view.
@@ -79,11 +83,13 @@ class RecordWorker {
   static void plan(View& view, Filter filter);
   Box needed() const;
   void resize(const uint8_t* pixels, ptrdiff_t stride, const Box& part);
+  static void resize_into(uint8_t* slot, View& view, const uint8_t* pixels, ptrdiff_t stride);
   void free_excess();
 
   JpegDecoder decoder_;
   std::vector<View> views_;  // of the record that is being made
-  std::vector<uint8_t> file_, pixels_;
+  const Normalization* normalization_ = nullptr;
+  std::vector<uint8_t> file_, pixels_, resized_;
 };
 
 }  // namespace imnet

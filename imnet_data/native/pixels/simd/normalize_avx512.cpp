@@ -1,102 +1,76 @@
-// A table of 256 numbers fits sixteen registers, a byte of each number in four of them.
 #include "pixels/normalize.hpp"
 
 #if defined(__x86_64__)
 
-#include <cstring>
+#include <immintrin.h>
 
-#include "cpu/vectors_avx512.hpp"
+#include "cpu/features.hpp"
 
-#define IMNET_AVX512_VBMI_INLINE IMNET_AVX512_VBMI __attribute__((always_inline)) static inline
+// GCC 12 takes the operand that its own intrinsics leave undefined for a mistake (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#define IMNET_NORMALIZE_TARGET IMNET_AVX512
+#define IMNET_NORMALIZE_INLINE IMNET_AVX512 __attribute__((always_inline)) static inline
 
 namespace imnet {
 namespace {
 
-constexpr size_t kAtOnce = 64;  // pixels
+using Floats = __m512;
+constexpr int kLanes = 16;
 
-struct Places {  // of the 64 samples of a channel among 192 bytes
-  alignas(64) uint8_t first[3][64];   // in the first 128 bytes
-  alignas(64) uint8_t second[3][64];  // in the last 64
-  uint64_t is_second[3];
-};
-
-// In an order that makes numbers come out in a row when their bytes are interleaved.
-constexpr Places places() {
-  Places made{};
-  for (int channel = 0; channel < 3; ++channel)
-    for (int at = 0; at < 64; ++at) {
-      const int pixel = 16 * (at / 4 % 4) + 4 * (at / 16) + at % 4;
-      const int from = 3 * pixel + channel;
-      if (from < 128) {
-        made.first[channel][at] = uint8_t(from);
-      } else {
-        made.second[channel][at] = uint8_t(from - 128);
-        made.is_second[channel] |= uint64_t(1) << at;
-      }
-    }
-  return made;
+IMNET_NORMALIZE_INLINE Floats filled(float number) { return _mm512_set1_ps(number); }
+IMNET_NORMALIZE_INLINE Floats loaded(const float* numbers) { return _mm512_loadu_ps(numbers); }
+IMNET_NORMALIZE_INLINE Floats difference(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+IMNET_NORMALIZE_INLINE Floats product(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+IMNET_NORMALIZE_INLINE Floats sum_with_product(Floats sum, Floats a, Floats b) {
+  return _mm512_fmadd_ps(a, b, sum);
 }
 
-constexpr Places kPlaces = places();
+IMNET_NORMALIZE_INLINE Floats samples_in_a_row(const uint8_t* bytes, int part) {
+  const auto* at = reinterpret_cast<const __m128i*>(bytes + 16 * part);
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(at)));
+}
 
-struct ByteTable {  // one byte of each number
-  __m512i quarters[4];
-};
+IMNET_NORMALIZE_INLINE Floats samples_of_channel(const uint8_t* bytes, int channel) {
+  const __m512i sixteen = _mm512_permutexvar_epi32(
+      _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0),  // four pixels a lane
+      _mm512_maskz_loadu_epi32(0x0FFF, bytes));
+  const __m128i first = _mm_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
+  const __m128i at = _mm_add_epi32(first, _mm_set1_epi32(channel));
+  return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(sixteen, _mm512_broadcast_i32x4(at)));
+}
 
-IMNET_AVX512_VBMI_INLINE void split(const float* table, ByteTable* bytes) {
-  for (int byte = 0; byte < 4; ++byte) {
-    alignas(64) uint8_t column[256];
-    for (int i = 0; i < 256; ++i) {
-      uint32_t bits;
-      std::memcpy(&bits, table + i, sizeof bits);
-      column[i] = uint8_t(bits >> 8 * byte);
-    }
-    for (int i = 0; i < 4; ++i) bytes[byte].quarters[i] = _mm512_load_si512(column + 64 * i);
+template <NumberType type>
+IMNET_NORMALIZE_INLINE void store(float* out, Floats numbers) {
+  _mm512_storeu_ps(out, numbers);
+}
+
+template <NumberType type>
+IMNET_NORMALIZE_INLINE void store(uint16_t* out, Floats numbers) {
+  __m256i shorter;
+  if (type == NumberType::float16) {
+    shorter = _mm512_cvtps_ph(numbers, _MM_FROUND_TO_NEAREST_INT);
+  } else {
+    const __m512i bits = _mm512_castps_si512(numbers);
+    const __m512i is_odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i half = _mm512_add_epi32(_mm512_set1_epi32(0x7FFF), is_odd);
+    shorter = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(bits, half), 16));
   }
-}
-
-IMNET_AVX512_VBMI_INLINE __m512i look_up(const ByteTable& table, __m512i samples, __mmask64 high) {
-  const __m512i low =
-      _mm512_permutex2var_epi8(table.quarters[0], samples, table.quarters[1]);
-  return _mm512_mask_blend_epi8(
-      high, low, _mm512_permutex2var_epi8(table.quarters[2], samples, table.quarters[3]));
-}
-
-IMNET_AVX512_VBMI_INLINE __m512i samples_of(const uint8_t* image, int channel) {
-  const __m512i first = _mm512_permutex2var_epi8(
-      _mm512_loadu_si512(image), _mm512_load_si512(kPlaces.first[channel]),
-      _mm512_loadu_si512(image + 64));
-  return _mm512_mask_permutexvar_epi8(first, kPlaces.is_second[channel],
-                                      _mm512_load_si512(kPlaces.second[channel]),
-                                      _mm512_loadu_si512(image + 128));
-}
-
-IMNET_AVX512_VBMI_INLINE void store_numbers(const ByteTable* bytes, __m512i samples, float* out) {
-  const __mmask64 high = _mm512_movepi8_mask(samples);
-  __m512i found[4];
-  for (int i = 0; i < 4; ++i) found[i] = look_up(bytes[i], samples, high);
-  const __m512i low01 = _mm512_unpacklo_epi8(found[0], found[1]);
-  const __m512i high01 = _mm512_unpackhi_epi8(found[0], found[1]);
-  const __m512i low23 = _mm512_unpacklo_epi8(found[2], found[3]);
-  const __m512i high23 = _mm512_unpackhi_epi8(found[2], found[3]);
-  _mm512_storeu_si512(out, _mm512_unpacklo_epi16(low01, low23));
-  _mm512_storeu_si512(out + 16, _mm512_unpackhi_epi16(low01, low23));
-  _mm512_storeu_si512(out + 32, _mm512_unpacklo_epi16(high01, high23));
-  _mm512_storeu_si512(out + 48, _mm512_unpackhi_epi16(high01, high23));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), shorter);
 }
 
 }  // namespace
+}  // namespace imnet
 
-IMNET_AVX512_VBMI void normalize_planes_avx512(const uint8_t* image, size_t pixels,
-                                               const float* table, float* out) {
-  for (int channel = 0; channel < 3; ++channel, table += 256, out += pixels) {
-    ByteTable bytes[4];
-    split(table, bytes);
-    size_t x = 0;
-    for (; x + kAtOnce <= pixels; x += kAtOnce)
-      store_numbers(bytes, samples_of(image + 3 * x, channel), out + x);
-    for (; x < pixels; ++x) out[x] = table[image[3 * x + size_t(channel)]];
-  }
+#include "pixels/normalize_loop.hpp"
+
+namespace imnet {
+
+void normalize_avx512(const Normalization& normalization, const uint8_t* image, size_t pixels,
+                      void* out) {
+  normalize_by_vectors(normalization, image, pixels, out);
 }
 
 }  // namespace imnet
