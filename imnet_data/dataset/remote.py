@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import mmap
+import os
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from imnet_data.dataset import description, index_file, layout, manifest
-from imnet_data.errors import StorageError
+from imnet_data.errors import Stopped, StorageError
 from imnet_data.machine import files
 from imnet_data.storage import address
 from imnet_data.storage.cache import Cache
@@ -40,6 +42,15 @@ from pathlib import Path
 from imnet_data.dataset.remote import fetch
 print(fetch(sys.argv[1], Path(sys.argv[2])))
 """
+
+
+class Ranges(NamedTuple):
+    """Where some records of a shard are."""
+
+    name: str  # of the shard
+    starts: list[int]
+    nbytes: list[int]
+    sha256: NDArray[np.uint8]  # that each must have
 
 
 class RemoteFiles(NamedTuple):
@@ -105,22 +116,50 @@ class RemoteFiles(NamedTuple):
         nbytes = size(self.store, name)
         return self._cache.get(cached, nbytes, fill, unused_since_ns=unused_since_ns)
 
-    def read_ranges(
-        self,
-        name: str,
-        starts: Sequence[int],
-        nbytes: Sequence[int],
-        sha256: NDArray[np.uint8],
-    ) -> list[bytes | memoryview]:
-        """Return ranges of a shard, each of which must have its sha256.
+    def block(
+        self, name: str, pieces: Sequence[Ranges], *, is_stopped: Callable[[], bool]
+    ) -> memoryview:
+        """Return records that lie one after another in a file of the cache, and are fetched to it.
+
+        Raises:
+            StorageError: if they cannot be had, or are other bytes each time.
+            Stopped: if `is_stopped` says so.
+        """
+
+        def fill(part: Path) -> None:
+            with part.open("r+b") as file:
+                for piece in pieces:
+                    if is_stopped():
+                        raise Stopped("stopped")
+                    file.writelines(self.read_ranges(piece))
+
+        nbytes = sum(sum(piece.nbytes) for piece in pieces)
+        for _ in range(_ATTEMPTS):
+            path = self._cache.get(f"{self.key}/{name}", nbytes, fill)
+            assert path is not None
+            try:
+                return _mapped(path, nbytes)
+            except FileNotFoundError:  # another job has made room
+                continue
+        raise StorageError(
+            f"{path}: is evicted from the cache as soon as it is there; pass a larger cache_size"
+        )
+
+    def count_as_used(self, name: str, *, at_ns: int) -> None:
+        """Let a file make room as if it had last been used at that time."""
+        self._cache.count_as_used(f"{self.key}/{name}", at_ns=at_ns)
+
+    def read_ranges(self, ranges: Ranges) -> list[bytes | memoryview]:
+        """Return records of a shard.
 
         Raises:
             StorageError: if they cannot be had, or are other bytes each time.
         """
+        name = ranges.name
         for _ in range(_ATTEMPTS):
-            found = self.store.read_ranges(name, starts, nbytes)
+            found = self.store.read_ranges(name, ranges.starts, ranges.nbytes)
             digests = b"".join(files.digests(found))
-            if digests == sha256.tobytes():
+            if digests == ranges.sha256.tobytes():
                 return found
         raise StorageError(
             f"{self.store.where(name)}: records of it are not what the manifest says, {_ATTEMPTS} "
@@ -129,15 +168,7 @@ class RemoteFiles(NamedTuple):
 
     def stored_sha256(self, split: str) -> NDArray[np.uint8]:
         """Return the sha256 of what is stored of each record, uint8[len, 32]."""
-        path = self.root / split / _HASHES
-        if not path.exists():
-            entries = manifest.read(self.root / split / manifest.FILE_NAME)
-            digests = (bytes.fromhex(entry.stored_sha256 or entry.sha256) for entry in entries)
-            part = _part(path)
-            part.write_bytes(b"".join(digests))
-            part.rename(path)
-        mapped: NDArray[np.uint8] = np.memmap(path, np.uint8, "r")
-        return mapped.reshape(-1, _SHA256_NBYTES)
+        return _hashes(self.root / split)
 
 
 def open_remote(url: str, folder: Path, limit_nbytes: int | None) -> RemoteFiles:
@@ -172,6 +203,8 @@ def fetch(url: str, folder: Path) -> str:
         names += [f"{split}/{name}" for name in (index_file.FILE_NAME, manifest.FILE_NAME)]
     for name in names:
         _bring(store, name, root, listed)
+    for split in about.splits:
+        _write_hashes(root / split)
     return key
 
 
@@ -188,6 +221,32 @@ def _bring(store: Store, name: str, root: Path, listed: dict[str, str]) -> None:
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_hashes(folder: Path) -> None:
+    path = folder / _HASHES
+    if not path.exists():
+        entries = manifest.read(folder / manifest.FILE_NAME)
+        digests = (bytes.fromhex(entry.stored_sha256 or entry.sha256) for entry in entries)
+        part = _part(path)
+        part.write_bytes(b"".join(digests))
+        part.rename(path)
+
+
+@functools.lru_cache(8)
+def _hashes(folder: Path) -> NDArray[np.uint8]:
+    mapped: NDArray[np.uint8] = np.memmap(folder / _HASHES, np.uint8, "r")
+    return mapped.reshape(-1, _SHA256_NBYTES)
+
+
+def _mapped(path: Path, nbytes: int) -> memoryview:
+    """Return the bytes of a file, which the system begins to read."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size != nbytes:
+            raise StorageError(f"{path}: does not have {nbytes:,} bytes any more; remove it")
+        mapped = mmap.mmap(file.fileno(), nbytes, prot=mmap.PROT_READ)
+    mapped.madvise(mmap.MADV_WILLNEED)
+    return memoryview(mapped)
 
 
 def _part(path: Path) -> Path:

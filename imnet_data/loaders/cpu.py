@@ -29,7 +29,7 @@ from imnet_data.loaders.files import Files, read_extent
 from imnet_data.loaders.pillow import decode_into
 from imnet_data.loaders.plain import require_plain, require_views
 from imnet_data.loaders.ranks import Ranked
-from imnet_data.loaders.read_ahead import paths_of, reading_ahead
+from imnet_data.loaders.read_ahead import ReadAhead, paths_of
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -123,7 +123,7 @@ class CpuLoader(Ranked):
         self._files = Files.of(source)
         self._read_ahead = None
         if isinstance(source, SupportsExtents) and self._files is not None:
-            self._read_ahead = reading_ahead(source, self._files)
+            self._read_ahead = ReadAhead(source, self._files)
         self._counting = threading.Lock()
         self.buffers = Buffers(allocate)
         self._native = _native.BatchLoader(thread_count)

@@ -23,7 +23,7 @@ from imnet_data import jpeg
 from imnet_data.errors import ImageError, verify_command
 from imnet_data.loaders import geometry
 from imnet_data.loaders.files import Files, read_extent
-from imnet_data.loaders.read_ahead import reading_ahead
+from imnet_data.loaders.read_ahead import ReadAhead
 from imnet_data.loaders.source import (
     CHANGED,
     UNDECODABLE,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from imnet_data.loaders.source import SupportsReading
     from imnet_data.machine.open_file import OpenFile
     from imnet_data.transforms import EvalRecipe
+
+    _From = OpenFile | bytes | memoryview | None  # what has a record; None: the source reads it
 
 _BATCHES_AHEAD = 4  # 110 MB, of 256 images of ImageNet's mean size each
 
@@ -105,7 +107,7 @@ class JpegReader:
         self._files = Files.of(source)
         self._read_ahead = None
         if isinstance(source, SupportsExtents) and self._files is not None:
-            self._read_ahead = reading_ahead(source, self._files)
+            self._read_ahead = ReadAhead(source, self._files)
         self._reading = threading.Lock()  # of a source that may not be read by several threads
         self._damaged = published_as(source, "damaged")
         self._undecodable = undecodable(source)
@@ -156,20 +158,24 @@ class JpegReader:
 
     def _work(
         self, epoch: int, order: NDArray[np.int64], start: int, ahead: AnyEpochAhead | None
-    ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[OpenFile | bytes | None], int]]:
+    ) -> Iterator[tuple[NDArray[np.int64], Draws, Iterator[_From], int]]:
         """Yield record numbers, draws, what is read from, and the epoch, of each batch."""
         for step in range(start, len(self.schedule)):
             indices = self.schedule.batch(order, step)
-            files: Iterator[OpenFile | bytes | None] = repeat(None)
+            files: Iterator[_From] = repeat(None)
             if ahead is not None:
-                files = ahead.taking(step, ahead.files(step, indices))
+                contents = ahead.contents(step, indices)
+                if contents is None:
+                    files = ahead.taking(step, ahead.files(step, indices))
+                else:
+                    files = iter(contents)
             yield indices, self.schedule.draws(order, step), files, epoch
 
     def _batch(
         self,
         indices: NDArray[np.int64],
         draws: Draws,
-        files: Iterator[OpenFile | bytes | None],
+        files: Iterator[_From],
         epoch: int,
     ) -> JpegBatch:
         recipe = self._recipe
@@ -194,9 +200,9 @@ class JpegReader:
             images.append(image)
         return JpegBatch(indices, draws, images, boxes, rows, geometry.side(recipe, epoch), whole)
 
-    def _stored(self, index: int, file: OpenFile | bytes | None) -> bytes | memoryview:
+    def _stored(self, index: int, file: _From) -> bytes | memoryview:
         source = self._source
-        if isinstance(file, bytes):
+        if isinstance(file, bytes | memoryview):
             return file
         if file is None:
             assert not isinstance(source, SupportsExtents)

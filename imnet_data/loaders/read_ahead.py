@@ -9,6 +9,8 @@ A dataset that memory cannot hold would find next to none of them there in the n
 drives out another. So a share of it, always the same records, goes through the page cache and stays
 there. The others are read past it, which takes half the CPU time. Pixels do not depend on it.
 
+A dataset in a store is read so from its cache once all of it is there (before: `remote_ahead`).
+
 In `block` order, blocks are asked for one after another, a group ahead (see `schedule`): 8 MB at a
 time, but up to two groups, 3.6 GB of photographs, lie in the page cache.
 """
@@ -23,7 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imnet_data.errors import FormatError
-from imnet_data.loaders.remote_ahead import RemoteAhead, RemoteEpoch, are_remote
+from imnet_data.loaders.remote_ahead import RemoteAhead
+from imnet_data.loaders.remote_epoch import RemoteEpoch
 from imnet_data.loaders.schedule import BLOCK, GROUP, shuffled_blocks
 from imnet_data.loaders.source import is_whole
 from imnet_data.machine import limits
@@ -52,16 +55,12 @@ _FAR = 1024  # KiB; where records lie one after another, ten of them on their wa
 _GOLDEN = 0x9E3779B1  # 2^32 over the golden ratio: its multiples lie evenly
 
 
-def reading_ahead(source: SupportsExtents, files: Files) -> ReadAhead | RemoteAhead:
-    """Return what reads ahead for the epochs of a loader: from its disk, or from its store."""
-    return RemoteAhead(source, files) if are_remote(source) else ReadAhead(source, files)
-
-
 class ReadAhead:
     """Reads ahead for the epochs of one loader, which share the 64 MB."""
 
     def __init__(self, source: SupportsExtents, files: Files) -> None:
         self._source, self._files = source, files
+        self._remote = RemoteAhead.of(source, files)
         self._native: _native.ReadAhead | None = None  # made where an epoch begins: it has threads
         nbytes = max(1, int(source.nbytes.sum()))
         self._records = min(_MOST_RECORDS, MOST_NBYTES * len(source.nbytes) // nbytes + 1)
@@ -70,8 +69,10 @@ class ReadAhead:
 
     def epoch(
         self, schedule: Schedule, order: NDArray[np.int64], *, epoch: int, start: int
-    ) -> EpochAhead:
+    ) -> AnyEpochAhead:
         """Return what reads ahead for an epoch in `order`, from batch `start` on."""
+        if self._remote is not None and not self._remote.is_cached:
+            return self._remote.epoch(schedule, order, epoch=epoch, start=start)
         if self._native is None:
             threads = _THREADS_FOR_FILES if is_whole(self._source) else _THREADS
             if self._share < 1:
@@ -103,6 +104,8 @@ class ReadAhead:
         """End the threads."""
         if self._native is not None:
             self._native.close()
+        if self._remote is not None:
+            self._remote.close()
 
 
 def _system_ahead(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -70,17 +71,38 @@ class _Quiet(ThreadingHTTPServer):
         """Say nothing: a client that is killed, or has seen enough, resets its connection."""
 
 
+class Gauge:
+    """How many there are now, and were at most at a time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def add(self, more: int) -> None:
+        with self._lock:
+            self.now += more
+            self.most = max(self.most, self.now)
+
+
 class Front:
     """A server in front of another: it passes requests on, and does to them what `fault` says.
 
     503, 403: answers so. reset: closes the connection in the middle of the body. slow: sends the
     body a little at a time. short: sends, and announces, fewer bytes. byte: changes one of them.
+
+    Each answer comes `latency_seconds` late, and what is sent at a time shares a link that carries
+    `nbytes_per_second`.
     """
 
     def __init__(self, behind: int) -> None:
         self.fault: Fault = lambda method, path: ""
+        self.latency_seconds, self.nbytes_per_second = 0.0, float("inf")
         self.requests: list[tuple[str, str]] = []
         self.sent_nbytes = 0  # of bodies
+        self.ranges: list[tuple[str, int, int]] = []  # path, first byte, and the one after the last
+        self.connections = Gauge()
+        self.under_way = Gauge()  # requests
+        self._link = threading.Lock()
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,8 +111,18 @@ class Front:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
+            def setup(self) -> None:
+                super().setup()
+                front.connections.add(1)
+
+            def finish(self) -> None:
+                front.connections.add(-1)
+                super().finish()
+
             def do_any(self) -> None:
                 front.requests.append((self.command, self.path))
+                if matched := re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")):
+                    front.ranges.append((self.path, int(matched[1]), int(matched[2]) + 1))
                 front.pass_on(self, behind)
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_any
@@ -101,6 +133,9 @@ class Front:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def pass_on(self, request: BaseHTTPRequestHandler, behind: int) -> None:
+        self.under_way.add(1)
+        time.sleep(self.latency_seconds)
+        self.under_way.add(-1)  # before its answer, after which there may be another
         what = self.fault(request.command, request.path)
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         if what in ("503", "403"):
@@ -144,6 +179,8 @@ class Front:
         if request.command == "HEAD":
             return
         self.sent_nbytes += len(content)
+        with self._link:
+            time.sleep(len(content) / self.nbytes_per_second)
         if what == "reset":
             request.wfile.write(content[: len(content) // 2])
             request.wfile.flush()

@@ -11,7 +11,9 @@ import store_kit
 
 from imnet_data import Dataset, EvalRecipe, TrainRecipe, open_loader
 from imnet_data.errors import ManifestError
-from imnet_data.loaders.schedule import Order
+from imnet_data.loaders.jpegs import JpegBatch, JpegReader
+from imnet_data.loaders.schedule import Order, Schedule
+from imnet_data.loaders.source import source_of
 
 
 @pytest.mark.parametrize("order", ["shuffled", "block", "sequential"])
@@ -105,6 +107,30 @@ def test_a_format_without_extents_is_loaded_too_and_one_file_per_record_is_refus
         assert all(np.array_equal(have.images, want.images) for have, want in pairs)
     with pytest.raises(ManifestError, match="has a file for each record"):
         Dataset.open(in_store["folder"], cache=tmp_path)
+
+
+@pytest.mark.parametrize("order", ["shuffled", "block"])
+def test_jpegs_for_other_decoders_come_from_a_store_too(
+    in_store: dict[str, str],
+    made: dict[str, Path],
+    front: store_kit.Front,
+    tmp_path: Path,
+    order: Order,
+) -> None:
+    def batches(dataset: Dataset) -> list[JpegBatch]:
+        schedule = Schedule(count=len(dataset), batch_size=16, order=order)
+        with dataset:
+            jpegs = JpegReader(
+                source_of(dataset), TrainRecipe(size=32), schedule, threads=1, cut=True
+            )
+            found = list(jpegs.epoch(0))
+            jpegs.close()
+        return found
+
+    store = batches(Dataset.open(in_store["webdataset"], "train", cache=tmp_path))
+    disk = batches(Dataset.open(made["webdataset"], "train"))
+    assert store
+    assert all(have.images == want.images for have, want in zip(store, disk, strict=True))
 
 
 def test_a_url_needs_a_cache_and_a_folder_has_none(made: dict[str, Path], tmp_path: Path) -> None:
