@@ -19,10 +19,11 @@ from imnet_data import jpeg, rng
 from imnet_data.conversion import journal, pixels
 from imnet_data.conversion.journal import Head
 from imnet_data.conversion.refused import Refusals
+from imnet_data.conversion.rewriting import Rewriting
 from imnet_data.conversion.written import Written, journal_path
 from imnet_data.dataset.description import VERSION
 from imnet_data.dataset.manifest import Entry
-from imnet_data.errors import ConvertError, ImageError, NotPackable, NotSeekable
+from imnet_data.errors import ConvertError
 from imnet_data.formats import Sample
 from imnet_data.imagenet.variants import ILSVRC2012
 from imnet_data.images import fixups, reencode
@@ -169,6 +170,7 @@ class _Samples(Closing):
         self._job = job
         self._out = out
         self._write_back = _WriteBack(out.path)
+        self._rewriting = Rewriting(writing.jpeg)
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self._opened = ExitStack()
@@ -191,7 +193,7 @@ class _Samples(Closing):
             record = records[index]
             writing.counter.add(1, len(record.jpeg))
             try:
-                outcome = _prepare(record, writing.options)
+                outcome = _prepare(record, writing.options, self._rewriting)
             except fixups.Refused as refused:
                 refusals.add(self._job.split, refused)
             if refusals.counts:
@@ -277,16 +279,10 @@ class _Samples(Closing):
         if _is_stored_as_pixels(self._writing, outcome):
             array = reencode.to_pixels(record.jpeg, fill=outcome.is_damaged)
             return "pixels", record.jpeg, array
-        if (asked := self._writing.jpeg) != "original":
-            rewrite = jpeg.pack if asked == "packed" else jpeg.seekable
-            try:
-                return asked, rewrite(record.jpeg), None
-            except (NotSeekable, NotPackable) as error:
-                reason = str(error).removeprefix("left as it is: ")
-            except ImageError:
-                reason = "damaged, or not a JPEG"  # that was kept
+        image, reason = self._rewriting.of(record.jpeg)
+        if reason:
             self.not_seekable[reason] = self.not_seekable.get(reason, 0) + 1
-        return "", record.jpeg, None
+        return self._writing.jpeg if image else "", image or record.jpeg, None
 
 
 def _is_stored_as_pixels(writing: Writing, outcome: fixups.Outcome) -> bool:
@@ -303,7 +299,7 @@ def stored_nbytes(writing: Writing, records: Records, index: int) -> int:
     """Return how many bytes are stored of a record, rewritten JPEGs as those they are made of."""
     if pixels.are_kept(records, index):
         return int(cast("Dataset", records).index.nbytes[index])
-    outcome = _prepare(records[index], writing.options)
+    outcome = _prepare(records[index], writing.options, Rewriting("original"))
     if outcome.record is None:
         return 0
     if _is_stored_as_pixels(writing, outcome):
@@ -316,10 +312,12 @@ def _content(sample: Sample) -> bytes | memoryview:
     return sample.record.jpeg if sample.pixels is None else sample.pixels.reshape(-1).data
 
 
-def _prepare(record: Record, options: Options) -> fixups.Outcome:
+def _prepare(record: Record, options: Options, rewriting: Rewriting) -> fixups.Outcome:
     """Fix a bad image, then bring it to the size asked for; boxes are scaled along."""
     assert options.bad is not None
-    outcome = fixups.apply(record, options.bad)
+    # what most images become reads all of their data, so that they need not be examined for it
+    is_sound = not options.shrinks and not options.raw and bool(rewriting.of(record.jpeg)[0])
+    outcome = fixups.apply(record, options.bad, is_sound=is_sound)
     outcome = outcome._replace(fix=_joined(record.fix, outcome.fix))
     fixed = outcome.record
     if fixed is None or not options.shrinks:

@@ -116,15 +116,16 @@ def problem_of(image: bytes, found: Examination) -> str:
             return "gzip" if found.kind == "gzip" else "undecodable"
 
 
-def apply(record: Record, policy: Policy) -> Outcome:
+def apply(record: Record, policy: Policy, *, is_sound: bool = False) -> Outcome:
     """Examine a record and treat it as `policy` says: see the head of this module.
 
-    `keep` passes the bytes on and notes the problem; `skip` leaves the record out.
+    `keep` passes the bytes on and notes the problem; `skip` leaves the record out. `is_sound` is
+    that of `jpeg.examine`.
 
     Raises:
         Refused: under `error` for any problem, under `fix` for one that cannot be fixed.
     """
-    found = jpeg.examine(record.jpeg)
+    found = jpeg.examine(record.jpeg, is_sound=is_sound)
     problem = problem_of(record.jpeg, found)
     seen = found.width, found.height
     verdict = "" if found.verdict is Verdict.PLAIN else found.verdict.value

@@ -39,9 +39,14 @@ class Examination(NamedTuple):
     reason: str  # one phrase, with the place where there is one; "" for plain
 
 
-def examine(image: bytes | memoryview) -> Examination:
-    """Return the verdict on an image; whatever the bytes are, nothing is raised."""
-    seen = _native.jpeg_examine(image, MAX_PIXELS)
+def examine(image: bytes | memoryview, *, is_sound: bool = False) -> Examination:
+    """Return the verdict on an image; whatever the bytes are, nothing is raised.
+
+    Args:
+        image: the bytes of a file.
+        is_sound: `seekable` or `pack` has taken it, so its entropy-coded data is not read again.
+    """
+    seen = _native.jpeg_examine(image, MAX_PIXELS, is_sound)
     size = seen["width"], seen["height"], seen["components"]
     kind = kind_of(image)
     if kind != "jpeg":

@@ -56,6 +56,24 @@ def decodes(image, **options):
     return True
 
 
+def is_rewritten(image):
+    for rewrite in (jpeg.seekable, jpeg.pack):
+        try:
+            rewrite(image)
+        except ImageError:
+            continue
+        return True
+    return False
+
+
+def test_what_can_be_rewritten_has_its_verdict_without_its_data_being_read_again(cases):
+    rewritten = [case for case in cases if is_rewritten(case.image)]
+    assert len(rewritten) > LEAST[Verdict.PLAIN]
+    assert {case.found.verdict for case in rewritten} > {Verdict.PLAIN}
+    for case in rewritten:
+        assert jpeg.examine(case.image, is_sound=True) == case.found, case.name
+
+
 def test_the_corpus_has_many_of_each_verdict(cases):
     for verdict, least in LEAST.items():
         assert sum(case.found.verdict is verdict for case in cases) >= least, verdict

@@ -89,13 +89,13 @@ Image decode(nb::handle jpeg, const std::optional<BoxTuple>& part, uint64_t max_
   return Image(pixels, {height, width, 3}, owner);
 }
 
-nb::dict examine(nb::handle jpeg, uint64_t max_pixels) {
+nb::dict examine(nb::handle jpeg, uint64_t max_pixels, bool is_sound) {
   const Bytes bytes(jpeg);
   JpegDecoder& decoder = thread_decoder();
   JpegExamination found;
   {
     const Unlocked unlocked;
-    found = examine_jpeg(decoder, bytes.data(), bytes.size(), max_pixels);
+    found = examine_jpeg(decoder, bytes.data(), bytes.size(), max_pixels, is_sound);
   }
   const auto text = [](const JpegStatus& status) {
     return status ? std::string() : status.text + place(status);
@@ -210,7 +210,7 @@ void bind_jpeg(nb::module_& m) {
   m.def("jpeg_restore", &restore, "jpeg"_a);
   m.def("jpeg_header", &header, "jpeg"_a);
   m.attr("MAX_PIXELS") = JpegDecoder::kMaxPixels;
-  m.def("jpeg_examine", &examine, "jpeg"_a, "max_pixels"_a);
+  m.def("jpeg_examine", &examine, "jpeg"_a, "max_pixels"_a, "is_sound"_a = false);
   m.def("jpeg_is_regular", &is_regular, "jpeg"_a);
   m.def("jpeg_decode", &decode, "jpeg"_a, "box"_a.none(), "max_pixels"_a, "irregular"_a);
 }

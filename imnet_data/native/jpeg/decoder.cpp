@@ -53,10 +53,11 @@ struct JpegDecoder::Workspace {
   const uint8_t* scan_end;  // the marker after the data that was read last
   bool streaming;  // rows can be written while the scan is read
   bool keep;       // false: the data is only checked, no samples are made
+  bool is_sound;   // that is known beforehand: data is not even checked
   bool walking;    // while it is sound, its symbols are stepped over
 
   JpegStatus decode(const JpegHeader& of, const Box& part, uint8_t* to, ptrdiff_t stride);
-  JpegStatus check(const JpegHeader& of);
+  JpegStatus check(const JpegHeader& of, bool known_sound);
   void start(const JpegHeader& of, const Box& part);
   bool can_be_there() const;
   JpegStatus plan_scan();
@@ -65,6 +66,7 @@ struct JpegDecoder::Workspace {
   JpegStatus decode_scans();
   JpegStatus next_scan(JpegHeader& later, int seen) const;
   JpegStatus decode_scan();
+  void pass_scan();
   JpegStatus look_closer();
   bool intervals_are_sound();
   JpegStatus decode_intervals();
@@ -108,11 +110,11 @@ JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_strid
   return work_->decode(header_, box, out, out_stride);
 }
 
-JpegStatus JpegDecoder::check() {
+JpegStatus JpegDecoder::check(bool is_sound) {
   if (is_packed_) return packed_.check(packed_file_, header_);
   work_->data = data_;
   work_->nbytes = nbytes_;
-  return work_->check(header_);
+  return work_->check(header_, is_sound);
 }
 
 void JpegDecoder::Workspace::start(const JpegHeader& of, const Box& part) {
@@ -134,6 +136,7 @@ JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part,
                                           ptrdiff_t stride) {
   start(of, part);
   keep = true;
+  is_sound = false;
   out = to;
   out_stride = stride;
   rows_written = box.upper;
@@ -142,9 +145,10 @@ JpegStatus JpegDecoder::Workspace::decode(const JpegHeader& of, const Box& part,
   return decode_scans();
 }
 
-JpegStatus JpegDecoder::Workspace::check(const JpegHeader& of) {
+JpegStatus JpegDecoder::Workspace::check(const JpegHeader& of, bool known_sound) {
   start(of, {0, 0, of.width, of.height});
   keep = false;
+  is_sound = known_sound;
   return can_be_there() ? decode_scans() : damaged(kEndsEarly, nbytes);
 }
 
@@ -154,6 +158,7 @@ JpegStatus JpegDecoder::Workspace::plan_scan() {
     if (!header->quant_defined[header->components[now.component[i]].quant])
       return damaged("a quantisation table is missing", now.sos_offset);
   plan_region();
+  if (is_sound) return {};
   walking = !keep && walk.plan(*header);
   return walking ? JpegStatus() : plan_blocks();
 }
@@ -241,9 +246,20 @@ JpegStatus JpegDecoder::Workspace::next_scan(JpegHeader& later, int seen) const 
 JpegStatus JpegDecoder::Workspace::decode_scan() {
   const JpegStatus status = plan_scan();
   if (!status) return status;
+  if (is_sound) {
+    pass_scan();
+    return {};
+  }
   if (header->restart_interval != 0) return decode_intervals();
   return decode_interval(
       {data + header->scan.data_offset, data + nbytes, 0, int64_t(columns) * rows});
+}
+
+void JpegDecoder::Workspace::pass_scan() {
+  const uint8_t* const end = data + nbytes;
+  scan_end = next_marker(data + header->scan.data_offset, end);
+  while (header->restart_interval != 0 && end - scan_end >= 2 && (scan_end[1] & 0xF8) == 0xD0)
+    scan_end = next_marker(scan_end + 2, end);
 }
 
 // The walk has said that the data is not sound: it is decoded, to find the place.

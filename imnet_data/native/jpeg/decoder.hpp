@@ -45,8 +45,9 @@ class JpegDecoder {
 
   JpegStatus decode(const Box& box, uint8_t* out, ptrdiff_t out_stride);
 
-  // Reads all of the entropy-coded data and makes no pixels; header().readable() must hold.
-  JpegStatus check();
+  // Reads all of the entropy-coded data and makes no pixels; header().readable() must hold. Where
+  // `is_sound` is known of the data, in one scan, what is around it alone is read.
+  JpegStatus check(bool is_sound = false);
 
  private:
   struct Workspace;

@@ -3,7 +3,7 @@
 namespace imnet {
 
 JpegExamination examine_jpeg(JpegDecoder& decoder, const uint8_t* data, size_t nbytes,
-                             uint64_t max_pixels) {
+                             uint64_t max_pixels, bool is_sound) {
   JpegExamination found;
   found.header = decoder.open_any(data, nbytes, max_pixels);
   if (!found.header) return found;
@@ -11,7 +11,7 @@ JpegExamination examine_jpeg(JpegDecoder& decoder, const uint8_t* data, size_t n
   found.coding = header.decodable();
   found.structure = header.irregular;
   if (!header.readable()) return found;
-  const JpegStatus status = decoder.check();
+  const JpegStatus status = decoder.check(is_sound);
   if (status.code == JpegCode::damaged)
     found.data = status;
   else if (found.structure)

@@ -17,8 +17,9 @@ struct JpegExamination {
   JpegStatus data;       // damaged; only looked at where coding is sequential Huffman of 8 bits
 };
 
-// Costs what the Huffman part of a decode costs; `decoder` keeps its workspace and has the header.
+// Costs what the Huffman part of a decode costs, unless `is_sound` is known: JpegRewriter or JpegPacker
+// has taken the file. `decoder` keeps its workspace and has the header.
 JpegExamination examine_jpeg(JpegDecoder& decoder, const uint8_t* data, size_t nbytes,
-                             uint64_t max_pixels);
+                             uint64_t max_pixels, bool is_sound = false);
 
 }  // namespace imnet
