@@ -8,13 +8,12 @@ again.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.dataset import description, layout
+from imnet_data.dataset import beside, description, layout
 from imnet_data.errors import StorageError
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.storage import address, download
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from imnet_data.storage.store import Store
 
 _THREADS = 4  # files at a time
+_ATTEMPTS = 3  # at a file that does not arrive as it was sent
 
 
 class Copied(NamedTuple):
@@ -65,6 +65,8 @@ def copy(source: StrPath, target: StrPath, *, progress: Progress = no_progress) 
                 progress(Step("copy", number, total, done.nbytes))
         for name in last:
             done = _added(done, work.copy(name))
+    if not address.is_url(target):
+        beside.write(Path(target), description.read(Path(target)))
     return done
 
 
@@ -112,19 +114,26 @@ class _Work(NamedTuple):
         nbytes = download.size(self.origin, name)
         if self._is_there(name, nbytes):
             return None
-        descriptor, text = tempfile.mkstemp(dir=self.folder)
-        os.close(descriptor)
-        part = Path(text)
         try:
-            download.download(self.origin, name, part, sha256=self.sums[name])
-            self.place.write(name, part)
-        finally:
-            part.unlink()
-        if not self._is_there(name, nbytes):
+            with tempfile.NamedTemporaryFile(dir=self.folder) as part:
+                download.download(self.origin, name, Path(part.name), sha256=self.sums[name])
+                self._send(name, Path(part.name), nbytes)
+        except OSError as error:
             raise StorageError(
-                f"{self.place.where(name)}: did not arrive as it was sent; run the same again"
-            )
+                f"{self.origin.where(name)}: cannot be written to {self.folder} "
+                f"({error.strerror}); set TMPDIR to a folder on a disk with room"
+            ) from error
         return nbytes
+
+    def _send(self, name: str, path: Path, nbytes: int) -> None:
+        for _ in range(_ATTEMPTS):
+            self.place.write(name, path)
+            if self._is_there(name, nbytes):
+                return
+        raise StorageError(
+            f"{self.place.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; "
+            "run the same again"
+        )
 
     def _is_there(self, name: str, nbytes: int) -> bool:
         return (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imnet_data.storage.store import Store
     from imnet_data.verification.shard import Difference
 
+_ATTEMPTS = 3  # at a file that does not arrive as it was sent
 _LAST = (description.FILE_NAME, SUMS)
 _SEND = """
 import json, sys
@@ -99,10 +100,14 @@ def send(root: Path, names: Sequence[str], url: str) -> list[str]:
         wanted = file_sha256(root / name)
         if _has(store, name, wanted):
             continue
-        store.write(name, root / name)
-        if not _has(store, name, wanted):
+        for _ in range(_ATTEMPTS):
+            store.write(name, root / name)
+            if _has(store, name, wanted):
+                break
+        else:
             raise StorageError(
-                f"{store.where(name)}: did not arrive as it was sent; run the same again"
+                f"{store.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; "
+                "run the same again"
             )
         sent.append(name)
     return sent

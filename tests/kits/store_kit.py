@@ -88,7 +88,8 @@ class Front:
     """A server in front of another: it passes requests on, and does to them what `fault` says.
 
     503, 403: answers so. reset: closes the connection in the middle of the body. slow: sends the
-    body a little at a time. short: sends, and announces, fewer bytes. byte: changes one of them.
+    body a little at a time. short: sends, and announces, fewer bytes. byte: changes one of them;
+    of an upload, on its way to the store.
 
     Each answer comes `latency_seconds` late, and what is sent at a time shares a link that carries
     `nbytes_per_second`.
@@ -149,6 +150,8 @@ class Front:
         )
         for name, value in request.headers.items():
             connection.putheader(name, value)
+        if what == "byte" and body:
+            body = body[:-1] + bytes([body[-1] ^ 2])
         connection.endheaders(body)
         answer = connection.getresponse()
         content = answer.read()
