@@ -36,6 +36,15 @@ def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
     raise _refused(name, value, "one path or several")
 
 
+def places(name: str, value: StrPath | Iterable[StrPath]) -> list[Path | str]:
+    """Return one path or URL, or several, as a list; a URL stays text."""
+    if isinstance(value, str) and "://" in value:
+        return [value]
+    if isinstance(value, str | os.PathLike) or not isinstance(value, Iterable):
+        return list(paths(name, value))
+    return [one for each in value for one in places(name, each)]
+
+
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _UNITS |= {f"{unit}I": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
 _SIZE = re.compile(r"(\d+)\s*([KMGT]I?)?B?")

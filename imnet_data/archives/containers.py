@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from imnet_data.archives import tar
 from imnet_data.archives.gzipped import SeekableGzip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
-from imnet_data.machine import files
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.object_file import ObjectFile
+from imnet_data.storage.place import identity, nbytes_of, open_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    from imnet_data.storage.place import Place
 
 FIRST_NBYTES = 16  # which distinguish kinds of files
 
@@ -38,8 +42,11 @@ class Entry(NamedTuple):
 class Container(Protocol):
     """What holds files."""
 
-    path: Path
     name: str  # base name, for errors
+
+    @property
+    def path(self) -> Place:
+        """What it is in."""
 
     @property
     def extent(self) -> int:
@@ -65,6 +72,18 @@ class Container(Protocol):
 
     def close(self) -> None:
         """Close files."""
+
+
+@runtime_checkable
+class MayBeFar(Protocol):
+    """What of a container may be in a store: then entries are better read several at a time."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it is."""
+
+    def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
+        """Return the bytes of several entries; threads may do so at once."""
 
 
 def unfolded(
@@ -140,44 +159,55 @@ def pread_all(descriptor: int, nbytes: int, offset: int) -> bytes:
 class Tar:
     """A tar archive, or an archive of one archive a class; a place is an absolute offset."""
 
-    def __init__(self, path: Path, *, packed: Path | None = None) -> None:
+    def __init__(self, path: Place, *, packed: Place | None = None) -> None:
         """Open the archive at `path`; `packed` is the file it was unpacked from."""
         self.path = packed or path
         self.name = self.path.name
-        self._nbytes = self.path.stat().st_size
-        self._file = path.open("rb", buffering=0)
-        self.extent = path.stat().st_size
+        self._file = open_place(path)  # it has no position, so forked processes can share it
+        self._ahead = ahead_of(self._file)  # for the walk
+        self.extent = self._file.nbytes
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
         return unfolded(self._pread, end=self.extent, archive=self.name)
 
     def _pread(self, nbytes: int, offset: int) -> bytes:
-        # pread moves no position, so forked processes can share the descriptor
-        return pread_all(self._file.fileno(), nbytes, offset)
+        return self._ahead.read(offset, nbytes)
 
     def read(self, place: int, nbytes: int) -> bytes:
         """Return `nbytes` bytes at an absolute offset."""
-        data = self._pread(nbytes, place)
+        data = self._file.read(place, nbytes)
         if len(data) < nbytes:
             raise SourceError(f"{self.name}: became shorter while it was read; {tar.REMEDY}")
         return data
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it is read in a store."""
+        return isinstance(self._file, ObjectFile)
+
+    def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
+        """Return the bytes of several entries."""
+        assert isinstance(self._file, ObjectFile)
+        return self._file.read_ranges(places, nbytes)
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:
         """Return the first bytes of an entry."""
         return self._pread(min(nbytes, FIRST_NBYTES), place)
 
     def path_of(self, place: int) -> str:
-        """Return the full path of an entry."""
+        """Return the full path of an entry; of one in a store, its place."""
+        if not isinstance(self.path, Path):
+            return f"{self.path}, byte {place}"  # another walk would read all of it
         return f"{self.path}/{walked_path(self, place)} (byte {place})"
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of what was read."""
-        return [(self.name, self._nbytes)]
+        return list(zip([self.name], nbytes_of([self.path]), strict=True))
 
     def identity(self) -> str:
         """Return what distinguishes the file from another."""
-        return files.identity(self.path)
+        return identity(self.path)
 
     def close(self) -> None:
         """Close the file."""
@@ -198,7 +228,7 @@ class GzippedTar:
     decompression of a part of the file (see `gzipped`).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self.name = path.name
         self.file = SeekableGzip(path)
@@ -253,7 +283,7 @@ class GzippedTar:
 
     def identity(self) -> str:
         """Return what distinguishes the file from another."""
-        return files.identity(self.path)
+        return identity(self.path)
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,6 @@ Forked processes share the states, and each has blocks of its own.
 from __future__ import annotations
 
 import bisect
-import os
 import time
 import zlib
 from collections import OrderedDict
@@ -22,11 +21,14 @@ import numpy as np
 
 from imnet_data.archives import tar
 from imnet_data.errors import SourceError
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.place import open_place
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from imnet_data.machine.open_file import ReadAt
+    from imnet_data.storage.place import Place
 
 _PACKED_NBYTES = 1 << 18  # read at once
 _PIECE_NBYTES = 1 << 20  # decompressed at once, at most: of a byte, deflate can make a thousand
@@ -47,12 +49,12 @@ class Cost(NamedTuple):
 class SeekableGzip:
     """The decompressed bytes of a file: from its start to its end once, then anywhere."""
 
-    def __init__(self, path: Path) -> None:
-        self.nbytes = path.stat().st_size
+    def __init__(self, path: Place) -> None:
         self._name = path.name
-        self._file = path.open("rb", buffering=0)
-        self._ahead = _Inflater(self._file.fileno())
-        self._states = [self._ahead.copy()]
+        self._file = open_place(path)
+        self.nbytes = self._file.nbytes
+        self._ahead = _Inflater(ahead_of(self._file))
+        self._states = [self._ahead.copy(self._file)]
         self._starts = [0]  # of the blocks, in what comes out
         self._block_nbytes = _LEAST_BLOCK_NBYTES
         self._kept: OrderedDict[int, bytes] = OrderedDict()
@@ -76,7 +78,7 @@ class SeekableGzip:
         piece = self._read(self._ahead)
         if self._ahead.position >= self._starts[-1] + self._block_nbytes:
             self._starts.append(self._ahead.position)
-            self._states.append(self._ahead.copy())
+            self._states.append(self._ahead.copy(self._file))
             if len(self._states) > _MOST_BLOCKS:
                 del self._states[1::2], self._starts[1::2]
                 self._block_nbytes *= 2
@@ -114,7 +116,7 @@ class SeekableGzip:
         content = self._kept.pop(number, None)
         if content is None:
             starts = [*self._starts[number : number + 2], self.position]
-            inflater, pieces = self._states[number].copy(), bytearray()
+            inflater, pieces = self._states[number].copy(ahead_of(self._file)), bytearray()
             while starts[0] + len(pieces) < starts[1] and (piece := self._read(inflater)):
                 pieces += piece
             content = bytes(pieces)
@@ -138,15 +140,16 @@ class SeekableGzip:
 class _Inflater:
     """A place in the file, and the state of the decompressor there."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: ReadAt) -> None:
+        self._file = file
         self._state = zlib.decompressobj(_GZIP)
         self.packed_at = 0  # of the next byte that it takes
         self.position = 0  # of the next byte that it gives
 
-    def copy(self) -> _Inflater:
-        other = _Inflater.__new__(_Inflater)
-        other.__dict__ |= self.__dict__
+    def copy(self, file: ReadAt) -> _Inflater:
+        """Return another that goes on from here; `file` is read by it alone."""
+        other = _Inflater(file)
+        other.packed_at, other.position = self.packed_at, self.position
         other._state = self._state.copy()
         return other
 
@@ -157,7 +160,7 @@ class _Inflater:
             EOFError: if the file is cut short.
             zlib.error: if it is damaged.
         """
-        while packed := os.pread(self._descriptor, _PACKED_NBYTES, self.packed_at):
+        while packed := self._file.read(self.packed_at, _PACKED_NBYTES):
             if self._state.eof:  # gzip files may follow one another
                 stripped = packed.lstrip(b"\0")
                 self.packed_at += len(packed) - len(stripped)
@@ -175,7 +178,7 @@ class _Inflater:
         return b""
 
 
-def cost(path: Path) -> Cost:
+def cost(path: Place) -> Cost:
     """Return what it takes to decompress the file at `path`.
 
     Raises:

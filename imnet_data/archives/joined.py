@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from imnet_data.archives.containers import FIRST_NBYTES, pread_all
+from imnet_data.archives.containers import FIRST_NBYTES
 from imnet_data.errors import SourceError
-from imnet_data.machine import files
+from imnet_data.storage.object_file import ObjectFile
+from imnet_data.storage.place import StoredPath, identity, nbytes_of, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from imnet_data.storage.place import Place
+
+Where = TypeVar("Where", bound="Place")
 
 REMEDY = "download it again, or write it again with the tool that made it"
 
 
-class Joined:
+class Joined(Generic[Where]):
     """What a container has but for `entries`; no file is held open, as there may be thousands."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Where]) -> None:
         """Join the files, in the order of their paths."""
-        self.paths = sorted(paths)
-        self.path = self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
+        self.paths: list[Where] = sorted(paths, key=lambda path: PurePath(str(path)))
+        self.path: Place = self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
         self.name = self.path.name
-        self.starts = np.cumsum([0, *(path.stat().st_size for path in self.paths)])
+        self.starts = np.cumsum([0, *nbytes_of(self.paths)])
         self.extent = int(self.starts[-1])
 
     def at(self, place: int) -> tuple[int, int]:
@@ -38,11 +43,31 @@ class Joined:
     def read(self, place: int, nbytes: int) -> bytes:
         """Return the bytes at a place."""
         number, offset = self.at(place)
-        with self.paths[number].open("rb", buffering=0) as file:
-            content = pread_all(file.fileno(), nbytes, offset)
+        content = open_place(self.paths[number]).read(offset, nbytes)
         if len(content) < nbytes:
             raise SourceError(f"{self.paths[number]}: became shorter while it was read; {REMEDY}")
         return content
+
+    @property
+    def is_far(self) -> bool:
+        """Whether some of the files are in a store."""
+        return any(isinstance(path, StoredPath) for path in self.paths)
+
+    def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
+        """Return the bytes at several places."""
+        at = [self.at(place) for place in places]
+        found = [b""] * len(places)
+        for number in {number for number, _ in at}:
+            members = [row for row, (of, _) in enumerate(at) if of == number]
+            file = open_place(self.paths[number])
+            if not isinstance(file, ObjectFile):
+                contents = [self.read(places[row], nbytes[row]) for row in members]
+            else:
+                starts, sizes = zip(*((at[row][1], nbytes[row]) for row in members), strict=True)
+                contents = file.read_ranges(starts, sizes)
+            for row, content in zip(members, contents, strict=True):
+                found[row] = content
+        return found
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:
         """Return the first bytes of an entry."""
@@ -55,11 +80,11 @@ class Joined:
 
     def sizes(self) -> list[tuple[str, int]]:
         """Return name and size in bytes of each file."""
-        return [(path.name, path.stat().st_size) for path in self.paths]
+        return [*zip((path.name for path in self.paths), nbytes_of(self.paths), strict=True)]
 
     def identity(self) -> str:
         """Return what distinguishes the files from others."""
-        identities = "\n".join(f"{path} {files.identity(path)}" for path in self.paths)
+        identities = "\n".join(f"{path} {identity(path)}" for path in self.paths)
         return hashlib.sha256(os.fsencode(identities)).hexdigest()
 
     def close(self) -> None:

@@ -6,22 +6,27 @@ import gzip
 import os
 import shutil
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imnet_data.archives import gzipped
 from imnet_data.errors import SourceError
 from imnet_data.machine.files import appearing
 from imnet_data.machine.progress import Step
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.place import open_place, stamp_ns
+from imnet_data.storage.stream import stream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.machine.progress import Progress
+    from imnet_data.storage.place import Place
 
 _CHUNK = 1 << 20  # bytes
 
 
-def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Path, str]:
+def unpacked(path: Place, folder: Path | None, *, progress: Progress) -> tuple[Path, str]:
     """Unpack the .tar.gz at `path` into `folder`; return the .tar and a note that says so.
 
     A file from an earlier run is taken if it has the modification time of `path`, which is set
@@ -37,7 +42,7 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
         )
     stem = path.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     target = folder / f"{stem}.tar"
-    stamp = path.stat().st_mtime_ns
+    stamp = stamp_ns(path)
     if not (target.exists() and target.stat().st_mtime_ns == stamp):
         folder.mkdir(parents=True, exist_ok=True)
         _require_room(path, folder)
@@ -50,7 +55,7 @@ def unpacked(path: Path, folder: Path | None, *, progress: Progress) -> tuple[Pa
     )
 
 
-def _require_room(path: Path, folder: Path) -> None:
+def _require_room(path: Place, folder: Path) -> None:
     needed, free = gzipped.cost(path).nbytes, shutil.disk_usage(folder).free
     if needed > free:
         raise SourceError(
@@ -59,13 +64,18 @@ def _require_room(path: Path, folder: Path) -> None:
         )
 
 
-def _unpack(path: Path, part: Path, progress: Progress) -> None:
-    total = path.stat().st_size
+def _unpack(path: Place, part: Path, progress: Progress) -> None:
+    opened = open_place(path)
     try:
-        with path.open("rb") as packed, gzip.open(packed) as stream, part.open("wb") as file:
-            while chunk := stream.read(_CHUNK):
+        with (
+            closing(opened),
+            stream(ahead_of(opened)) as packed,
+            gzip.open(packed) as content,
+            part.open("wb") as file,
+        ):
+            while chunk := content.read(_CHUNK):
                 file.write(chunk)
-                progress(Step(f"unpack {path.name}", packed.tell(), total))
+                progress(Step(f"unpack {path.name}", packed.tell(), opened.nbytes))
     except (EOFError, OSError, zlib.error) as error:
         raise SourceError(
             f"{path.name}: cannot be unpacked to {part.parent} ({error}); "

@@ -9,19 +9,22 @@ Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.3.12 (central di
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives import tar
-from imnet_data.archives.containers import FIRST_NBYTES, Entry, pread_all
+from imnet_data.archives.containers import FIRST_NBYTES, Entry
 from imnet_data.errors import SourceError
-from imnet_data.machine import files
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.object_file import ObjectFile
+from imnet_data.storage.place import identity, open_place
+from imnet_data.storage.stream import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    from imnet_data.storage.place import Place
 
 _ROW = struct.Struct("<4s4xHH4xIIIHHH8xI")  # flags, method, crc, sizes, lengths, local header
 _END = struct.Struct("<4s6xHII2x")
@@ -50,17 +53,16 @@ class _Row(NamedTuple):
 class Zip:
     """A zip archive."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self.name = path.name
-        self._file = path.open("rb", buffering=0)
-        self.extent = path.stat().st_size
+        self._file = open_place(path)
+        self.extent = self._file.nbytes
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
         place, count = self._directory()
-        with os.fdopen(os.dup(self._file.fileno()), "rb", buffering=1 << 20) as file:
-            file.seek(min(place, self.extent))
+        with stream(ahead_of(self._file), min(place, self.extent)) as file:
             for _ in range(count):
                 row = self._row(file.read(_ROW.size), place, lambda nbytes, _: file.read(nbytes))
                 name = tar.check_name(row.name.decode(errors="replace"), archive=self.name)
@@ -97,6 +99,15 @@ class Zip:
             raise self._damaged(f"{row.name.decode(errors='replace')} does not match its CRC-32")
         return data
 
+    @property
+    def is_far(self) -> bool:
+        """Whether it is read in a store."""
+        return isinstance(self._file, ObjectFile)
+
+    def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
+        """Return the bytes of several members."""
+        return [self.read(*each) for each in zip(places, nbytes, strict=True)]
+
     def _start(self, row: _Row) -> int:
         """Return where the bytes of a member begin."""
         local = self._pread(_LOCAL_NBYTES, min(row.header, self.extent))
@@ -121,7 +132,7 @@ class Zip:
             raise self._damaged(f"{row.name.decode(errors='replace')}: {error}") from error
 
     def _pread(self, nbytes: int, offset: int) -> bytes:
-        return pread_all(self._file.fileno(), nbytes, offset)
+        return self._file.read(offset, nbytes)
 
     def _row(self, fixed: bytes, place: int, read_on: tar.Pread) -> _Row:
         """Read the entry whose fixed part is `fixed`; `read_on` reads what follows it."""
@@ -174,7 +185,7 @@ class Zip:
 
     def identity(self) -> str:
         """Return what distinguishes the file from another."""
-        return files.identity(self.path)
+        return identity(self.path)
 
     def close(self) -> None:
         """Close the file."""

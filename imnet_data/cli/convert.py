@@ -10,7 +10,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import classes, label_space, nbytes, out_path, source_path, workers
+from imnet_data.cli.values import classes, label_space, nbytes, out_path, place, workers
 from imnet_data.conversion import convert as conversion
 from imnet_data.conversion import which_part
 from imnet_data.conversion.parts import convert_part
@@ -47,7 +47,7 @@ def _formats(which: Callable[[Format], bool]) -> str:
         "imnet-data convert imagenet small --limit 1000 --max-side 256",
     ),
 )
-@click.argument("source", nargs=-1, required=True, type=source_path)
+@click.argument("source", nargs=-1, required=True, type=place)
 @click.argument("out", type=out_path)
 @click.option(
     "--format",
@@ -197,7 +197,7 @@ def _formats(which: Callable[[Format], bool]) -> str:
     "reads both from a job array's environment. The last part to end joins them.",
 )
 def command(
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     out: Path,
     format_name: str,
     split: str | None,
@@ -211,8 +211,9 @@ def command(
     """Convert SOURCE... to a dataset in the folder OUT.
 
     SOURCE is an official tarball, a folder of tarballs, an extracted tree, Kaggle's or Hugging
-    Face's copy, DET or VID, or a dataset made before. To resume a stopped conversion, run the same
-    command again.
+    Face's copy, DET or VID, or a dataset made before. Tarballs and datasets may be in an object
+    store (s3://, gs://, az://, https://). To resume a stopped conversion, run the same command
+    again.
     """
     if lmdb_layout == "caffe":
         if format_name != "lmdb":

@@ -8,7 +8,7 @@ import click
 
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
-from imnet_data.cli.values import as_json, dataset_place, label_space
+from imnet_data.cli.values import as_json, label_space, place
 from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         "imnet-data inspect imagenet --record n01440764_10026 --save fish.jpg",
     ),
 )
-@click.argument("path", type=dataset_place)
+@click.argument("path", type=place)
 @as_json
 @click.option("--record", metavar="KEY|INDEX", help="Show one record, and check its hash.")
 @click.option(

@@ -64,7 +64,7 @@ class LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class DatasetPlace(LocalPath):
+class Place(LocalPath):
     """A path on this machine, or a URL, which stays a text."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -72,7 +72,7 @@ class DatasetPlace(LocalPath):
         return str(value) if address.is_url(value) else super().convert(value, param, ctx)
 
 
-dataset_place = DatasetPlace(exists=True, path_type=Path)
+place = Place(exists=True, path_type=Path)
 source_path = LocalPath(exists=True, path_type=Path)
 out_path = LocalPath(path_type=Path)
 as_json = click.option(

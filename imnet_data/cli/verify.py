@@ -11,7 +11,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import as_json, dataset_place, source_path, workers
+from imnet_data.cli.values import as_json, place, source_path, workers
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ManifestError
 from imnet_data.storage import address
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
         "imnet-data verify s3://bucket/imagenet --against imagenet",
     ),
 )
-@click.argument("path", nargs=-1, required=True, type=dataset_place)
+@click.argument("path", nargs=-1, required=True, type=place)
 @click.option("--decode", is_flag=True, help="Examine the data of every image in full, too.")
 @click.option(
     "--against",
-    type=dataset_place,
+    type=place,
     help="Compare with this dataset, in any format: it must hold the same records.",
 )
 @click.option(

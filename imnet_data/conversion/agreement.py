@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from imnet_data.errors import ConvertError
 from imnet_data.machine import files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imnet_data.conversion.plan import Conversion, SplitPlan
     from imnet_data.dataset.description import Description
 
@@ -102,8 +103,8 @@ def already_done(
                 f"sizes now; choose another OUT, or {remedy}"
             )
     made_ns = files.written_ns(out / description.FILE_NAME)
-    for path in sorted({*conversion.source.identities().values()}):
-        if files.written_ns(Path(path)) > made_ns:
+    for path, written_ns in sorted(conversion.source.written_ns().items()):
+        if written_ns > made_ns:
             _log.warning(
                 f"{path}: was written to after {out} was made, which stays as it is; if its images "
                 f"differ, {remedy}"

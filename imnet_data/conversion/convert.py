@@ -53,7 +53,7 @@ def convert(
     """Convert sources to a dataset at `out`; go on with it if an earlier run was stopped.
 
     Args:
-        paths: tarballs, folders, or one dataset; see `sources.open_sources`.
+        paths: tarballs, folders, or one dataset, or URLs of those; see `sources.open_sources`.
         out: the folder to be made.
         format: one of `formats.FORMATS`.
         split: the only split to be taken; by default all that are found.
@@ -70,7 +70,7 @@ def convert(
         ImnetError: if anything is wrong; nothing is left under a final name then.
     """
     formats.get(format)
-    roots, out = arguments.paths("paths", paths), arguments.path("out", out)
+    roots, out = arguments.places("paths", paths), arguments.path("out", out)
     worker_count = pool.worker_count(workers)
     refuse_own_source(roots, out)
     with staging.held(out) as stage:
@@ -106,7 +106,7 @@ def dry_run(
         ImnetError: if the conversion would be refused before it begins.
     """
     formats.get(format)
-    roots = arguments.paths("paths", paths)
+    roots = arguments.places("paths", paths)
     refuse_own_source(roots, arguments.path("out", out))
     source = planning.open_source(roots, options, split=split, spool=None, progress=progress)
     try:
@@ -149,7 +149,7 @@ def _forget_what_is_lost(writing: Writing) -> None:
             head.unlink()
 
 
-def refuse_own_source(paths: Sequence[Path], out: Path) -> None:
+def refuse_own_source(paths: Sequence[Path | str], out: Path) -> None:
     """Refuse to write into what is read.
 
     Raises:
@@ -157,7 +157,7 @@ def refuse_own_source(paths: Sequence[Path], out: Path) -> None:
     """
     if not paths:
         raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
-    for path in paths:
+    for path in (each for each in paths if not isinstance(each, str)):
         # a loop of links is given back as it is
         real, inside = os.path.realpath(path), os.path.realpath(out)
         if path.is_dir() and os.path.commonpath((real, inside)) == real:

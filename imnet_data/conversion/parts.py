@@ -76,7 +76,7 @@ def convert_part(
     """
     formats.get(format)
     which, said = which_part.chosen(part)
-    roots, place = arguments.paths("paths", paths), Place(arguments.path("out", out))
+    roots, place = arguments.places("paths", paths), Place(arguments.path("out", out))
     worker_count = pool.worker_count(workers)
     convert.refuse_own_source(roots, place.out)
     with sharing.attempt(place, sharing.part_name(*which), takes_over=True) as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,14 @@ from imnet_data import formats
 from imnet_data.dataset import opened
 from imnet_data.errors import ConvertError
 from imnet_data.formats import Sample
+from imnet_data.sources.in_order import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from imnet_data.conversion.plan import SplitPlan
     from imnet_data.dataset.description import Options
-    from imnet_data.record import Records
+    from imnet_data.record import Record, Records
 
 _FIXED = ("raw", "max_side", "short_side", "resize")  # would need the JPEGs again
 
@@ -24,6 +26,16 @@ _FIXED = ("raw", "max_side", "short_side", "resize")  # would need the JPEGs aga
 def are_kept(records: Records, index: int) -> bool:
     """Return whether a record comes as pixels, and stays pixels."""
     return isinstance(records, opened.Dataset) and records.holds_pixels(index)
+
+
+def jpegs(
+    records: Records, indices: Sequence[int]
+) -> Generator[tuple[int, Record | None], None, None]:
+    """Yield indices and their records; None for those that pixels are kept of."""
+    kept = {index for index in indices if are_kept(records, index)}
+    with closing(in_order(records, [index for index in indices if index not in kept])) as found:
+        for index in indices:
+            yield index, None if index in kept else next(found)
 
 
 def sample(dataset: opened.Dataset, index: int, label: int) -> Sample:

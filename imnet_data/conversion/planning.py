@@ -30,7 +30,7 @@ _log = logging.getLogger("imnet_data")
 
 
 def open_source(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     options: Options,
     *,
     split: str | None,

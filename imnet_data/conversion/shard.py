@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -186,11 +186,11 @@ class _Samples(Closing):
         self.notes = self._opened.enter_context(notes)
         records = writing.plans[self._job.split].records
         refusals = Refusals(writing.refused(self._job))
-        for index in map(int, self._indices):
-            if pixels.are_kept(records, index):
+        reading = closing(pixels.jpegs(records, self._indices.tolist()))
+        for index, record in self._opened.enter_context(reading):
+            if record is None:
                 yield from self._keep_pixels(cast("Dataset", records), index)
                 continue
-            record = records[index]
             writing.counter.add(1, len(record.jpeg))
             try:
                 outcome = _prepare(record, writing.options, self._rewriting)

@@ -17,7 +17,7 @@ from imnet_data.errors import EvaluationError
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine.files import read_small
 from imnet_data.metrics.localization import MOST_GUESSES, Guess
-from imnet_data.sources import find
+from imnet_data.sources import archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,7 +133,7 @@ def _list_of(path: Path) -> bytes:
         return read_small(names[0])
     if not path.name.endswith((".tar.gz", ".tgz", ".tar", ".zip")):
         return read_small(path)
-    with closing(find.peeked(path)) as container:
+    with closing(archive.peeked(path)) as container:
         for entry in container.entries():
             if _is_list(entry.path.rpartition("/")[2]):
                 return container.read(entry.place, entry.nbytes)

@@ -10,6 +10,7 @@ archive belongs to `archives`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,10 +25,10 @@ from imnet_data.machine import files
 from imnet_data.machine.progress import no_progress
 from imnet_data.sources import detection, find, first_bytes, variants
 from imnet_data.sources.gather import FoundIn, Gathered
+from imnet_data.storage.place import located, written_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from imnet_data.archives.containers import Container
     from imnet_data.arguments import StrPath
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from imnet_data.record import Records
     from imnet_data.sources.devkit import Devkit
     from imnet_data.sources.left_out import Reason
+    from imnet_data.storage.place import Place
 
 __all__ = ["Source", "SourceFile", "open_sources"]
 
@@ -70,6 +72,11 @@ class Source(NamedTuple):
             return {files.identity(path): str(path) for path in described if path.is_file()}
         return {each.identity(): str(each.path) for each in self.containers}
 
+    def written_ns(self) -> dict[str, int]:
+        """Return when what is read was last written to, in ns, by its path."""
+        places = [self.dataset] if self.dataset else [each.path for each in self.containers]
+        return {str(place): written_ns(place) for place in places}
+
     def close(self) -> None:
         """Close files; the splits cannot be read afterwards."""
         for records in self.splits.values():
@@ -92,7 +99,7 @@ def open_sources(
     Args:
         paths: official archives, the devkit, boxes; a folder of those; a folder of images; Kaggle's
             archive or folder; Hugging Face's archives or Parquet files; DET or VID; or one variant,
-            see `sources.variants`.
+            see `sources.variants`. What is an archive may be a URL.
         split: take this one only; and what a folder of images without train, val or test is.
         boxes: read bounding boxes as well.
         labels: the label space of the integers that files of other tools have as labels; see
@@ -109,28 +116,28 @@ def open_sources(
         MissingExtra: if a package that reads them is not installed.
         ValueError: if there is no such label space.
     """
-    paths = arguments.paths("paths", paths)
+    places = [located(place) for place in arguments.places("paths", paths)]
     if split is not None:
-        split = require_split(", ".join(map(str, paths)), split, SPLITS)
+        split = require_split(", ".join(map(str, places)), split, SPLITS)
     try:
-        boxed = detection.find_layout(paths)
+        boxed = detection.find_layout(places)
         if boxed is not None:
             return _open_detection(boxed, split=split, spool=spool, progress=progress)
-        layout = variants.find_layout(paths)
+        layout = variants.find_layout(places)
         if layout is not None:
             opened = variants.open_layout(
                 layout, split=split, labels=labels, spool_folder=spool, progress=progress
             )
             return _of_variant(layout, opened)
         gathered = Gathered(split=split, boxes=boxes, labels=labels)
-        return _open_ilsvrc(gathered, paths, split=split, spool=spool, progress=progress)
+        return _open_ilsvrc(gathered, places, split=split, spool=spool, progress=progress)
     except OSError as error:
-        raise SourceError(f"{error.filename or paths[0]}: {error.strerror}") from error
+        raise SourceError(f"{error.filename or places[0]}: {error.strerror}") from error
 
 
 def _open_ilsvrc(
     gathered: Gathered,
-    paths: Sequence[Path],
+    paths: Sequence[Place],
     *,
     split: str | None,
     spool: Path | None,
@@ -202,13 +209,8 @@ def _of_variant(layout: variants.Layout, opened: variants.Opened) -> Source:
     )
 
 
-def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
-    items = [
-        item
-        for path in paths
-        for item in (sorted(path.iterdir()) if path.is_dir() else [path])
-        if not item.name.startswith(".")
-    ]
+def _nothing_found(paths: Sequence[Place], split: str | None) -> str:
+    items = [item for path in paths for item in _items(path) if not item.name.startswith(".")]
     where = ", ".join(map(str, paths)) or "no path"
     what = f"no split {split!r}" if split else "no images found"
     for item in items[:_LOOKED_AT]:
@@ -217,3 +219,11 @@ def _nothing_found(paths: Sequence[Path], split: str | None) -> str:
             return f"{where}: {what}; {item.name} {foreign}"
     some = ", ".join(item.name for item in items[:5]) + (" ..." if len(items) > 5 else "")
     return f"{where}: {what}; {find.LOOKED_FOR}; found {some or 'nothing'}"
+
+
+def _items(path: Place) -> Sequence[Place]:
+    if not path.is_dir():
+        return [path]
+    if isinstance(path, Path):
+        return sorted(path.iterdir())
+    return [path / name for name in path.listed()[1]]

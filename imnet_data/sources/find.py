@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
+import functools
 import os
 import re
-from contextlib import closing
-from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from imnet_data.archives import gzipped, spool
-from imnet_data.archives.containers import GzippedTar, Tar
 from imnet_data.archives.tree import Branch, Tree, regular_nbytes
-from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import known_names, split_of
-from imnet_data.machine.progress import no_progress
-from imnet_data.sources import first_bytes
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
-    from imnet_data.archives.containers import Container, Entry
-    from imnet_data.machine.progress import Progress
+    from imnet_data.storage.place import Place, StoredPath
 
-_log = logging.getLogger("imnet_data")
 _SPLIT_ARCHIVE = re.compile(
     r"ILSVRC2012_img_(train|val|test).*\.tar(\.gz)?"
     r"|(train_images_\d+|val_images|test_images)\.(tar(\.gz)?|tgz)"
@@ -62,13 +53,19 @@ LOOKED_FOR = (
 )
 
 
+_ON_DISK = (
+    "of what is in a store, tar and zip archives are read, WebDataset shards and datasets of this "
+    "program; copy it to a disk, and pass that"
+)
+
+
 class Expanded(NamedTuple):
     """What a path stands for."""
 
-    archives: list[Path]
+    archives: list[Place]
     trees: list[Tree]
     notes: list[str]
-    not_asked: list[Path]  # archives of boxes, where those are not wanted
+    not_asked: list[Place]  # archives of boxes, where those are not wanted
 
 
 def split_of_name(name: str) -> str | None:
@@ -77,7 +74,7 @@ def split_of_name(name: str) -> str | None:
     return (match[1] or match[3].partition("_")[0]) if match else None
 
 
-def is_known(path: Path) -> bool:
+def is_known(path: Place) -> bool:
     """Return whether an archive has an official name, or one that is left out by its name."""
     return _matches(path, _OTHER_TASKS + _IMAGES + _DEVKIT + _BBOX + _WHOLE)
 
@@ -87,13 +84,15 @@ def is_class_archive(name: str) -> bool:
     return name.endswith(".tar") and is_wnid(name.removesuffix(".tar"))
 
 
-def expand(path: Path, *, split: str | None, boxes: bool) -> Expanded:
+def expand(path: Place, *, split: str | None, boxes: bool) -> Expanded:
     """Find what `path`, a file or a folder, stands for.
 
     Raises:
         SourceError: if it does not exist, is a pipe or a device, or has folders of images whose
-            names say nothing.
+            names say nothing; or if it is in a store, and neither an archive nor has some.
     """
+    if not isinstance(path, Path):
+        return _stored(path, split, boxes=boxes)
     if path.is_dir():
         return _Folder(path, split, boxes=boxes).expanded()
     if not path.exists():
@@ -105,42 +104,41 @@ def expand(path: Path, *, split: str | None, boxes: bool) -> Expanded:
     return Expanded([path], [], [], [])
 
 
-class _Folder:
-    """A folder that a person points at, and what is in it."""
+def _stored(path: StoredPath, split: str | None, *, boxes: bool) -> Expanded:
+    if not path.is_dir():
+        if not _ARCHIVE_SUFFIX.search(path.name):
+            raise SourceError(f"{path}: {_ON_DISK}")
+        return Expanded([path], [], [], [])
+    named = _Archives(path, split, boxes=boxes)
+    archives = named.wanted()
+    if not archives:
+        folders, files = listed(path)
+        some = ", ".join([*(f"{folder}/" for folder in folders), *files][:5]) or "nothing"
+        raise SourceError(f"{path}: no archives with official names (found {some}); {_ON_DISK}")
+    return Expanded(archives, [], named.notes, named.not_asked)
 
-    def __init__(self, folder: Path, split: str | None, *, boxes: bool) -> None:
+
+class _Archives:
+    """The archives in a folder, by their names."""
+
+    def __init__(self, folder: Place, split: str | None, *, boxes: bool) -> None:
         self._folder = folder
         self._split = split
         self._boxes = boxes
-        self._notes: list[str] = []
-        self._not_asked: list[Path] = []
+        self.notes: list[str] = []
+        self.not_asked: list[Place] = []
 
-    def expanded(self) -> Expanded:
-        archives = self._archives()
-        promised = {split_of_name(path.name) for path in archives} - {None}
-        has_whole = any(_matches(path, _WHOLE) for path in archives)
-        branches = []
-        for branch in self._branches():
-            split = split_of(branch.prefix)
-            if has_whole or split in promised or (promised and not split):
-                self._notes.append(f"{branch.path} was left out: the archives beside it were taken")
-            elif self._split in (None, split) or not split:
-                branches.append(branch)
-        archives = [path for path in archives if self._is_wanted(path)]
-        files = [] if any(_matches(path, _DEVKIT) for path in archives) else self._devkit_files()
-        if not has_whole:
-            files += [path for path in [self._folder / VAL_CSV] if path.is_file()]
-            if self._boxes:
-                box_branches, box_files = self._kaggle_boxes()
-                branches, files = branches + box_branches, files + box_files
-        trees = [Tree(self._folder, branches, files)] if branches or files else []
-        return Expanded(archives, trees, self._notes, self._not_asked)
+    def wanted(self) -> list[Place]:
+        """Return those that may have the split that is wanted."""
+        return [
+            path
+            for path in self.found
+            if self._split in (None, split_of_name(path.name) or self._split)
+        ]
 
-    def _is_wanted(self, path: Path) -> bool:
-        return self._split in (None, split_of_name(path.name) or self._split)
-
-    def _archives(self) -> list[Path]:
-        """Find the archives by their names, and note all others."""
+    @functools.cached_property
+    def found(self) -> list[Place]:
+        """The archives that are known; all others are noted."""
         candidates = [
             place / name
             for place in (self._folder, self._folder / "data")  # the latter in a copy of HF's
@@ -150,22 +148,54 @@ class _Folder:
         ]
         return [path for path in candidates if not path.is_dir() and self._is_known(path)]
 
-    def _is_known(self, path: Path) -> bool:
+    def _is_known(self, path: Place) -> bool:
         """Return whether an archive is to be read; note why where it is not."""
         if _matches(path, _OTHER_TASKS):
-            self._notes.append(f"{path.name} is of another task and was left out")
+            self.notes.append(f"{path.name} is of another task and was left out")
         elif _matches(path, _BBOX):
             if not self._boxes:
-                self._not_asked.append(path)
+                self.not_asked.append(path)
             return self._boxes
         elif not _matches(path, _IMAGES + _DEVKIT + _WHOLE):
-            self._notes.append(
+            self.notes.append(
                 f"{path.name} was left out, because archives in a folder are recognised by their "
                 "names; to convert it, pass it as a SOURCE"
             )
         else:
             return True
         return False
+
+
+class _Folder:
+    """A folder that a person points at, and what is in it."""
+
+    def __init__(self, folder: Path, split: str | None, *, boxes: bool) -> None:
+        self._folder = folder
+        self._split = split
+        self._boxes = boxes
+        self._archives = _Archives(folder, split, boxes=boxes)
+        self._notes = self._archives.notes
+
+    def expanded(self) -> Expanded:
+        archives: Sequence[Place] = self._archives.found
+        promised = {split_of_name(path.name) for path in archives} - {None}
+        has_whole = any(_matches(path, _WHOLE) for path in archives)
+        branches = []
+        for branch in self._branches():
+            split = split_of(branch.prefix)
+            if has_whole or split in promised or (promised and not split):
+                self._notes.append(f"{branch.path} was left out: the archives beside it were taken")
+            elif self._split in (None, split) or not split:
+                branches.append(branch)
+        archives = self._archives.wanted()
+        files = [] if any(_matches(path, _DEVKIT) for path in archives) else self._devkit_files()
+        if not has_whole:
+            files += [path for path in [self._folder / VAL_CSV] if path.is_file()]
+            if self._boxes:
+                box_branches, box_files = self._kaggle_boxes()
+                branches, files = branches + box_branches, files + box_files
+        trees = [Tree(self._folder, branches, files)] if branches or files else []
+        return Expanded(archives, trees, self._notes, self._archives.not_asked)
 
     def _branches(self) -> list[Branch]:
         """Find folders of splits, or of classes; in Kaggle's place, or in a folder around them."""
@@ -241,8 +271,10 @@ class Listed(NamedTuple):
     files: list[str]
 
 
-def listed(folder: Path) -> Listed:
+def listed(folder: Place) -> Listed:
     """Return the names in a folder."""
+    if not isinstance(folder, Path):
+        return Listed(*folder.listed())
     folders: list[str] = []
     files: list[str] = []
     with os.scandir(folder) as found:
@@ -266,11 +298,11 @@ def _an_image_in(folder: Path, depth: int) -> str:
     return image
 
 
-def _matches(path: Path, patterns: tuple[str, ...]) -> bool:
+def _matches(path: Place, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
-def promised_split(path: Path) -> str:
+def promised_split(path: Place) -> str:
     """Return the split that an archive's name promises, unless its contents must say it.
 
     What official archives and archives of one class hold says by itself what it is.
@@ -278,86 +310,3 @@ def promised_split(path: Path) -> str:
     if split_of_name(path.name) is not None:
         return ""
     return split_of(_ARCHIVE_SUFFIX.sub("", path.name))
-
-
-def open_archive(
-    path: Path,
-    *,
-    spool_folder: Path | None,
-    progress: Progress = no_progress,
-) -> tuple[Container, list[str]]:
-    """Open an archive by what its bytes say it is; return notes.
-
-    One that holds images and is compressed is unpacked to `spool_folder`, if that is given: it can
-    be read in any order then. What either way costs is logged before it is paid.
-
-    Raises:
-        SourceError: if it is no archive, or one of another tool.
-    """
-    container = peeked(path)
-    if not isinstance(container, GzippedTar):
-        return container, []
-    container.close()
-    if not _holds_images(path):
-        return GzippedTar(path), []
-    _log.info("%s", _cost_text(path, is_unpacked=spool_folder is not None))
-    if spool_folder is None:
-        return GzippedTar(path), []
-    unpacked, note = spool.unpacked(path, spool_folder, progress=progress)
-    return Tar(unpacked, packed=path), [note]
-
-
-def _cost_text(path: Path, *, is_unpacked: bool) -> str:
-    """Return what an archive will cost, by a look at its start."""
-    nbytes, seconds = gzipped.cost(path)
-    minutes = f"{seconds / 60:,.0f} minutes" if seconds >= 90 else f"{seconds:,.0f} seconds"
-    what = f"{path.name} is compressed; decompressing all of it takes about {minutes} of CPU"
-    if is_unpacked:
-        return f"{what}. It is unpacked once, which takes about {nbytes:,} bytes of space meanwhile"
-    return f"{what}. It is read in place: once to list it, and once more if its images are read"
-
-
-def peeked(path: Path) -> Container:
-    """Open an archive in place, after a look at its first members.
-
-    Raises:
-        SourceError: if it is no archive, or one of another tool.
-    """
-    foreign = first_bytes.foreign(path)
-    if foreign:
-        raise SourceError(f"{path}: {foreign}")
-    with path.open("rb") as file:
-        magic = file.read(2)
-    with closing(_unlooked(path, magic)) as container:
-        foreign = first_bytes.foreign_members(_first_members(container))
-    if foreign:
-        raise SourceError(f"{path}: {foreign}")
-    return _unlooked(path, magic)
-
-
-def _unlooked(path: Path, magic: bytes) -> Container:
-    if magic == b"PK":
-        return Zip(path)
-    return GzippedTar(path) if magic == b"\x1f\x8b" else Tar(path)
-
-
-def _first_members(container: Container) -> list[Entry]:
-    try:
-        return list(islice(container.entries(), first_bytes.PEEKED))
-    except SourceError:
-        return []  # the walk over all of it says what is wrong
-
-
-def _holds_images(path: Path) -> bool:
-    """Return whether a .tar.gz contains images, by the first file in it that shows it."""
-    with closing(GzippedTar(path)) as container:
-        for entry in container.entries():
-            file = entry.path.rpartition("/")[2]
-            suffix = file.rpartition(".")[2].lower()
-            if suffix in IMAGE_SUFFIXES or suffix == "tar" or entry.path.startswith("ILSVRC/"):
-                return True
-            if suffix == "xml" or file == META:
-                return False
-            if first_bytes.is_image(container.first_bytes(entry.place, entry.nbytes)):
-                return True
-    return False

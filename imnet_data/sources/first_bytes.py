@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data.archives.tree import regular_nbytes
 from imnet_data.formats.crc32c import masked
+from imnet_data.storage.place import nbytes_of, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from imnet_data.archives.containers import Entry
+    from imnet_data.storage.place import Place
 
 _HEAD_NBYTES = 1 << 10
 _BETON = struct.Struct("<HHIQQ")  # version, fields, page size, records, allocation table
@@ -58,7 +60,7 @@ def is_image(first: bytes) -> bool:
     )
 
 
-def foreign(path: Path) -> str:
+def foreign(path: Place) -> str:
     """Return what a file of another tool is, and what can be done; "" where it is none known.
 
     Raises:
@@ -68,9 +70,8 @@ def foreign(path: Path) -> str:
         return f"is a part of a split archive; join the parts (cat {part[1]}.* > {part[1]})"
     if part := _ZIP_PART.fullmatch(path.name):
         return f"is a part of a split zip; join the parts (zip -s 0 {part[1]}.zip --out whole.zip)"
-    nbytes = regular_nbytes(path)
-    with path.open("rb") as file:
-        head = file.read(_HEAD_NBYTES)
+    nbytes = regular_nbytes(path) if isinstance(path, Path) else nbytes_of([path])[0]
+    head = open_place(path).read(0, _HEAD_NBYTES)
     for magic, name, remedy in _MAGIC:
         if head.startswith(magic):
             return f"is {name}, which is not read; {remedy}"

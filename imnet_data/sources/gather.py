@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives.tree import Tree
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.split_names import SPLITS
+from imnet_data.sources import archive, devkit, find, merge
 from imnet_data.sources import boxes as _boxes
-from imnet_data.sources import devkit, find, merge
 from imnet_data.sources.images import ImageRecords
 from imnet_data.sources.left_out import HIDDEN_FOLDERS, LeftOut
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV, Found, scan
@@ -17,12 +18,12 @@ from imnet_data.sources.truth import Truth, val_wnids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from imnet_data.archives.containers import Container
     from imnet_data.machine.progress import Progress
     from imnet_data.record import Records
     from imnet_data.sources.images import Columns
+    from imnet_data.storage.place import Place
 
 
 _NOT_ASKED = "boxes, left out without --boxes:"
@@ -51,26 +52,28 @@ class Gathered:
         self._spooled: set[str] = set()  # names of archives that may have been unpacked
         self._texts: dict[str, tuple[Container, bytes]] = {}
 
-    def open(self, paths: Sequence[Path], *, spool_folder: Path | None, progress: Progress) -> None:
+    def open(
+        self, paths: Sequence[Place], *, spool_folder: Path | None, progress: Progress
+    ) -> None:
         """Open and walk all that the paths stand for."""
-        classes = []
+        classes: list[Path] = []
         for path in paths:
             if self._tools.take(path):
                 continue
-            if find.is_class_archive(path.name) and path.exists() and not path.is_dir():
+            if isinstance(path, Path) and _is_class_archive(path):
                 classes.append(path)  # there may be thousands, so they are one container
                 continue
             expanded = find.expand(path, split=self._split, boxes=self._boxes is not None)
             self.notes += expanded.notes
             self.found += [FoundIn(str(left), {_NOT_ASKED: 1}) for left in expanded.not_asked]
-            for archive in expanded.archives:
-                if self._split in (None, find.split_of_name(archive.name) or self._split):
-                    folder = spool_folder and self._spool_for(archive, spool_folder)
-                    container, notes = find.open_archive(
-                        archive, spool_folder=folder, progress=progress
+            for place in expanded.archives:
+                if self._split in (None, find.split_of_name(place.name) or self._split):
+                    folder = spool_folder and self._spool_for(place, spool_folder)
+                    container, notes = archive.open_archive(
+                        place, spool_folder=folder, progress=progress
                     )
                     self.notes += notes
-                    self._walk(container, progress, promised=find.promised_split(archive))
+                    self._walk(container, progress, promised=find.promised_split(place))
             for tree in expanded.trees:
                 self._walk(tree, progress)
         if classes:
@@ -80,7 +83,7 @@ class Gathered:
             self._walk(container, progress)
         self.notes += self._tools.notes
 
-    def _spool_for(self, archive: Path, folder: Path) -> Path:
+    def _spool_for(self, archive: Place, folder: Path) -> Path:
         """Return a folder in which no other archive of this name is unpacked."""
         stem = archive.name.partition(".")[0]
         place = folder / str(len(self.containers)) if stem in self._spooled else folder
@@ -201,3 +204,7 @@ class Gathered:
         """Close all files."""
         for container in self.containers:
             container.close()
+
+
+def _is_class_archive(path: Path) -> bool:
+    return find.is_class_archive(path.name) and path.exists() and not path.is_dir()

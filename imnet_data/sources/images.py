@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from imnet_data.archives.containers import MayBeFar
 from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record
 from imnet_data.sources.names import KEY_OF_CLASS
@@ -160,8 +161,33 @@ class ImageRecords:
             jpeg = container.read(int(columns.places[index]), int(columns.nbytes[index]))
         except (OSError, SourceError) as error:
             raise SourceError(f"{key}: {error}") from error
+        return self._record(index, jpeg)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether some of them lie in a store."""
+        return any(isinstance(each, MayBeFar) and each.is_far for each in self._containers)
+
+    def read_together(self, indices: Sequence[int]) -> list[Record]:
+        """Return some records; what lies in a store is read in few requests."""
+        rows = np.asarray(indices)
+        numbers = self._columns.containers[rows]
+        found: dict[int, Record] = {}
+        for number in np.unique(numbers).tolist():
+            container, inside = self._containers[number], rows[numbers == number]
+            if not (isinstance(container, MayBeFar) and container.is_far):
+                found |= {index: self[index] for index in inside.tolist()}
+                continue
+            places, nbytes = self._columns.places[inside], self._columns.nbytes[inside]
+            contents = container.read_together(places.tolist(), nbytes.tolist())
+            for index, content in zip(inside.tolist(), contents, strict=True):
+                found[index] = self._record(index, content)
+        return [found[index] for index in indices]
+
+    def _record(self, index: int, jpeg: bytes) -> Record:
         boxes = self._boxes.of_record(index, jpeg) if self._boxes else ()
-        return Record(key, columns.wnids[index].decode(), jpeg, boxes)
+        key, wnid = self._columns.keys[index].decode(), self._columns.wnids[index].decode()
+        return Record(key, wnid, jpeg, boxes)
 
     def close(self) -> None:
         """Refuse to read from now on; `Source.close` releases the files."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,14 @@ from imnet_data.archives import tar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts, labels
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.sources import devkit, find, variants
+from imnet_data.sources import archive, devkit, find, variants
 from imnet_data.sources.images import sorted_by_key
 from imnet_data.sources.scan import scan
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.place import open_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from imnet_data.machine.progress import Progress
     from imnet_data.sources.images import Columns
     from imnet_data.sources.scan import Found
+    from imnet_data.storage.place import Place
 
 _CHUNK = 1 << 22  # bytes
 _MISSING = re.compile(r" has [\d,]+$| not have | not here ")  # in a note on a set
 _NAMED = 5  # how many keys or classes a difference names
 
 
-def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
+def check_official(path: Place, progress: Progress = no_progress) -> list[str]:
     """Return all differences between the file at `path` and the official one, as text.
 
     Size and hashes are compared where `official_file` knows the name; the inner structure is
@@ -56,15 +58,17 @@ def check_official(path: Path, progress: Progress = no_progress) -> list[str]:
     return differences
 
 
-def _check_bytes(path: Path, official: OfficialFile, progress: Progress) -> Iterator[str]:
+def _check_bytes(path: Place, official: OfficialFile, progress: Progress) -> Iterator[str]:
     published = {"md5": official.md5, "sha256": official.sha256}
     expected = {name: digest for name, digest in published.items() if digest}
     hashes = [hashlib.new(name, usedforsecurity=False) for name in expected]
-    nbytes, total = 0, path.stat().st_size
+    file = open_place(path)
+    nbytes, total = 0, file.nbytes
     if official.nbytes not in (None, total):
         yield f"has {total} bytes, the official file has {official.nbytes}"
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
+    with closing(file):
+        reading = ahead_of(file)
+        while chunk := reading.read(nbytes, _CHUNK):
             for running in hashes:
                 running.update(chunk)
             nbytes += len(chunk)
@@ -86,9 +90,9 @@ def _check_set(layout: variants.Layout, progress: Progress) -> list[str]:
     return [note for note in opened.notes if _MISSING.search(note)]
 
 
-def _check_structure(path: Path, progress: Progress) -> Iterator[str]:
-    container, _ = find.open_archive(path, spool_folder=None)
-    with contextlib.closing(container):
+def _check_structure(path: Place, progress: Progress) -> Iterator[str]:
+    container, _ = archive.open_archive(path, spool_folder=None)
+    with closing(container):
         found = scan(container, 0, split=None, boxes_builder=None, progress=progress)
         promised = find.split_of_name(path.name)
         if promised is not None and promised not in found.images:

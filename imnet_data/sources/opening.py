@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import sources
@@ -12,14 +13,13 @@ from imnet_data.sources.left_out import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
 
 
 def open_any(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     split: str | None = None,
     boxes: bool = False,
@@ -28,20 +28,21 @@ def open_any(
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
-    if not any(opened.is_dataset(path) for path in paths):
+    if not any(isinstance(path, Path) and opened.is_dataset(path) for path in paths):
         return sources.open_sources(
             paths, split=split, boxes=boxes, labels=labels, spool=spool, progress=progress
         )
-    if len(paths) > 1:
+    root = paths[0]
+    if len(paths) > 1 or isinstance(root, str):
         raise ConvertError("a dataset is converted by itself; pass it as the only SOURCE")
     if labels is not None:
-        raise ConvertError(f"{paths[0]}: is a dataset, which has wnids; leave out --labels")
-    about = description.read(paths[0])
+        raise ConvertError(f"{root}: is a dataset, which has wnids; leave out --labels")
+    about = description.read(root)
     names = about.splits if split is None else (split,)
-    datasets = [opened.Dataset.open(paths[0], name) for name in names]
+    datasets = [opened.Dataset.open(root, name) for name in names]
     splits = {dataset.split: dataset for dataset in datasets}
     files = tuple(sources.SourceFile(*file) for file in about.sources)
-    left_out = {name: Reason(count, str(paths[0])) for name, count in about.left_out.items()}
+    left_out = {name: Reason(count, str(root)) for name, count in about.left_out.items()}
     return sources.Source(
-        dict(splits), about.classes, files, (), name=about.name, left_out=left_out, dataset=paths[0]
+        dict(splits), about.classes, files, (), name=about.name, left_out=left_out, dataset=root
     )

@@ -25,7 +25,7 @@ from imnet_data.storage import address, ranges
 try:
     import obstore
     from obstore import exceptions
-    from obstore.store import from_url
+    from obstore.store import HTTPStore, from_url
 except ModuleNotFoundError as error:
     raise MissingExtra(
         "a URL needs obstore, which is not installed; in a clone of imnet-data, run: "
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from obstore import ObjectMeta
+    from obstore import GetOptions, ObjectMeta
 
 Result = TypeVar("Result")
 
@@ -44,11 +44,12 @@ ATTEMPTS = 6
 _WAIT_SECONDS = 0.2  # before the second attempt; it doubles
 _TIMEOUT = "60s"  # of a request: no more than a piece is asked for at a time
 _CONNECT_TIMEOUT = "10s"
-_COALESCED_NBYTES = 256 << 10  # between ranges that are read in one go: less than a round trip
 _PART_NBYTES = 16 << 20  # of an upload
 _CONNECTIONS = 16
 _STATUS = re.compile(r"status code: (\d{3})")
-_FINAL = re.compile(r"status (?!408|409|429)(4\d\d|501)|not supported")  # whatever is tried again
+_FINAL = re.compile(
+    r"status (?!408|409|429)(4\d\d|501)|not supported|no ranges"
+)  # whatever is tried again
 _DENIED = (
     "access is denied; check the credentials in the environment, those of the store's own tools"
 )
@@ -56,6 +57,7 @@ _SAID = {
     "status 401": _DENIED,
     "status 403": _DENIED,
     "status 404": "there is no such object; check the URL",
+    "no ranges": "its server sends no parts of a file; download it, and pass that",
 }
 _used_by: int | None = None  # the process whose threads obstore has
 
@@ -65,6 +67,7 @@ class CloudStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._is_web = url.startswith(("http:", "https:"))
         self._store: Any = None
 
     def __reduce__(self) -> tuple[type[CloudStore], tuple[str]]:
@@ -89,9 +92,17 @@ class CloudStore:
             None if found is None else f"{found['size']} {found['e_tag'] or found['last_modified']}"
         )
 
+    def written_ns(self, name: str) -> int:
+        """Return when an object was last written, in ns; 0 where its server does not say."""
+        found = self._head(name)
+        return int(found["last_modified"].timestamp() * 10**9) if found else 0
+
     def _head(self, name: str) -> ObjectMeta | None:
         def head() -> ObjectMeta | None:
             try:
+                if self._is_web:  # a signed URL is for GET alone
+                    begin: GetOptions = {"range": (0, 1)}
+                    return obstore.get(self._opened(), name, options=begin).meta
                 return obstore.head(self._opened(), name)
             except (exceptions.NotFoundError, FileNotFoundError):
                 return None
@@ -113,7 +124,7 @@ class CloudStore:
         self, name: str, starts: Sequence[int], nbytes: Sequence[int]
     ) -> list[bytes | memoryview]:
         """Return several ranges of an object."""
-        groups = ranges.near_each_other(starts, nbytes, _COALESCED_NBYTES)
+        groups = ranges.near_each_other(starts, nbytes, ranges.GAP_NBYTES)
         found: list[bytes | memoryview] = [b""] * len(starts)
         for start, stop, positions in groups:
             # not with obstore's own get_ranges: a short response ends in a panic there
@@ -159,6 +170,16 @@ class CloudStore:
 
         return self._retried(folder, listed)
 
+    def listed(self, folder: str) -> tuple[list[str], dict[str, int]]:
+        """Return the names of the folders in a folder, and of its objects, with their sizes."""
+
+        def level() -> tuple[list[str], dict[str, int]]:
+            found = obstore.list_with_delimiter(self._opened(), folder or None)
+            objects = {_last(each["path"]): int(each["size"]) for each in found["objects"]}
+            return sorted(map(_last, found["common_prefixes"])), dict(sorted(objects.items()))
+
+        return self._retried(folder, level)
+
     def _whole(self, name: str, content: bytes, nbytes: int) -> bytes:
         if len(content) != nbytes:
             raise _Short(f"it sent {len(content):,} bytes instead of {nbytes:,}")
@@ -166,7 +187,7 @@ class CloudStore:
 
     def _opened(self) -> Any:
         global _used_by
-        if _used_by not in (None, os.getpid()):
+        if not is_usable():
             raise StorageError(
                 f"{address.shown(self._url)}: this process was forked from one that had read from "
                 "a store, and what reads does not survive that; open the loader in the workers "
@@ -199,6 +220,15 @@ class CloudStore:
         )
 
 
+def is_usable() -> bool:
+    """Return whether stores can be read in this process: none was in one it was forked from."""
+    return _used_by in (None, os.getpid())
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
+
+
 class _Short(Exception):
     """A response is shorter or longer than was asked for."""
 
@@ -208,7 +238,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, _Short):
         return str(error)
     if isinstance(error, exceptions.NotSupportedError):
-        return "not supported"
+        return "no ranges" if "range" in str(error).lower() else "not supported"
     text = str(error).lower()
     if matched := _STATUS.search(text):
         return f"status {matched[1]}"
@@ -226,7 +256,8 @@ def _open(url: str) -> Any:
     }
     retry: Any = {"max_retries": 2}
     try:
-        return from_url(url, client_options=options, retry_config=retry)
+        opens: Any = HTTPStore.from_url if url.startswith("http") else from_url
+        return opens(url, client_options=options, retry_config=retry)
     except (exceptions.BaseError, ValueError):
         raise StorageError(
             f"{address.shown(url)}: is not a URL that can be opened; check its bucket, and the "

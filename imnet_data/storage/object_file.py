@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from imnet_data.storage import ranges
+from imnet_data.storage.apart import StoreApart
 from imnet_data.storage.download import PIECE_NBYTES
 
 if TYPE_CHECKING:
-    from imnet_data.storage.store import Store
+    from collections.abc import Callable, Sequence
+
+
+class Objects(Protocol):
+    """What of a Store is needed here."""
+
+    def where(self, name: str) -> str:
+        """Return how messages call an object."""
+
+    def nbytes(self, name: str) -> int | None:
+        """Return the size of an object; None if there is none."""
+
+    def read(self, name: str, start: int, nbytes: int) -> bytes:
+        """Return `nbytes` bytes of an object from `start` on, neither fewer nor more."""
 
 
 class ObjectFile:
@@ -17,15 +33,16 @@ class ObjectFile:
 
     ahead_nbytes = PIECE_NBYTES
 
-    def __init__(self, store: Store, name: str) -> None:
-        """Ask for its size.
+    def __init__(self, store: Objects, name: str, nbytes: int | None = None) -> None:
+        """Ask for its size, unless it is given.
 
         Raises:
             FileNotFoundError: if there is no such object.
             StorageError: if the store cannot be asked.
         """
         self.path = store.where(name)
-        nbytes = store.nbytes(name)
+        if nbytes is None:
+            nbytes = store.nbytes(name)
         if nbytes is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
         self.nbytes = nbytes
@@ -34,6 +51,22 @@ class ObjectFile:
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return a range of it; less only where it ends."""
         return self._store.read(self._name, offset, max(0, min(nbytes, self.nbytes - offset)))
+
+    def read_ranges(self, starts: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
+        """Return several ranges of it; those that lie near each other are read in one go."""
+        found = [b""] * len(starts)
+        for start, stop, members in ranges.near_each_other(starts, nbytes, ranges.GAP_NBYTES):
+            content = self.read(start, stop - start)
+            for member in members:
+                first = starts[member] - start
+                found[member] = content[first : first + nbytes[member]]
+        return found
+
+    def read_later(self, offset: int, nbytes: int) -> Callable[[], bytes]:
+        """Return what returns a range of it, which is within it; it may be under way meanwhile."""
+        if isinstance(self._store, StoreApart):
+            return self._store.read_later(self._name, offset, nbytes)
+        return functools.partial(self._store.read, self._name, offset, nbytes)
 
     def read_into(self, piece: memoryview, offset: int) -> int:
         """Fill a piece with what comes from `offset` on; return how much that is."""

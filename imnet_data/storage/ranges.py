@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_NBYTES = 16 << 20  # of one request
+GAP_NBYTES = 256 << 10  # between ranges that are read in one go: less than a round trip
 
 
 def near_each_other(

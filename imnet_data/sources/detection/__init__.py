@@ -15,7 +15,7 @@ from imnet_data.errors import SourceError
 from imnet_data.imagenet.detection import SPLITS
 from imnet_data.imagenet.split_names import SPLITS as NAMES
 from imnet_data.machine.progress import Step
-from imnet_data.sources import find as others
+from imnet_data.sources import archive
 from imnet_data.sources.detection.find import Layout, find_layout
 from imnet_data.sources.detection.image_sets import MAX_NBYTES as MAX_LIST_NBYTES
 from imnet_data.sources.detection.image_sets import ImageSets
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from imnet_data.archives.containers import Container, Entry
     from imnet_data.machine.progress import Progress
     from imnet_data.sources.images import Columns
+    from imnet_data.storage.place import Place
 
 __all__ = ["Layout", "Opened", "find_layout", "open_layout"]
 
@@ -79,8 +80,8 @@ def open_layout(
     )
 
 
-def _archive(path: Path, folder: Path | None, walk: _Walk) -> Container:
-    container = others.peeked(path)
+def _archive(path: Place, folder: Path | None, walk: _Walk) -> Container:
+    container = archive.peeked(path)
     if not isinstance(container, GzippedTar) or folder is None:
         return container
     container.close()

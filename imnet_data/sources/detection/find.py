@@ -11,19 +11,21 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives.tree import Branch
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.detection import DET, VID
+from imnet_data.sources import archive, first_bytes
 from imnet_data.sources import find as others
-from imnet_data.sources import first_bytes
 from imnet_data.sources.detection.paths import task_of
 from imnet_data.sources.tools.shards import is_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from imnet_data.storage.place import Place
 
 _TASKS = {"DET": DET, "VID": VID}
 _SUFFIX = r"\.(?:tar|tar\.gz|tgz|zip)"
@@ -39,7 +41,7 @@ class Layout(NamedTuple):
     """DET or VID, and where it was found."""
 
     task: str
-    archives: tuple[Path, ...]
+    archives: tuple[Place, ...]
     trees: tuple[tuple[Path, tuple[Branch, ...]], ...]  # roots, and what of them is walked
 
 
@@ -47,11 +49,11 @@ class _Part(NamedTuple):
     """What one path holds."""
 
     task: str  # "" of a devkit
-    archives: tuple[Path, ...] = ()
+    archives: tuple[Place, ...] = ()
     branches: tuple[Branch, ...] = ()
 
 
-def find_layout(paths: Sequence[Path]) -> Layout | None:
+def find_layout(paths: Sequence[Place]) -> Layout | None:
     """Return what is at some paths together; None where it is neither DET nor VID.
 
     Raises:
@@ -72,13 +74,19 @@ def find_layout(paths: Sequence[Path]) -> Layout | None:
     return Layout(
         tasks[0],
         tuple(archive for _, part in whole for archive in part.archives),
-        tuple((path, part.branches) for path, part in whole if part.branches),
+        tuple(
+            (path, part.branches)
+            for path, part in whole
+            if part.branches and isinstance(path, Path)
+        ),
     )
 
 
-def _part_of(path: Path) -> _Part | None:
+def _part_of(path: Place) -> _Part | None:
     if path.is_dir():
-        return _in_folder(path)
+        if isinstance(path, Path):
+            return _in_folder(path)
+        return _folder_of_archives(path, others.listed(path).files)
     if not path.is_file():
         return None  # it is refused as any other path
     match = _ARCHIVE.fullmatch(path.name)
@@ -86,7 +94,7 @@ def _part_of(path: Path) -> _Part | None:
         return _Part(_TASKS[match[1]] if match else "", (path,))
     if others.is_known(path) or not _ARCHIVE_SUFFIX.fullmatch(path.name) or is_shard(path):
         return None
-    with closing(others.peeked(path)) as container:
+    with closing(archive.peeked(path)) as container:
         try:
             first = [entry.path for entry in islice(container.entries(), first_bytes.PEEKED)]
         except SourceError:
@@ -139,7 +147,7 @@ def _extracted(folders: Sequence[Path]) -> _Part:
     return _Part(next(iter(tasks), ""), branches=branches)
 
 
-def _folder_of_archives(folder: Path, files: Sequence[str]) -> _Part | None:
+def _folder_of_archives(folder: Place, files: Sequence[str]) -> _Part | None:
     if any(others.is_known(folder / name) for name in files):
         return None  # ILSVRC2012 beside it; its notes name the archives that are left out
     found = {name: match[1] for name in files if (match := _ARCHIVE.fullmatch(name))}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from imnet_data.archives.containers import MayBeFar
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.detection import VID
 from imnet_data.record import Listing, Record, Scene
@@ -68,6 +69,15 @@ class DetectionRecords:
         jpeg = self._read(self._published.images, index, key)
         found, objects = self._annotated(index, key, jpeg)
         return Record(key, "", jpeg, found, scene=self._scene(index, key, objects))
+
+    @property
+    def is_far(self) -> bool:
+        """Whether some of them lie in a store."""
+        return any(isinstance(each, MayBeFar) and each.is_far for each in self._containers)
+
+    def read_together(self, indices: Sequence[int]) -> list[Record]:
+        """Return some records."""
+        return [self[index] for index in indices]
 
     def _read(self, columns: Columns, row: int, key: str) -> bytes:
         container = self._containers[int(columns.containers[row])]

@@ -5,6 +5,7 @@ A module for each tool; what their labels and their names mean belongs here, too
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from imnet_data.dataset.opened import is_dataset
@@ -22,9 +23,9 @@ from imnet_data.sources.tools import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from imnet_data.archives.containers import Container
+    from imnet_data.storage.place import Place, StoredPath
 
 
 class Tool(Protocol):
@@ -61,13 +62,16 @@ class ToolFiles:
         self._split = split
         self._labels = labels
         self._taken: dict[Tool, list[Path]] = {}
+        self._stored: list[Place] = []  # shards in stores
 
-    def take(self, path: Path) -> bool:
+    def take(self, path: Place) -> bool:
         """Take the files that a path stands for; return whether there are any.
 
         Raises:
             SourceError: if they are those of a dataset of this program.
         """
+        if not isinstance(path, Path):
+            return self._take_stored(path)
         alone = path.is_file()
         files = [path] if alone else parts.files_below(path) if path.is_dir() else []
         found = {tool: tool.files_among(files, alone=alone) for tool in TOOLS}
@@ -78,6 +82,19 @@ class ToolFiles:
                     self.notes.append(f"{path}: only its {len(paths)} {tool.WHAT} were read")
                 self._taken.setdefault(tool, []).extend(self._wanted(tool, paths))
         return any(found.values())
+
+    def _take_stored(self, path: StoredPath) -> bool:
+        """Take the shards at a place in a store; what other tools write is read from a disk."""
+        alone = path.is_file()
+        files = [path] if alone else parts.files_below(path)
+        found = shards.files_among(files, alone=alone)
+        if found and not alone:
+            self.notes.append(f"{path}: only its {len(found)} {shards.WHAT} were read")
+        pairs = zip(found, shards.splits_of(found), strict=True)
+        self._stored += [
+            each for each, split in pairs if self._split in (None, split or self._split)
+        ]
+        return bool(found)
 
     def _wanted(self, tool: Tool, paths: list[Path]) -> list[Path]:
         splits = tool.splits_of(paths)
@@ -91,8 +108,11 @@ class ToolFiles:
             MissingExtra: if a package that reads them is not installed.
             SourceError: if a file is damaged.
         """
-        if self._labels and not any(self._taken.values()):
+        if self._labels and not (any(self._taken.values()) or self._stored):
             self.notes.append("--labels was not used: no file here has integers as labels")
+        if self._stored:
+            self.notes += parts.missing(self._stored)
+            yield shards.opened(self._stored, split=self._split, labels=self._labels)
         for tool, paths in self._taken.items():
             if paths:
                 self.notes += parts.missing(paths)

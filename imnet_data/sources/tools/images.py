@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives.containers import Entry
@@ -17,7 +18,6 @@ from imnet_data.sources.tools import numbering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from imnet_data.sources.tools.numbering import Numbering
 
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     image_count: int | None = None  # where a file beside says it
 
 
-class Images(Joined):
+class Images(Joined[Path]):
     """The images of files, by a walk through each."""
 
     def __init__(self, found: Sequence[Part], walk: Callable[[ShardFile], Iterator[Found]]) -> None:

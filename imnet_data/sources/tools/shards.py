@@ -15,12 +15,12 @@ Source: huggingface/pytorch-image-models, timm/data/readers/reader_wds.py (`info
 from __future__ import annotations
 
 import json
-from functools import partial
+from contextlib import closing
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from imnet_data.archives import tar
-from imnet_data.archives.containers import Entry, pread_all
+from imnet_data.archives.containers import Entry
 from imnet_data.archives.joined import Joined
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
@@ -28,25 +28,30 @@ from imnet_data.imagenet.split_names import split_of
 from imnet_data.sources import find, first_bytes
 from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.tools import numbering, parts
+from imnet_data.storage.ahead import ahead_of
+from imnet_data.storage.place import open_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+
+    from imnet_data.machine.open_file import ReadAt
+    from imnet_data.storage.place import Place
 
 WHAT = "WebDataset shards"
+Where = TypeVar("Where", bound="Place")
+
 _SUFFIX = ".tar"
 _INFO = ("info.json", "_info.json")
 _MAX_ABOUT_NBYTES = 1 << 20
 _OURS = {"key", "wnid", "width", "height"}  # in the json of a dataset of this program
 
 
-def is_shard(path: Path) -> bool:
+def is_shard(path: Place) -> bool:
     """Return whether a file is a tar of images with their labels beside them."""
     if not path.name.endswith(_SUFFIX) or not path.is_file():
         return False
-    with path.open("rb", buffering=0) as file:
-        pread = partial(pread_all, file.fileno())
-        found = tar.members(pread, end=path.stat().st_size, archive=path.name)
+    with closing(open_place(path)) as file:
+        found = tar.members(_pread(ahead_of(file)), end=file.nbytes, archive=path.name)
         try:
             names = [member.name for member in islice(found, first_bytes.PEEKED)]
         except SourceError:
@@ -54,7 +59,7 @@ def is_shard(path: Path) -> bool:
     return first_bytes.is_shard(names)
 
 
-def files_among(files: Sequence[Path], *, alone: bool) -> list[Path]:
+def files_among(files: Sequence[Where], *, alone: bool) -> list[Where]:
     """Return the tars that are neither official ones nor of one class, if the first is a shard."""
     found = [
         path
@@ -65,22 +70,22 @@ def files_among(files: Sequence[Path], *, alone: bool) -> list[Path]:
     return found if found and is_shard(found[0]) else []
 
 
-def opened(paths: Sequence[Path], *, split: str | None, labels: str | None) -> Shards:
+def opened(paths: Sequence[Place], *, split: str | None, labels: str | None) -> Shards:
     """Open the shards as one container."""
     return Shards(paths, split=split, labels=labels)
 
 
-def splits_of(paths: Sequence[Path]) -> list[str]:
+def splits_of(paths: Sequence[Place]) -> list[str]:
     """Return the split of each shard, by `info.json`, its name or its folder; or ""."""
     listed = _listed({path.parent for path in paths})
     return [listed[path].split if path in listed else parts.split_of_file(path) for path in paths]
 
 
-class Shards(Joined):
+class Shards(Joined["Place"]):
     """The images of shards, as files of a container."""
 
     def __init__(
-        self, paths: Sequence[Path], *, split: str | None = None, labels: str | None = None
+        self, paths: Sequence[Place], *, split: str | None = None, labels: str | None = None
     ) -> None:
         """Read what lies beside shards; they are not opened.
 
@@ -106,8 +111,8 @@ class Shards(Joined):
         """Walk all shards once."""
         for number, path in enumerate(self.paths):
             start, count = int(self.starts[number]), 0
-            with path.open("rb", buffering=0) as file:
-                pread = partial(pread_all, file.fileno())
+            with closing(open_place(path)) as file:
+                pread = _pread(ahead_of(file))
                 end = int(self.starts[number + 1]) - start
                 members = tar.members(pread, end=end, archive=str(path))
                 for key, group in groupby(members, key=_key):
@@ -125,6 +130,10 @@ class Shards(Joined):
                     f"{path}: has {count} images, and {' or '.join(_INFO)} beside it says "
                     f"{self._counts[number]}; {tar.REMEDY}"
                 )
+
+
+def _pread(file: ReadAt) -> tar.Pread:
+    return lambda nbytes, offset: file.read(offset, nbytes)
 
 
 class _Record(NamedTuple):
@@ -193,19 +202,24 @@ def _content(member: tar.Member, pread: tar.Pread, where: str) -> bytes:
     return pread(member.nbytes, member.offset)
 
 
+def _content_of(path: Place) -> bytes:
+    with closing(open_place(path)) as file:
+        return file.read(0, file.nbytes)
+
+
 class _Listed(NamedTuple):
     split: str
     image_count: int | None  # where that is said
 
 
-def _listed(folders: Iterable[Path]) -> dict[Path, _Listed]:
+def _listed(folders: Iterable[Place]) -> dict[Place, _Listed]:
     """Return what `info.json` says of the shards beside it."""
-    found: dict[Path, _Listed] = {}
-    for path in (folder / name for folder in sorted(folders) for name in _INFO):
+    found: dict[Place, _Listed] = {}
+    for path in (folder / name for folder in sorted(folders, key=str) for name in _INFO):
         if not path.is_file():
             continue
         try:
-            for name, about in json.loads(path.read_bytes())["splits"].items():
+            for name, about in json.loads(_content_of(path))["splits"].items():
                 if split_of(name) and not about.get("alt_label"):  # those with one count some only
                     names, counts = about["filenames"], about.get("shard_lengths") or []
                     counts = counts if len(counts) == len(names) else [None] * len(names)

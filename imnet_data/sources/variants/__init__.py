@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.archives.tree import Branch, Tree
@@ -16,7 +17,7 @@ from imnet_data.dataset.layout import require_split
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.corruptions import ALL, IMAGENET_C
 from imnet_data.imagenet.variants import HARD, TINY
-from imnet_data.sources import find
+from imnet_data.sources import archive, find
 from imnet_data.sources.tools import parquet, parts
 from imnet_data.sources.tools.shards import is_shard
 from imnet_data.sources.variants import arrays, corrupted
@@ -30,13 +31,13 @@ from imnet_data.sources.variants.tiny import Tiny
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from imnet_data.archives.containers import Container
     from imnet_data.machine.progress import Progress
     from imnet_data.sources.images import ImageRecords
     from imnet_data.sources.left_out import Reason
     from imnet_data.sources.variants.rules import Rules
+    from imnet_data.storage.place import Place, StoredPath
 
 _ROOT = re.compile(
     r"(imagenetv2-(?:matched-frequency|threshold0\.7|top-images))-format-val"
@@ -52,7 +53,7 @@ class Layout(NamedTuple):
     """A set that was found."""
 
     name: str  # of the dataset, but for the downsampled ones
-    paths: tuple[Path, ...]  # archives, files, or a folder that has the name of the set
+    paths: tuple[Place, ...]  # archives, files, or a folder that has the name of the set
 
 
 class Opened(NamedTuple):
@@ -66,7 +67,7 @@ class Opened(NamedTuple):
     left_out: dict[str, Reason]
 
 
-def find_layout(paths: Sequence[Path]) -> Layout | None:
+def find_layout(paths: Sequence[Place]) -> Layout | None:
     """Return the set that is at the paths; None where there is none.
 
     Raises:
@@ -86,23 +87,24 @@ def find_layout(paths: Sequence[Path]) -> Layout | None:
     return Layout(found[0].name, tuple(path for layout in found for path in layout.paths))
 
 
-def _layout_of(path: Path) -> Layout | None:
+def _layout_of(path: Place) -> Layout | None:
     if path.is_dir():
-        return _of_folder(path)
+        return _of_folder(path) if isinstance(path, Path) else _of_stored(path)
     if not path.is_file():
         return None
     if arrays.NAME.fullmatch(path.name):
         return Layout(_ARRAYS, (path,))
     if path.name.endswith(_ARCHIVES):
         return None if is_shard(path) else _of_archive(path)
+    if not isinstance(path, Path):
+        return None
     hard = parquet.files_among([path], alone=True)
     return Layout(HARD, (path,)) if hard and parquet.is_hard(path) else None
 
 
 def _of_folder(path: Path) -> Layout | None:
     folders, files = find.listed(path)
-    archives = [file for file in files if file.endswith(_ARCHIVES)]
-    if len(archives) == 1 and not folders and (alone := _layout_of(path / archives[0])):
+    if not folders and (alone := _of_only_archive(path, files)):
         return alone
     name = _name_of(path.resolve().name)
     if name:
@@ -116,17 +118,32 @@ def _of_folder(path: Path) -> Layout | None:
         return Layout(_ARRAYS, batches)
     if {"wnids.txt", "words.txt"} <= set(files) and {"train", "val"} <= set(folders):
         return Layout(TINY, (path,))
-    tars = tuple(path / file for file in files if file in corrupted.ARCHIVES)
-    if tars and all((_of_archive(tar) or Layout("", ())).name == IMAGENET_C for tar in tars):
-        return Layout(IMAGENET_C, tars)
+    if found := _of_corrupted(path, files):
+        return found
     tables = parquet.files_among(parts.files_below(path), alone=False)
     if tables and parquet.is_hard(tables[0]):
         return Layout(HARD, tuple(tables))
     return None
 
 
-def _of_archive(path: Path) -> Layout | None:
-    with closing(find.peeked(path)) as container:
+def _of_stored(path: StoredPath) -> Layout | None:
+    files = path.listed()[1]
+    return _of_only_archive(path, files) or _of_corrupted(path, files)
+
+
+def _of_only_archive(path: Place, files: Sequence[str]) -> Layout | None:
+    archives = [file for file in files if file.endswith(_ARCHIVES)]
+    return _layout_of(path / archives[0]) if len(archives) == 1 else None
+
+
+def _of_corrupted(path: Place, files: Sequence[str]) -> Layout | None:
+    tars = tuple(path / file for file in files if file in corrupted.ARCHIVES)
+    is_set = all((_of_archive(tar) or Layout("", ())).name == IMAGENET_C for tar in tars)
+    return Layout(IMAGENET_C, tars) if tars and is_set else None
+
+
+def _of_archive(path: Place) -> Layout | None:
+    with closing(archive.peeked(path)) as container:
         first = (entry.path for entry in container.entries())
         whole = next((name for name in first if name[0] != "."), "")
     if arrays.NAME.fullmatch(whole.rpartition("/")[2]):
@@ -191,19 +208,20 @@ def _opened(
     layout: Layout, containers: list[Container], spool_folder: Path | None, progress: Progress
 ) -> tuple[Rules, list[str]]:
     """Open the containers of a set, and return its rules and notes."""
+    local = [path for path in layout.paths if isinstance(path, Path)]
     if layout.name == _ARRAYS:
-        containers.append(Arrays(layout.paths))
-        return Downsampled(arrays.side_of(layout.paths[0])), []
+        containers.append(Arrays(local))
+        return Downsampled(arrays.side_of(local[0])), []
     if layout.name == HARD:
-        containers.append(HardRows(layout.paths))
+        containers.append(HardRows(local))
         return Hard(), []
     notes: list[str] = []
     for number, path in enumerate(layout.paths):
-        if path.is_dir():
+        if isinstance(path, Path) and path.is_dir():
             containers.append(Tree(path, [Branch(path, path.resolve().name)]))
             continue
         folder = spool_folder and spool_folder / str(number) if number else spool_folder
-        container, more = find.open_archive(path, spool_folder=folder, progress=progress)
+        container, more = archive.open_archive(path, spool_folder=folder, progress=progress)
         containers.append(container)
         notes += more
     return _rules(layout.name), notes

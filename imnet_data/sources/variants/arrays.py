@@ -20,6 +20,7 @@ import shlex
 import struct
 import tokenize
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,7 +35,6 @@ from imnet_data.sources.variants.rules import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
     from typing import IO
 
     from numpy.typing import NDArray
@@ -136,7 +136,7 @@ def _stored_array(
     return file.tell(), shape
 
 
-class Arrays(Joined):
+class Arrays(Joined[Path]):
     """The images of such files, as BMP files of a container; a place is a number of an image."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -11,6 +11,7 @@ Source: huggingface.co/datasets/taesiri/imagenet-hard, its card.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,12 +27,11 @@ from imnet_data.sources.variants.rules import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from imnet_data.sources.images import Columns
 
 
-class HardRows(Joined):
+class HardRows(Joined[Path]):
     """The rows of the files, as files of a container; a place is the number of a row."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
