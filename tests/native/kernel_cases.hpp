@@ -73,6 +73,7 @@ const void* address(Function* function) {
   return reinterpret_cast<const void*>(function);
 }
 
+std::vector<Kernel> scan_kernels();     // kernels_scan.cpp
 std::vector<Kernel> entropy_kernels();  // kernels_entropy.cpp
 std::vector<Kernel> pixel_kernels();    // kernels_pixels.cpp
 

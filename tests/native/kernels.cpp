@@ -89,8 +89,9 @@ void print_speed(const Kernel& kernel) {
 
 int main(int argc, char** argv) {
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGABRT}) std::signal(signal, report_crash);
-  std::vector<Kernel> all = entropy_kernels();
-  for (const Kernel& kernel : pixel_kernels()) all.push_back(kernel);
+  std::vector<Kernel> all = scan_kernels();
+  for (const auto& others : {entropy_kernels(), pixel_kernels()})
+    all.insert(all.end(), others.begin(), others.end());
   const bool speed = argc > 1 && std::strcmp(argv[1], "--speed") == 0;
   const int cases = argc > 1 && !speed ? std::atoi(argv[1]) : 500;
   bool sound = true;

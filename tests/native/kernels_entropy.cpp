@@ -1,187 +1,12 @@
-// Cases for the kernels that read entropy-coded data: of random Huffman tables, sound or damaged.
+// Cases for the other kernels that read entropy-coded data, and for those of packed data.
 #include <array>
 #include <memory>
 
-#include "kernel_cases.hpp"
+#include "entropy_data.hpp"
 #include "packed/file.hpp"
 
 namespace imnet {
 namespace {
-
-constexpr int kTables = 3;
-constexpr uint8_t kEndSymbol = 0x00, kZeroRun = 0xF0;
-
-// The most significant bit of each byte first, without stuffing.
-class BitSink {
- public:
-  explicit BitSink(Bytes& bytes) : bytes_(bytes) {}
-
-  void put(uint32_t value, int count) {
-    while (count-- > 0) {
-      if (used_ == 0) bytes_.push_back(0);
-      bytes_.back() = uint8_t(bytes_.back() | (value >> count & 1) << (7 - used_));
-      used_ = (used_ + 1) & 7;
-    }
-  }
-
- private:
-  Bytes& bytes_;
-  int used_ = 0;  // bits of the last byte
-};
-
-void shuffle(Random& random, uint8_t* begin, int count) {
-  for (int i = count - 1; i > 0; --i) std::swap(begin[i], begin[random.below(i + 1)]);
-}
-
-// A prefix code of some of the symbols, of the first one surely.
-HuffmanSpec random_spec(Random& random, const Bytes& symbols) {
-  HuffmanSpec spec;
-  const int wanted = random.between(1, int(symbols.size()));
-  int available = 1;
-  for (int length = 1; length <= 16; ++length) {
-    available *= 2;
-    const int most = std::min(available - 1, wanted - spec.symbol_count);
-    const int count = length == 16 ? most : random.below(std::min(most, 1 << length / 2) + 1);
-    spec.counts[length] = uint8_t(count);
-    for (int i = 0; i < count; ++i, ++spec.symbol_count)
-      spec.symbols[spec.symbol_count] = symbols[spec.symbol_count];
-    available = std::min(available - count, 1 << 16);
-  }
-  return spec;
-}
-
-HuffmanSpec random_dc(Random& random) {
-  Bytes symbols;
-  for (int size = 0; size < 16; ++size) symbols.push_back(uint8_t(size));
-  shuffle(random, symbols.data(), 16);
-  return random_spec(random, symbols);
-}
-
-HuffmanSpec random_ac(Random& random) {
-  Bytes symbols = {kEndSymbol};
-  for (int symbol = 1; symbol < 256; ++symbol) symbols.push_back(uint8_t(symbol));
-  shuffle(random, symbols.data() + 1, 255);
-  return random_spec(random, symbols);
-}
-
-struct Tables {
-  std::array<BlockSpecs, kTables> specs;
-  std::array<DcTable, kTables> dc;
-  std::array<AcTable, kTables> ac;
-  std::array<SkipTable, kTables> skip;
-
-  Tables(Random& random, bool large) {
-    for (int i = 0; i < kTables; ++i) {
-      const bool usual = large || random.one_in(4);
-      specs[i].dc = usual ? default_dc_table(i != 0) : random_dc(random);
-      specs[i].ac = usual ? default_ac_table(i != 0) : random_ac(random);
-      if (!dc[i].build(specs[i].dc) || !ac[i].build(specs[i].ac) || !skip[i].build(specs[i]))
-        std::abort();
-    }
-  }
-};
-
-// A symbol as often as its code is short; true where `wanted` takes it, and then it is written.
-template <typename Wanted>
-int put_symbol(Random& random, const HuffmanCodes& codes, BitSink& sink, Wanted wanted) {
-  for (;;) {
-    const auto window = uint32_t(random.below(1 << 16));
-    const HuffmanCodes::Symbol found = codes.find(window);
-    if (found.bits > 16 || !wanted(found.value)) continue;
-    const int size = found.value & 15;
-    sink.put(window >> (16 - found.bits), found.bits);
-    sink.put(random.one_in(8) ? (1u << size) - 1 : uint32_t(random.below(1 << size)), size);
-    return found.value;
-  }
-}
-
-bool ends_block(int symbol) { return (symbol & 15) == 0 && symbol != kZeroRun; }
-
-void put_block(Random& random, const HuffmanCodes& dc, const HuffmanCodes& ac, BitSink& sink) {
-  put_symbol(random, dc, sink, [](int) { return true; });
-  for (int position = 1; position < 64;) {
-    const int symbol = put_symbol(random, ac, sink, [&](int found) {
-      return ends_block(found) || position + (found >> 4) < 64;
-    });
-    position += ends_block(symbol) ? 64 : (symbol >> 4) + 1;
-  }
-}
-
-// Blocks of an MCU in turn; block i has the tables of component i % kTables.
-Bytes entropy_coded(Random& random, const Tables& tables, int mcus, int blocks, bool damaged) {
-  Bytes data;
-  BitSink sink(data);
-  for (int i = 0; i < mcus * blocks; ++i) {
-    const int which = i % blocks % kTables;
-    put_block(random, tables.dc[which].codes, tables.ac[which].codes, sink);
-  }
-  if (!damaged) return data;
-  for (int flips = random.between(1, 3); flips > 0; --flips)
-    data[random.below(int(data.size()))] ^= uint8_t(1 << random.below(8));
-  if (random.one_in(3)) data.resize(random.below(int(data.size())));
-  return data;
-}
-
-Bytes padded(const Bytes& data, size_t before) {
-  Bytes made(before, 0x3C);
-  made.insert(made.end(), data.begin(), data.end());
-  made.resize(made.size() + kScanZeros, 0);
-  made.resize(made.size() + kScanPadding - kScanZeros, 0xC3);
-  return made;
-}
-
-struct ScanState {
-  ScanState(Random& random, bool large) : tables(random, large) {}
-
-  Tables tables;
-  ScanPlan plan;
-  ScanRun run;
-  alignas(64) int16_t quant[kTables][64];
-  Bytes data, out, result;
-  size_t nbytes;
-};
-
-// One row of MCUs, the blocks of each of them below one another.
-Case scan_case(Random& random, bool large) {
-  const auto state = std::make_shared<ScanState>(random, large);
-  const int blocks = large ? 6 : random.between(1, kMaxBlocksInMcu);
-  const int columns = large ? 32 : random.between(1, 12);
-  const bool damaged = !large && random.one_in(2);
-  const Bytes data = entropy_coded(random, state->tables, columns, blocks, damaged);
-  state->data = padded(data, kScanHeadroom);
-  state->nbytes = data.size();
-  for (auto& quant : state->quant)
-    for (int16_t& factor : quant)
-      factor = int16_t(random.between(1, random.one_in(8) ? 65535 : 99));
-  const ptrdiff_t stride = 8 * columns;
-  state->out = Bytes(size_t(8 * stride * blocks) + kGuard, kGuardByte);
-  ScanPlan& plan = state->plan;
-  plan.block_count = blocks;
-  for (int i = 0; i < blocks; ++i) {
-    const int which = i % kTables;
-    plan.blocks[i] = {&state->tables.dc[which], &state->tables.ac[which], state->quant[which],
-                      state->out.data() + 8 * stride * i, stride, 8, 0, which};
-  }
-  plan.first_column = large ? 0 : random.below(columns);
-  plan.last_column = large ? columns : random.between(plan.first_column + 1, columns);
-  state->run.count = columns;
-  state->run.wanted = large || !random.one_in(8);
-  const auto run = [state](const Kernels& table) -> const Bytes& {
-    const uint8_t* const begin = state->data.data() + kScanHeadroom;
-    ScanStream stream;
-    stream.start(begin, begin + state->nbytes);
-    const bool sound = table.scan(state->plan, stream, state->run);
-    // what a fault leaves of the samples is not defined
-    state->result = sound ? state->out : Bytes();
-    append_number(state->result, sound);
-    append_number(state->result, stream.overrun(begin));
-    for (int prediction : stream.predictions) append_number(state->result, sound ? prediction : 0);
-    for (const auto& block : state->plan.coefficients)
-      for (int i = 0; i < 64; ++i) append_number(state->result, block[i]);
-    return state->result;
-  };
-  return {run, double(blocks) * columns};
-}
 
 struct SkipCaseState {
   SkipCaseState(Random& random, bool large) : tables(random, large) {}
@@ -408,8 +233,7 @@ Case encode_case(Random& random, bool large) {
 
 std::vector<Kernel> entropy_kernels() {
   using K = const Kernels&;
-  return {{"scan", "block", scan_case, [](K k) { return address(k.scan); }},
-          {"skip", "block", skip_case, [](K k) { return address(k.skip); }},
+  return {{"skip", "block", skip_case, [](K k) { return address(k.skip); }},
           {"pack", "block", pack_case, [](K k) { return address(k.pack); }},
           {"unpack", "block", unpack_case, [](K k) { return address(k.unpack); }},
           {"encode", "block", encode_case, [](K k) { return address(k.encode); }}};
