@@ -2,6 +2,11 @@
 // IMNET_SCAN_TARGET defined as the attributes of every function, and IMNET_SCAN_BMI2 where these
 // have BMI and BMI2.
 
+// As in skip_loop.hpp: GCC gathers what a reader has into vectors.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
 #include "cpu/big_endian.hpp"
 #include "jpeg/scan.hpp"
 
@@ -83,11 +88,12 @@ IMNET_SCAN_TARGET __attribute__((noinline)) SlowCoefficient slow_coefficient(
 template <bool kKeep>
 IMNET_SCAN_INLINE bool look_up(uint64_t entry, BitReader& reader, const uint8_t*& place,
                                int16_t* block) {
-  if (kKeep) block[place[int64_t(IMNET_BYTE(entry, 3)) - 1]] = int16_t(entry >> 32);
+  const uint8_t* const before = place - 1;
   place += IMNET_BYTE(entry, 2);
   if (kKeep) {
     const int value = value_bits(reader, entry, IMNET_BYTE(entry, 1));
     block[place[-1]] = int16_t(value + int(int64_t(entry) >> 48));
+    block[before[IMNET_BYTE(entry, 3)]] = int16_t(entry >> 32);
   }
   reader.bits <<= entry & 63;
   reader.count -= entry;

@@ -1,5 +1,6 @@
 #include "jpeg/huffman.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace imnet {
@@ -7,50 +8,7 @@ namespace {
 
 constexpr int kZeroRun = 0xF0;
 
-// The symbol at the front of a lookup window, as if the window were all there is.
-struct Front {
-  uint8_t code_bits = 0;  // 0: the code is longer than the window
-  uint8_t bits = 0;       // with the value
-  uint8_t size = 0;       // of the value
-  uint8_t symbol = 0;
-  int16_t value = 0;  // right where `bits` lie in the window
-  int16_t base = 0;   // what to add to the value's bits, right where its sign lies in the window
-};
-
-using Fronts = std::array<Front, kLookupSize>;
-
-void find_fronts(const HuffmanSpec& spec, Fronts& fronts) {
-  int next = 0, window = 0;
-  for (int length = 1; length <= kLookupBits; ++length)
-    for (int i = 0; i < spec.counts[length]; ++i, ++next) {
-      const int symbol = spec.symbols[next], size = symbol & 15, left = kLookupBits - length;
-      Front front;
-      front.code_bits = uint8_t(length);
-      front.bits = uint8_t(length + size);
-      front.size = uint8_t(size);
-      front.symbol = uint8_t(symbol);
-      const int below = negative_base(size), half = (1 << left) >> 1;
-      for (int tail = 0; tail < 1 << left; ++tail) {
-        front.base = int16_t(tail < half ? below : 0);
-        front.value = int16_t(front.base + (size <= left ? tail >> (left - size) : 0));
-        fronts[window++] = front;
-      }
-    }
-  for (; window < kLookupSize; ++window) fronts[window] = Front();
-}
-
-enum class Seen { nothing, sign, all };
-
-// What is known of a symbol when only the first `left` bits of its window are.
-Seen seen(const Front& front, int left) {
-  if (front.code_bits == 0 || front.code_bits > left) return Seen::nothing;
-  if (front.bits <= left) return Seen::all;
-  return front.code_bits < left && front.bits <= kMaxEntryBits ? Seen::sign : Seen::nothing;
-}
-
-bool ends_block(const Front& front) { return front.size == 0 && front.symbol != kZeroRun; }
-
-int advance_of(const Front& front) { return (front.symbol >> 4) + 1; }
+bool ends_block(int symbol) { return (symbol & 15) == 0 && symbol != kZeroRun; }
 
 uint64_t pack(int bits, int size, int advance, int first_advance, int first, int second) {
   return uint64_t(bits) | uint64_t(size) << 8 | uint64_t(advance) << 16 |
@@ -58,31 +16,81 @@ uint64_t pack(int bits, int size, int advance, int first_advance, int first, int
          uint64_t(uint16_t(second)) << 48;
 }
 
-uint64_t ac_entry(const Fronts& fronts, uint32_t window) {
-  constexpr uint32_t mask = kLookupSize - 1;
-  const Front& a = fronts[window];
-  const Seen seen_a = seen(a, kLookupBits);
-  if (seen_a == Seen::nothing) return kUnknownSymbol;
-  if (ends_block(a)) return pack(a.bits, 0, kEndOfBlock + 1, 1, 0, 0);
-  const int advance_a = advance_of(a);
-  if (seen_a == Seen::sign) return pack(a.bits, a.size, advance_a, advance_a, 0, a.base);
+// Entries for what comes after the first symbol, for windows of each width below kLookupBits: those
+// of n bits are at 1 << n.
+using Parts = std::array<uint64_t, kLookupSize>;
 
-  const int left = kLookupBits - a.bits;
-  const Front& b = fronts[(window << a.bits) & mask];
-  const Seen seen_b = seen(b, left);
-  if (seen_b == Seen::nothing || a.bits + b.bits > kMaxEntryBits)
-    return pack(a.bits, 0, advance_a, advance_a, a.value, a.value);
-  int bits = a.bits + b.bits;
-  if (ends_block(b)) return pack(bits, 0, kEndOfBlock + advance_a + 1, advance_a, a.value, 0);
-  int advance = advance_a + advance_of(b);
-  if (seen_b == Seen::sign) return pack(bits, b.size, advance, advance_a, a.value, b.base);
+// Calls `write` with each code of at most `width` bits and its symbol, in the order of the windows.
+// It fills the windows that begin with the code, and returns their end. The rest is filled with
+// `other`.
+template <typename Entry, typename Write>
+void fill_windows(const HuffmanSpec& spec, int width, Entry other, Entry* out, Write write) {
+  Entry* const end = out + (1 << width);
+  int next = 0;
+  for (int length = 1; length <= width; ++length)
+    for (int i = 0; i < spec.counts[length]; ++i) {
+      write(length, spec.symbols[next++], out);
+      out += 1 << (width - length);
+    }
+  std::fill(out, end, other);
+}
 
-  const Front& c = fronts[(window << bits) & mask];
-  if (seen(c, left - b.bits) == Seen::all && ends_block(c)) {
-    bits += c.bits;
-    advance += kEndOfBlock;
-  }
-  return pack(bits, 0, advance, advance_a, a.value, b.value);
+// The end of a block, where it comes next.
+void fill_ends(const HuffmanSpec& spec, int width, uint64_t* out) {
+  fill_windows(spec, width, uint64_t(0), out, [width](int length, int symbol, uint64_t* to) {
+    std::fill_n(to, 1 << (width - length),
+                ends_block(symbol) ? pack(length, 0, kEndOfBlock, 0, 0, 0) : 0);
+  });
+}
+
+// A symbol of which the code and the sign are within `width` bits.
+template <typename Entry>
+void fill_signs(int length, int width, Entry negative, Entry positive, Entry* out) {
+  const int half = 1 << (width - length - 1);
+  std::fill_n(out, half, negative);
+  std::fill_n(out + half, half, positive);
+}
+
+// The second of two symbols, and the end of the block after it.
+void fill_seconds(const HuffmanSpec& spec, int width, const Parts& ends, uint64_t* out) {
+  fill_windows(spec, width, uint64_t(0), out, [&](int length, int symbol, uint64_t* to) {
+    const int size = symbol & 15, bits = length + size, advance = (symbol >> 4) + 1;
+    if (ends_block(symbol)) {
+      std::fill_n(to, 1 << (width - length), pack(length, 0, kEndOfBlock + 1, 0, 0, 0));
+    } else if (bits <= width) {
+      const int count = 1 << (width - bits);
+      for (int i = 0; i < 1 << size; ++i, to += count) {
+        const uint64_t own = pack(bits, 0, advance, 0, 0, extend(i, size));
+        for (int k = 0; k < count; ++k) to[k] = own + ends[count + k];
+      }
+    } else if (length < width && kLookupBits - width + bits <= kMaxEntryBits) {
+      fill_signs(length, width, pack(bits, size, advance, 0, 0, negative_base(size)),
+                 pack(bits, size, advance, 0, 0, 0), to);
+    } else {
+      std::fill_n(to, 1 << (width - length), 0);
+    }
+  });
+}
+
+void fill_entries(const HuffmanSpec& spec, const Parts& seconds, uint64_t* out) {
+  constexpr int width = kLookupBits;
+  fill_windows(spec, width, kUnknownSymbol, out, [&](int length, int symbol, uint64_t* to) {
+    const int size = symbol & 15, bits = length + size, advance = (symbol >> 4) + 1;
+    if (ends_block(symbol)) {
+      std::fill_n(to, 1 << (width - length), pack(length, 0, kEndOfBlock + 1, 1, 0, 0));
+    } else if (bits <= width) {
+      const int count = 1 << (width - bits);
+      for (int i = 0; i < 1 << size; ++i, to += count) {
+        const uint64_t own = pack(bits, 0, advance, advance, extend(i, size), 0);
+        for (int k = 0; k < count; ++k) to[k] = own + seconds[count + k];
+      }
+    } else if (length < width && bits <= kMaxEntryBits) {
+      fill_signs(length, width, pack(bits, size, advance, kBeyond, 0, negative_base(size)),
+                 pack(bits, size, advance, kBeyond, 0, 0), to);
+    } else {
+      std::fill_n(to, 1 << (width - length), kUnknownSymbol);
+    }
+  });
 }
 
 HuffmanSpec make_spec(const std::array<uint8_t, 17>& counts, const uint8_t* symbols, int count) {
@@ -148,9 +156,12 @@ HuffmanCodes::Symbol HuffmanCodes::find(uint32_t window) const {
 
 bool AcTable::build(const HuffmanSpec& spec) {
   if (!codes.build(spec)) return false;
-  Fronts fronts;
-  find_fronts(spec, fronts);
-  for (int window = 0; window < kLookupSize; ++window) entries[window] = ac_entry(fronts, window);
+  Parts ends, seconds;
+  for (int width = 0; width < kLookupBits; ++width) {
+    fill_ends(spec, width, &ends[1 << width]);
+    fill_seconds(spec, width, ends, &seconds[1 << width]);
+  }
+  fill_entries(spec, seconds, entries.data());
   return true;
 }
 
@@ -158,16 +169,20 @@ bool DcTable::build(const HuffmanSpec& spec) {
   if (!codes.build(spec)) return false;
   for (int i = 0; i < spec.symbol_count; ++i)
     if (spec.symbols[i] > 15) return false;
-  Fronts fronts;
-  find_fronts(spec, fronts);
-  for (int window = 0; window < kLookupSize; ++window) {
-    const Front& front = fronts[window];
-    const Seen what = seen(front, kLookupBits);
-    entries[window] = what == Seen::all ? front.bits | uint32_t(uint16_t(front.value)) << 16
-                      : what == Seen::sign
-                          ? front.bits | front.size << 8 | uint32_t(uint16_t(front.base)) << 16
-                          : 0;
-  }
+  constexpr int width = kLookupBits;
+  fill_windows(spec, width, 0u, entries.data(), [](int length, int size, uint32_t* to) {
+    const int bits = length + size;
+    const uint32_t taken = bits | size << 8;
+    if (bits <= width) {
+      const int count = 1 << (width - bits);
+      for (int i = 0; i < 1 << size; ++i, to += count)
+        std::fill_n(to, count, bits | uint32_t(uint16_t(extend(i, size))) << 16);
+    } else if (length < width && bits <= kMaxEntryBits) {
+      fill_signs(length, width, taken | uint32_t(uint16_t(negative_base(size))) << 16, taken, to);
+    } else {
+      std::fill_n(to, 1 << (width - length), 0);
+    }
+  });
   return true;
 }
 
