@@ -27,6 +27,7 @@ namespace imnet {
 struct Kernels {
   const char* name;  // of the variant
   ScanFunction scan;
+  ScanLanesFunction scan_lanes;
   IdctFunction idct;  // as `scan` has it within
   UnpackFunction unpack;
   PackFunction pack;

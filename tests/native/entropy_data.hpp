@@ -12,9 +12,9 @@ constexpr int kTables = 3;
 constexpr uint8_t kEndSymbol = 0x00, kZeroRun = 0xF0;
 
 // The most significant bit of each byte first, without stuffing.
-class BitSink {
+class BitAppender {
  public:
-  explicit BitSink(Bytes& bytes) : bytes_(bytes) {}
+  explicit BitAppender(Bytes& bytes) : bytes_(bytes) {}
 
   void put(uint32_t value, int count) {
     while (count-- > 0) {
@@ -83,7 +83,7 @@ struct Tables {
 
 // A symbol as often as its code is short; true where `wanted` takes it, and then it is written.
 template <typename Wanted>
-int put_symbol(Random& random, const HuffmanCodes& codes, BitSink& sink, Wanted wanted) {
+int put_symbol(Random& random, const HuffmanCodes& codes, BitAppender& sink, Wanted wanted) {
   for (;;) {
     const auto window = uint32_t(random.below(1 << 16));
     const HuffmanCodes::Symbol found = codes.find(window);
@@ -97,7 +97,7 @@ int put_symbol(Random& random, const HuffmanCodes& codes, BitSink& sink, Wanted 
 
 inline bool ends_block(int symbol) { return (symbol & 15) == 0 && symbol != kZeroRun; }
 
-inline void put_block(Random& random, const HuffmanCodes& dc, const HuffmanCodes& ac, BitSink& sink) {
+inline void put_block(Random& random, const HuffmanCodes& dc, const HuffmanCodes& ac, BitAppender& sink) {
   put_symbol(random, dc, sink, [](int) { return true; });
   for (int position = 1; position < 64;) {
     const int symbol = put_symbol(random, ac, sink, [&](int found) {
@@ -110,7 +110,7 @@ inline void put_block(Random& random, const HuffmanCodes& dc, const HuffmanCodes
 // Blocks of an MCU in turn; block i has the tables of component i % kTables.
 inline Bytes entropy_coded(Random& random, const Tables& tables, int mcus, int blocks, bool damaged) {
   Bytes data;
-  BitSink sink(data);
+  BitAppender sink(data);
   for (int i = 0; i < mcus * blocks; ++i) {
     const int which = i % blocks % kTables;
     put_block(random, tables.dc[which].codes, tables.ac[which].codes, sink);
@@ -123,10 +123,10 @@ inline Bytes entropy_coded(Random& random, const Tables& tables, int mcus, int b
 }
 
 inline Bytes padded(const Bytes& data, size_t before) {
-  Bytes made(before, 0x3C);
-  made.insert(made.end(), data.begin(), data.end());
-  made.resize(made.size() + kScanZeros, 0);
-  made.resize(made.size() + kScanPadding - kScanZeros, 0xC3);
+  Bytes made(before + data.size() + kScanPadding, 0xC3);
+  std::fill_n(made.begin(), before, uint8_t(0x3C));
+  const auto end = std::copy(data.begin(), data.end(), made.begin() + ptrdiff_t(before));
+  std::fill_n(end, kScanZeros, uint8_t(0));
   return made;
 }
 

@@ -9,6 +9,7 @@ from imnet_data.native import _native
 
 KERNELS = [
     "scan",
+    "scan_lanes",
     "skip",
     "pack",
     "unpack",

@@ -14,6 +14,9 @@ namespace {
 
 constexpr const char* kBadCode = "image data has a code that cannot be there";
 
+// Restart intervals that are decoded together: one waits for another only at their end.
+constexpr size_t kIntervalsTogether = 8;
+
 // The place in the file of an unstuffed byte.
 size_t stuffed_offset(const uint8_t* data, size_t offset, size_t end, ptrdiff_t unstuffed) {
   for (; unstuffed > 0 && offset < end; --unstuffed)
@@ -37,6 +40,8 @@ struct JpegDecoder::Workspace {
   JpegPlanes planes;
   GrowingBuffer unstuffed;
   std::vector<size_t> ends;  // of the restart intervals in it
+  std::vector<Job> waiting;    // intervals of whole rows that are to be decoded together
+  std::vector<ScanJob> jobs;   // the same, unstuffed
   const Kernels* use;
 
   const JpegHeader* header;
@@ -71,6 +76,9 @@ struct JpegDecoder::Workspace {
   bool intervals_are_sound();
   JpegStatus decode_intervals();
   JpegStatus decode_interval(Job job);
+  JpegStatus decode_waiting();
+  bool decode_together();
+  ScanJob unstuffed_job(Job& job, uint8_t* to);
   JpegStatus fault(const ScanStream& stream, const Job& job, const uint8_t* begin) const;
   JpegStatus ends_early(const uint8_t* at) const;
   bool interval_wanted(int64_t first, int64_t last) const;
@@ -298,7 +306,9 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
   const int64_t last_wanted = int64_t(columns) * (wanted.lower - 1) + wanted.right;
   const uint8_t* const end = data + nbytes;
   const uint8_t* at = data + header->scan.data_offset;
+  const bool together = streaming && keep && columns % interval == 0;
   int number = 0;
+  waiting.clear();
   for (int64_t first = 0; first < last_wanted; first += interval) {
     if (first > 0) {
       const JpegStatus status = pass_restart(data, nbytes, number, at);
@@ -308,11 +318,54 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
     const uint8_t* const stop = next_marker(at, end);
     const int64_t last = std::min(first + interval, int64_t(columns) * rows);
     if (interval_wanted(first, last)) {
-      const JpegStatus status = decode_interval({at, stop, first, last});
+      const Job job = {at, stop, first, last};
+      if (together) waiting.push_back(job);
+      const JpegStatus status = together ? JpegStatus() : decode_interval(job);
       if (!status) return status;
     }
     at = stop;
+    if (last % columns != 0 || waiting.size() < kIntervalsTogether) continue;
+    if (const JpegStatus status = decode_waiting(); !status) return status;
+    write_rows(int(last / columns));
   }
+  return decode_waiting();
+}
+
+// The unstuffed data of an interval within a row.
+ScanJob JpegDecoder::Workspace::unstuffed_job(Job& job, uint8_t* to) {
+  uint8_t* const end = to + use->unstuff(job.begin, job.end, to, &job.end);
+  std::memset(end, 0, kScanZeros);
+  scan_end = job.end;
+  ScanJob made;
+  made.stream.start(to, end);
+  made.run.row = int(job.first / columns);
+  made.run.column = int(job.first % columns);
+  made.run.count = int(std::min<int64_t>(wanted.right - made.run.column, job.last - job.first));
+  made.run.wanted = true;
+  return made;
+}
+
+bool JpegDecoder::Workspace::decode_together() {
+  size_t room = kScanHeadroom + kScanPadding;
+  for (const Job& job : waiting) room += size_t(job.end - job.begin) + kScanZeros;
+  uint8_t* to = unstuffed.reserve(room) + kScanHeadroom;
+  jobs.clear();
+  for (Job& job : waiting) {
+    jobs.push_back(unstuffed_job(job, to));
+    to += (jobs.back().stream.end - to) + kScanZeros;
+  }
+  if (!use->scan_lanes(plan, jobs.data(), int(jobs.size()))) return false;
+  return std::all_of(jobs.begin(), jobs.end(), [](const ScanJob& job) {
+    return job.stream.overrun(job.stream.end) <= 0;
+  });
+}
+
+// Where one of them is damaged, each is decoded by itself, to find the place.
+JpegStatus JpegDecoder::Workspace::decode_waiting() {
+  const bool sound = waiting.empty() || decode_together();
+  for (size_t i = 0; !sound && i < waiting.size(); ++i)
+    if (const JpegStatus status = decode_interval(waiting[i]); !status) return status;
+  waiting.clear();
   return {};
 }
 

@@ -5,7 +5,9 @@
 #define IMNET_SCAN_TARGET
 #define IMNET_IDCT idct_scalar
 #define IMNET_SCAN_NAME scan_scalar
+#define IMNET_SCAN_LANES_NAME scan_lanes_scalar
 #include "jpeg/scan_loop.hpp"
+#include "jpeg/scan_lanes.hpp"
 
 namespace imnet {
 

@@ -32,11 +32,14 @@ struct ScanBlock {  // one of the blocks of an MCU
   int component;
 };
 
+// Blocks of an interval whose coefficients are read before they are transformed.
+constexpr int kBlocksTogether = 16;
+
 struct ScanPlan {
   int block_count = 0;
   ScanBlock blocks[kMaxBlocksInMcu];
   int first_column = 0, last_column = 0;  // of the MCUs whose samples are wanted
-  alignas(64) int16_t coefficients[2][kBlockStride] = {};  // zero between runs
+  alignas(64) int16_t coefficients[4][kBlockStride] = {};  // zero between runs
 };
 
 struct ScanStream {  // one restart interval, or all of a scan that has none
@@ -63,6 +66,20 @@ struct ScanRun {  // MCUs next to each other in a row
 // False where the data is damaged: a code that is not in its table, a block of more than 64
 // coefficients, or an end too early.
 using ScanFunction = bool (*)(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
+
+struct ScanJob {  // all of a restart interval, or its beginning
+  ScanStream stream;
+  ScanRun run;
+};
+
+// The same for several of them. Where it returns false, neither the samples nor the streams are
+// defined.
+using ScanLanesFunction = bool (*)(ScanPlan& plan, ScanJob* jobs, int count);
+
+bool scan_lanes_scalar(ScanPlan& plan, ScanJob* jobs, int count);
+bool scan_lanes_avx2(ScanPlan& plan, ScanJob* jobs, int count);
+bool scan_lanes_avx512(ScanPlan& plan, ScanJob* jobs, int count);
+bool scan_lanes_neon(ScanPlan& plan, ScanJob* jobs, int count);
 
 bool scan_scalar(ScanPlan& plan, ScanStream& stream, const ScanRun& run);
 bool scan_avx2(ScanPlan& plan, ScanStream& stream, const ScanRun& run);

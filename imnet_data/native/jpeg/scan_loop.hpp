@@ -1,6 +1,7 @@
 // The loop over the MCUs of a scan; included once for each instruction set, with IMNET_SCAN_TARGET
 // (attributes of every function), IMNET_SCAN_NAME and IMNET_IDCT defined.
 
+#include <cstring>
 #include <utility>
 
 #include "jpeg/bits.hpp"

@@ -6,7 +6,9 @@
 #define IMNET_SCAN_TARGET IMNET_AVX2
 #define IMNET_IDCT idct_block
 #define IMNET_SCAN_NAME scan_avx2
+#define IMNET_SCAN_LANES_NAME scan_lanes_avx2
 #include "jpeg/scan_loop.hpp"
+#include "jpeg/scan_lanes.hpp"
 
 namespace imnet {
 

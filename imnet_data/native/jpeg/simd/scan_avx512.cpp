@@ -9,6 +9,8 @@
 #define IMNET_SCAN_TARGET IMNET_AVX512
 #define IMNET_IDCT idct_block
 #define IMNET_SCAN_NAME scan_avx512
+#define IMNET_SCAN_LANES_NAME scan_lanes_avx512
 #include "jpeg/scan_loop.hpp"
+#include "jpeg/scan_lanes.hpp"
 
 #endif

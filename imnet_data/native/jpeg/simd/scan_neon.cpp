@@ -7,7 +7,9 @@
 #define IMNET_SCAN_TARGET
 #define IMNET_IDCT idct_block
 #define IMNET_SCAN_NAME scan_neon
+#define IMNET_SCAN_LANES_NAME scan_lanes_neon
 #include "jpeg/scan_loop.hpp"
+#include "jpeg/scan_lanes.hpp"
 
 namespace imnet {
 
