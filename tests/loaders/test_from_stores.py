@@ -1,6 +1,5 @@
 """Loading from an object store: order, pixels and resume are those of the disk."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,26 +139,26 @@ def test_a_url_needs_a_cache_and_a_folder_has_none(made: dict[str, Path], tmp_pa
         Dataset.open(made["lmdb"], cache=tmp_path)
 
 
-def _sum_of(dataset: Dataset, numbers: list[int]) -> int:
-    return sum(len(dataset[number].jpeg) for number in numbers)
-
-
-def test_workers_that_fork_read_from_the_store(
+def test_workers_of_a_data_loader_that_fork_read_from_the_store(
     in_store: dict[str, str], made: dict[str, Path], front: store_kit.Front, tmp_path: Path
 ) -> None:
-    """As those of a DataLoader do: the parent has opened the dataset, and read nothing."""
+    """The parent has opened the dataset, and read nothing."""
+    pytest.importorskip("torch", reason="a DataLoader needs torch")
     code = (
-        "import sys, multiprocessing; from imnet_data import Dataset\n"
+        "import sys; from torch.utils.data import DataLoader; from imnet_data import Dataset\n"
         "dataset = Dataset.open(sys.argv[1], 'train', cache=sys.argv[2])\n"
-        "def nbytes(number): return len(dataset[number].jpeg)\n"
-        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
-        "    print(sum(pool.map(nbytes, range(len(dataset)))))\n"
+        "loader = DataLoader(dataset, batch_size=8, shuffle=True, num_workers=2,\n"
+        "    multiprocessing_context='fork', collate_fn=lambda records: records)\n"
+        "for epoch in range(2):\n"
+        "    print(sum(len(record.jpeg) for records in loader for record in records))\n"
     )
     words = [sys.executable, "-W", "ignore", "-c", code, in_store["webdataset"], str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     with Dataset.open(made["webdataset"], "train") as dataset:
-        assert int(done.stdout) == sum(len(record.jpeg) for record in dataset)
+        assert [int(said) for said in done.stdout.split()] == [
+            sum(len(record.jpeg) for record in dataset)
+        ] * 2
 
 
 def test_two_jobs_share_one_cache_and_each_shard_comes_once(
@@ -179,24 +178,45 @@ def test_two_jobs_share_one_cache_and_each_shard_comes_once(
     assert len(gets) == len(set(gets)) == 13
 
 
-def test_ranks_of_one_machine_share_a_cache(
-    in_store: dict[str, str], made: dict[str, Path], front: store_kit.Front, tmp_path: Path
+_RANK = """
+import sys
+from imnet_data import TrainRecipe, open_loader
+url, cache, order, out = sys.argv[1:]
+with open_loader(
+    url, TrainRecipe(size=32), batch_size=8, order=order, cache=cache, threads=1
+) as loader:
+    numbers = [i for epoch in (0, 1) for batch in loader.epoch(epoch) for i in batch.indices]
+    assert loader.schedule.world_size == 2
+    with open(f"{out}/{loader.schedule.rank}", "w") as file:
+        print(*numbers, file=file)
+"""
+
+
+@pytest.mark.parametrize("order", ["shuffled", "block"])
+def test_ranks_that_torchrun_starts_share_a_cache(
+    in_store: dict[str, str],
+    made: dict[str, Path],
+    front: store_kit.Front,
+    tmp_path: Path,
+    order: Order,
 ) -> None:
-    code = (
-        "import sys; from imnet_data import TrainRecipe, open_loader\n"
-        "with open_loader(sys.argv[1], TrainRecipe(size=32), batch_size=8, cache=sys.argv[2],"
-        " cache_size='200KB', threads=1) as loader:\n"
-        "    print(*(i for e in (0, 1) for b in loader.epoch(e) for i in b.indices.tolist()))\n"
-    )
-    ranks = []
-    for rank in range(2):
-        known = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        words = [sys.executable, "-c", code, in_store["webdataset"], str(tmp_path)]
-        ranks.append(subprocess.Popen(words, env=known, stdout=subprocess.PIPE, text=True))
-    said = [rank.communicate(timeout=120)[0].split() for rank in ranks]
-    with open_loader(made["webdataset"], TrainRecipe(size=32), batch_size=16, threads=1) as loader:
+    """In block order, each block comes once for both."""
+    pytest.importorskip("torch", reason="torchrun is torch's")
+    program = tmp_path / "rank.py"
+    program.write_text(_RANK)
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words += [str(program), in_store["webdataset"], str(tmp_path / "cache"), order, str(tmp_path)]
+    subprocess.run(words, check=True, timeout=120, capture_output=True)
+    said = [(tmp_path / str(rank)).read_text().split() for rank in range(2)]
+    with open_loader(
+        made["webdataset"], TrainRecipe(size=32), batch_size=16, order=order, threads=1
+    ) as loader:
         want = sorted(i for e in (0, 1) for b in loader.epoch(e) for i in b.indices.tolist())
     assert sorted(map(int, said[0] + said[1])) == want
+    shards = [each for each in front.ranges if ".tar" in each[0]]
+    assert shards
+    if order == "block":
+        assert len(shards) == len(set(shards))
 
 
 def test_without_a_url_nothing_of_it_is_imported(made: dict[str, Path]) -> None:
