@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 from baseline import Kind, random_jpeg
-from jpeg_images import by_pillow, encoded, photo
+from jpeg_images import by_pillow, encoded, photo, stored_forms
 
 from imnet_data import jpeg
 from imnet_data.errors import ImageError
@@ -18,6 +18,7 @@ FILES = [
         random.Random(1),
     ),
 ]
+STORED = [form for data in FILES for form in stored_forms(data)]
 
 
 @pytest.mark.parametrize("data", FILES)
@@ -55,7 +56,11 @@ def test_flipped_bits_are_an_error_or_an_image_of_the_same_size(data, variant):
     assert refused > 100
 
 
-@pytest.mark.parametrize("data", FILES)
+def test_the_files_are_stored_in_all_forms():
+    assert len(STORED) >= 2 * len(FILES)
+
+
+@pytest.mark.parametrize("data", STORED)
 def test_flipped_bits_anywhere_never_crash(data):
     rng = random.Random(8)
     for _ in range(1500):
@@ -65,6 +70,9 @@ def test_flipped_bits_anywhere_never_crash(data):
         for action in (
             lambda jpeg_: jpeg.decode(jpeg_, max_pixels=1 << 20),
             jpeg.seekable,
+            jpeg.restore,
+            jpeg.pack,
+            jpeg.unpack,
             lambda jpeg_: jpeg.crop(jpeg_, (0, 0, 1, 1)),
         ):
             try:

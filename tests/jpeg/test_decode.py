@@ -4,22 +4,34 @@ import numpy as np
 import pytest
 import simplejpeg
 from baseline import random_jpeg, random_kind
-from jpeg_images import by_pillow, cut, encoded, photo, random_box
+from jpeg_images import by_pillow, cut, encoded, photo, random_box, stored_forms
 from PIL import Image
 
 from imnet_data import jpeg
 from imnet_data.errors import ImageError, UnsupportedJpeg
 
 
+def check(data, rng, about, *, boxes=1):
+    """Whole and in boxes, a file has Pillow's pixels in all its forms; returns their number."""
+    expected = by_pillow(data)
+    height, width = expected.shape[:2]
+    forms = stored_forms(data)
+    for form in forms:
+        assert np.array_equal(jpeg.decode(form), expected), (about, form[:6])
+        for _ in range(boxes):
+            box = random_box(rng, width, height)
+            assert np.array_equal(jpeg.decode(form, box), cut(expected, box)), (
+                about,
+                form[:6],
+                box,
+            )
+    return len(forms)
+
+
 def check_random_kind(seed):
     rng = random.Random(seed)
     kind = random_kind(rng)
-    data = random_jpeg(kind, rng)
-    expected = by_pillow(data)
-    assert np.array_equal(jpeg.decode(data), expected), (seed, kind)
-    for _ in range(3):
-        box = random_box(rng, kind.width, kind.height)
-        assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (seed, kind, box)
+    return check(random_jpeg(kind, rng), rng, (seed, kind), boxes=2)
 
 
 def check_encoded(seed):
@@ -33,23 +45,18 @@ def check_encoded(seed):
         options["subsampling"] = rng.randint(0, 2)
     else:
         image = photo(width, height, mode="L", seed=seed)
-    data = encoded(image, **options)
-    expected = by_pillow(data)
-    assert np.array_equal(jpeg.decode(data), expected), (seed, options)
-    box = random_box(rng, width, height)
-    assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (seed, options, box)
+    return check(encoded(image, **options), rng, (seed, options))
 
 
 @pytest.mark.parametrize("seed", range(0, 1000, 100))
 def test_any_sampling_scan_and_table_decodes_as_by_pillow(seed, variant):
-    for number in range(seed, seed + 25):
-        check_random_kind(number)
+    assert sum(check_random_kind(number) for number in range(seed, seed + 25)) > 25 + 10
 
 
 @pytest.mark.parametrize("seed", range(0, 1000, 100))
 def test_what_an_encoder_writes_decodes_as_by_pillow(seed, variant):
-    for number in range(seed, seed + 60):
-        check_encoded(number)
+    # all can be packed, and those without restarts of their own be made seekable
+    assert sum(check_encoded(number) for number in range(seed, seed + 60)) > 60 + 60 + 10
 
 
 @pytest.mark.slow
@@ -68,23 +75,18 @@ def test_every_size_up_to_twenty_decodes_as_by_pillow(sampling, variant):
             space = "GRAY" if sampling == "Gray" else "RGB"
             pixels = np.ascontiguousarray(pixels[..., :1] if space == "GRAY" else pixels)
             data = simplejpeg.encode_jpeg(pixels, colorspace=space, colorsubsampling=sampling)
-            assert np.array_equal(jpeg.decode(data), by_pillow(data)), (width, height)
+            assert check(data, random.Random(side), (width, height)) == 3
 
 
 @pytest.mark.slow
 def test_large_images_decode_as_by_pillow(variant):
     for seed, subsampling in enumerate([0, 1, 2]):
         data = encoded(photo(2000, 1500, seed=seed), subsampling=subsampling, quality=95)
-        assert np.array_equal(jpeg.decode(data), by_pillow(data))
+        assert check(data, random.Random(seed), subsampling) == 3
 
 
 def test_sample_images_decode_as_by_pillow(samples, variant):
-    for name, data in samples.items():
-        expected = by_pillow(data)
-        assert np.array_equal(jpeg.decode(data), expected), name
-        height, width = expected.shape[:2]
-        box = random_box(random.Random(name), width, height)
-        assert np.array_equal(jpeg.decode(data, box), cut(expected, box)), (name, box)
+    assert sum(check(data, random.Random(name), name) for name, data in samples.items()) > 700
 
 
 def test_tables_that_are_not_in_the_file_are_the_usual_ones():

@@ -5,12 +5,26 @@ import io
 import numpy as np
 from PIL import Image, ImageFile
 
+from imnet_data import jpeg
+from imnet_data.errors import NotPackable, NotSeekable
+
 PILLOW_RAISES = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-def by_pillow(jpeg):
+def by_pillow(data):
     """Pillow's pixels of a JPEG: uint8[height, width, 3]."""
-    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def stored_forms(data):
+    """Return a JPEG as it may be stored: as it is, then seekable and packed where it can be."""
+    forms = [data]
+    for rewrite in (jpeg.seekable, jpeg.pack):
+        try:
+            forms.append(rewrite(data))
+        except (NotSeekable, NotPackable):
+            continue
+    return forms
 
 
 def pillow_or_none(image):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from jpeg_images import stored_forms
 from process_threads import left_after_a_while, own_threads
 
 from imnet_data.errors import FormatError, ImageError
@@ -103,6 +104,17 @@ def test_pixels_do_not_depend_on_threads_ahead_or_source(extents, jpegs, recipe)
         made = epoch_of(extents, recipe, schedule_of(), threads=threads, batches_ahead=ahead)
         assert_same(made, expected)
     assert_same(epoch_of(Reading(extents, jpegs), recipe, schedule_of()), expected)
+
+
+@pytest.mark.parametrize(
+    "recipe", [TRAIN, TrainRecipe(size=48, filter="bicubic"), EVALUATE], ids=str
+)
+def test_every_form_of_jpegs_gives_the_same_batches(extents, jpegs, recipe):
+    expected = epoch_of(extents, recipe, schedule_of())
+    forms = [stored_forms(image) for image in jpegs]
+    assert sum(map(len, forms)) > 2 * len(forms)
+    for stored in ([form[-1] for form in forms], [form[len(form) // 2] for form in forms]):
+        assert_same(epoch_of(Reading(extents, stored), recipe, schedule_of()), expected)
 
 
 def test_images_stored_as_pixels_give_the_same_batches(extents, decoded, tmp_path):
