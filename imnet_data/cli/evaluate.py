@@ -13,7 +13,16 @@ import click
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import as_json, batch_size, label_space, source_path
+from imnet_data.cli.values import (
+    as_json,
+    batch_size,
+    cache,
+    cache_size,
+    label_space,
+    opened,
+    place,
+    source_path,
+)
 from imnet_data.cli.values import classes as wnids
 from imnet_data.dataset import description
 from imnet_data.errors import EvaluationError
@@ -40,6 +49,7 @@ from imnet_data.transforms import EvalRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imnet_data.dataset.remote import RemoteFiles
     from imnet_data.evaluation import Model
 
 _BUILT_IN = "built-in"
@@ -53,7 +63,7 @@ _BUILT_IN = "built-in"
         "imnet-data evaluate det --detections predictions.txt",
     ),
 )
-@click.argument("dataset", nargs=-1, required=True, type=source_path)
+@click.argument("dataset", nargs=-1, required=True, type=place)
 @click.option(
     "--model",
     "name",
@@ -210,8 +220,10 @@ _BUILT_IN = "built-in"
     help="Write a page with the most confident mistakes to this file (one DATASET only).",
 )
 @output.overwrite
+@cache
+@cache_size
 def command(
-    dataset: tuple[Path, ...],
+    dataset: tuple[Path | str, ...],
     name: str | None,
     detections: Path | None,
     generated: Literal["score", "skip"],
@@ -238,6 +250,8 @@ def command(
     as_json: bool,
     html: Path | None,
     overwrite: bool,
+    cache: Path | None,
+    cache_size: int | None,
 ) -> None:
     """Evaluate a model on each DATASET, scoring each record exactly once.
 
@@ -245,6 +259,8 @@ def command(
     as its authors do, among its own classes only. ImageNet-O is scored against ILSVRC2012's val,
     and so is the relative mCE of ImageNet-C: pass both datasets.
     Instead of a model, a file of detections or guesses is scored.
+
+    DATASET may be the URL of one in an object store: add --cache.
     """
     asked = [bool(name), bool(detections), bool(guess_files)]
     if sum(asked) != 1 or (len(dataset) > 1 and not name):
@@ -252,16 +268,17 @@ def command(
             "one of --model, --detections and --localization is needed, the last two with one "
             "DATASET"
         )
+    roots = [opened(one, cache, cache_size) for one in dataset]
     if detections:
         with Progress() as progress:
             result = evaluate_detections(
-                dataset[0], detections, split=split, generated=generated, progress=progress
+                roots[0], detections, split=split, generated=generated, progress=progress
             )
         click.echo(detection_text.document(result) if as_json else detection_text.text(result))
         return
     if guess_files:
         output.require_all_new((submission, solution), overwrite=overwrite)
-        found = localization.read_split(dataset[0], split)
+        found = localization.read_split(roots[0], split)
         files_of_guesses = {str(file): guesses.read(file, found.keys) for file in guess_files}
         located = localization.evaluate_localization(
             found,
@@ -295,11 +312,11 @@ def command(
         recipes=_recipes(model, sizes, crop_pct, filter),
         crops=crops,
         average=average,
-        among=_among(dataset),
+        among=_among(roots),
     )
     accepted = None if real is None else _real_labels(real)
     annotations = [overlays.read(path) for path in overlay_paths]
-    for root in dataset if annotations else ():
+    for root in roots if annotations else ():
         overlays.require_val(root, split)
     with Progress() as progress:
         results = [
@@ -313,7 +330,7 @@ def command(
                 grouping=grouping,
                 progress=progress,
             )
-            for root in dataset
+            for root in roots
         ]
     results = together.together(results)
     if annotations:
@@ -321,22 +338,22 @@ def command(
             one._replace(
                 measures=(*one.measures, *overlays.measured(one.results, root, annotations))
             )
-            for one, root in zip(results, dataset, strict=True)
+            for one, root in zip(results, roots, strict=True)
         ]
     if csv_file:
         output.write(csv_file, text.to_csv(results[0]), overwrite=overwrite)
     if html:
-        output.write(html, page.page(results[0], dataset[0]), overwrite=overwrite)
+        output.write(html, page.page(results[0], roots[0]), overwrite=overwrite)
     click.echo(text.to_json(results) if as_json else "\n\n".join(map(text.text, results)))
 
 
-def _among(datasets: Sequence[Path]) -> str | None:
+def _among(datasets: Sequence[Path | RemoteFiles]) -> str | None:
     """Return the set among whose classes ILSVRC2012's val is scored, too, if one is wanted.
 
     Raises:
         EvaluationError: if it is not scored at all.
     """
-    names = [description.read(root).name for root in datasets]
+    names = [description.read(Path(root)).name for root in datasets]
     if variants.IMAGENET_O not in names:
         return None
     if variants.ILSVRC2012 not in names:

@@ -11,7 +11,7 @@ import click
 from imnet_data.augment.recipes import POLICIES, ColorJitter, Erasing, PolicyName
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import out_path, source_path
+from imnet_data.cli.values import cache, cache_size, opened, out_path, place
 from imnet_data.errors import MissingExtra
 from imnet_data.train import recipes
 
@@ -40,7 +40,7 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
         "imnet-data train imagenet --epochs 5 --finetune runs/demo/weights.pt",
     ),
 )
-@click.argument("dataset", type=source_path)
+@click.argument("dataset", type=place)
 @click.option("--out", type=out_path, help="Folder of the run.  [default: runs/RECIPE]")
 @click.option(
     "--recipe",
@@ -181,8 +181,10 @@ def _show_recipes(context: click.Context, _: click.Parameter, asked: bool) -> No
     metavar="N",
     help="Train on only N images in each epoch, to try a run out.",
 )
+@cache
+@cache_size
 def command(
-    dataset: Path,
+    dataset: Path | str,
     out: Path | None,
     recipe_name: str,
     model: str | None,
@@ -207,10 +209,13 @@ def command(
     checkpoint_every: int,
     max_steps: int | None,
     limit: int | None,
+    cache: Path | None,
+    cache_size: int | None,
 ) -> None:
     """Train a model on DATASET by a recipe, and validate it after each epoch.
 
-    To resume a stopped run, run the same command again. On several GPUs:
+    DATASET may be the URL of one in an object store: add --cache. To resume a stopped run, run the
+    same command again. On several GPUs:
 
     torchrun --nproc-per-node 8 -m imnet_data train DATASET ...
     """
@@ -235,7 +240,7 @@ def command(
         recipe = _augmented(recipe, augment=augment, color_jitter=color_jitter, erase=erase)
         rate = lr or recipe.learning_rate * (FINETUNE_RATE if finetune else 1)
         outcome = loop.train(
-            dataset,
+            opened(dataset, cache, cache_size),
             out or Path("runs") / recipe_name,
             dataclasses.replace(recipe, learning_rate=rate),
             seed=seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from imnet_data.imagenet import class_lists, labels
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.machine import files
 from imnet_data.storage import address
+
+if TYPE_CHECKING:
+    from imnet_data.dataset.remote import RemoteFiles
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
 
@@ -72,9 +75,34 @@ class Place(LocalPath):
         return str(value) if address.is_url(value) else super().convert(value, param, ctx)
 
 
+def opened(where: Path | str, cache: Path | None, cache_size: int | None) -> Path | RemoteFiles:
+    """Return a folder as it is, and of a URL what reads its files through a cache."""
+    from imnet_data.dataset.remote import open_remote
+
+    if isinstance(where, Path):
+        if cache or cache_size:
+            raise click.UsageError(f"--cache and --cache-size are for a URL, and {where} is none")
+        return where
+    if cache is None:
+        raise click.UsageError(f"{address.shown(where)} is a URL; add --cache DIR")
+    return open_remote(where, cache, cache_size)
+
+
 place = Place(exists=True, path_type=Path)
 source_path = LocalPath(exists=True, path_type=Path)
 out_path = LocalPath(path_type=Path)
+cache = click.option(
+    "--cache",
+    type=out_path,
+    metavar="DIR",
+    help="Folder on a local disk that the files of a URL come to.",
+)
+cache_size = click.option(
+    "--cache-size",
+    type=nbytes,
+    metavar="SIZE",
+    help="Most bytes of shards in it, such as 500GB.  [default: what the disk has]",
+)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from imnet_data import arguments, formats
 from imnet_data.dataset import description, index, index_file, layout, manifest
-from imnet_data.dataset.remote import open_remote
+from imnet_data.dataset.remote import RemoteFiles, open_remote
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.imagenet.detection import TASKS
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from imnet_data.arguments import StrPath
     from imnet_data.dataset.description import Description, SplitDescription
     from imnet_data.dataset.manifest import Entry
-    from imnet_data.dataset.remote import RemoteFiles
     from imnet_data.formats import Format, Shard
 
 _MOST_OPEN_SHARDS = 64  # to open one again takes microseconds
@@ -69,6 +68,8 @@ def _remote(
     root: StrPath, cache: StrPath | None, cache_size: int | str | None
 ) -> RemoteFiles | None:
     """Return the files of a dataset at a URL; None where it is in a folder."""
+    if isinstance(root, RemoteFiles):
+        return root
     if not address.is_url(root):
         if cache is not None or cache_size is not None:
             raise ValueError("cache and cache_size are for a URL, and root is a folder")
@@ -124,7 +125,8 @@ class Dataset(Closing):
         """Open one split of the dataset at `root`, in milliseconds whatever its size.
 
         Args:
-            root: the folder that holds dataset.json, or the URL of one in an object store.
+            root: the folder that holds dataset.json, or the URL of one in an object store, or what
+                `open_remote` has made of that.
             split: by default the only one, or "train" where there are several. Other
                 names of a split do, too, such as "validation".
             cache: of a URL, the folder on a local disk that its files come to.
@@ -137,12 +139,12 @@ class Dataset(Closing):
             MissingExtra: if a URL is given, and obstore is not installed.
         """
         files = _remote(root, cache, cache_size)
-        given, root = str(root), arguments.path("root", root) if files is None else files.root
+        root = arguments.path("root", root) if files is None else files.root
         about = description.read(root)
         if files is not None and formats.get(about.format).record_file is not None:
             raise ManifestError(
-                f"{address.shown(given)}: has a file for each record, which is not loaded from a "
-                "store; copy it to a disk, or convert it to another format"
+                f"{address.shown(files.url)}: has a file for each record, which is not loaded from "
+                "a store; copy it to a disk, or convert it to another format"
             )
         if split is None:
             split = next(iter(about.splits)) if len(about.splits) == 1 else "train"

@@ -54,12 +54,18 @@ class Ranges(NamedTuple):
 
 
 class RemoteFiles(NamedTuple):
-    """The files of a dataset in a store, and the cache that has some of them."""
+    """The files of a dataset in a store, and the cache that has some of them.
+
+    As a path it is the folder of the small files, so that it is taken where a dataset's folder is.
+    """
 
     url: str
     folder: Path  # of the cache
     key: str
     limit_nbytes: int | None
+
+    def __fspath__(self) -> str:
+        return str(self.root)
 
     def __repr__(self) -> str:
         return f"RemoteFiles({address.shown(self.url)}, {self.folder})"

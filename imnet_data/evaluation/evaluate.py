@@ -71,7 +71,8 @@ def evaluate(
 
     Args:
         model: what is evaluated.
-        root: the folder of the dataset, which says itself which classes it has.
+        root: the folder of the dataset, which says itself which classes it has; or what
+            `open_remote` gives for one in a store.
         protocol: by default one centre crop, as the model's weights were made for, else 256 / 224.
         split: by default val, or the only one there is.
         batch_size: records at a time.
@@ -83,8 +84,7 @@ def evaluate(
         EvaluationError: if a number would not be of what it says.
         ImnetError: if the dataset cannot be read.
     """
-    root = arguments.path("root", root)
-    splits = description.read(root).splits
+    splits = description.read(arguments.path("root", root)).splits
     chosen = split or (next(iter(splits)) if len(splits) == 1 else "val")
     with Dataset.open(root, chosen) as dataset:
         about = dataset.about

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.metrics import Results
 
 _NO_FACTORS = {"file_name", "class", "justification", "one_word", "metaclass"}
@@ -95,7 +96,7 @@ def val_numbers(dataset: Dataset, what: str, option: str) -> list[int]:
     return [int(number[1]) for number in found if number]
 
 
-def require_val(root: Path, split: str | None) -> None:
+def require_val(root: StrPath, split: str | None) -> None:
     """Refuse a dataset that annotations of val cannot be of, before it is scored.
 
     Raises:
@@ -105,7 +106,7 @@ def require_val(root: Path, split: str | None) -> None:
         val_numbers(dataset, "annotations exist", "--overlay")
 
 
-def measured(results: Results, root: Path, overlays: Iterable[Overlay]) -> tuple[Measure, ...]:
+def measured(results: Results, root: StrPath, overlays: Iterable[Overlay]) -> tuple[Measure, ...]:
     """Return what annotations measure of the predictions for a dataset's val.
 
     Raises:

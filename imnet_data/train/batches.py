@@ -14,8 +14,8 @@ from imnet_data.metrics import ClassSpace, Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from imnet_data.arguments import StrPath
     from imnet_data.loaders.cpu import CpuLoader
     from imnet_data.loaders.dali import DaliLoader
     from imnet_data.loaders.opening import Decoder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def open_training(
-    root: Path, recipe: TrainingRecipe, *, seed: int, execution: Execution, ranks: Ranks
+    root: StrPath, recipe: TrainingRecipe, *, seed: int, execution: Execution, ranks: Ranks
 ) -> TorchLoader:
     """Open the loader of one rank's parts of steps.
 
@@ -59,7 +59,7 @@ class Validation:
     """
 
     def __init__(
-        self, root: Path, recipe: TrainingRecipe, *, execution: Execution, ranks: Ranks
+        self, root: StrPath, recipe: TrainingRecipe, *, execution: Execution, ranks: Ranks
     ) -> None:
         loader = _open(root, recipe, recipe.val_pixels, seed=0, execution=execution, ranks=ranks)
         self._loader, self._ranks = _tensors(loader, execution, ranks), ranks
@@ -88,7 +88,7 @@ class Validation:
 
 
 def _open(
-    root: Path,
+    root: StrPath,
     recipe: TrainingRecipe,
     pixels: TrainRecipe | EvalRecipe,
     *,

@@ -70,7 +70,7 @@ def train(
     A stopped run resumes when this is called again. Under torchrun, each rank calls this.
 
     Args:
-        dataset: the folder of a converted dataset.
+        dataset: the folder of a converted dataset, or what `open_remote` gives for one in a store.
         out: the folder of the run.
         recipe: what is done; `recipes.get(name)` gives published ones.
         seed: of weights, order, crops and everything else that is drawn.
@@ -85,13 +85,13 @@ def train(
         ImnetError: if the dataset is damaged.
         ValueError: if an argument is not allowed, such as a limit of less than one batch.
     """
-    dataset, out = arguments.path("dataset", dataset), arguments.path("out", out)
+    root, out = arguments.path("dataset", dataset), arguments.path("out", out)
     require_seed("seed", seed)
     require_execution(execution)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(execution.device))
         stack.enter_context(settings(execution))
-        name = description.read(dataset).name
+        name = description.read(root).name
         if name in VARIANTS and "train" not in VARIANTS[name].counts:
             raise TrainError(f"{dataset}: {name} is a test set; train on another")
         opened = stack.enter_context(Dataset.open(dataset, "train"))
@@ -136,12 +136,12 @@ class _Run:
             len(dataset.classes), recipe, seed=seed, execution=execution, start=start, ranks=ranks
         )
         self.loader = batches.open_training(
-            dataset.root, recipe, seed=seed, execution=execution, ranks=ranks
+            dataset.remote or dataset.root, recipe, seed=seed, execution=execution, ranks=ranks
         )
         self.validation = None
         if "val" in dataset.about.splits:
             self.validation = batches.Validation(
-                dataset.root, recipe, execution=execution, ranks=ranks
+                dataset.remote or dataset.root, recipe, execution=execution, ranks=ranks
             )
         self.steps_per_epoch = len(self.loader) // execution.accumulate
         self.limit: int | None = None
