@@ -5,7 +5,8 @@ records made of the photographs of a folder, in the format that each loader read
 in `rivals/`, with its version, its settings and the command that installs it. Each runs in its own
 process and where needed in its own virtual environment, pinned to as many cores as are asked for;
 they take turns, five rounds, the median counts. The page cache is warm. The ceiling of every loader
-that decodes whole images is a bare decode by libjpeg-turbo, on one core.
+that decodes whole images is a bare decode by libjpeg-turbo, on one core: each row has its ratio to
+that, and the bytes that it reads of an image.
 
 Before the first round each makes an epoch that is not timed; one without images is refused, and the
 line says what to install. After timing, one epoch of each is checked: every record once by its
@@ -15,7 +16,7 @@ its line. The last lines are the table, in Markdown, and one JSON document.
 
     python benchmarks/bench_rivals.py IMAGES_FOLDER WORK_FOLDER --install [--cores 1] [--rounds 5]
 
-`--install` makes the environments that are missing (6 GB); without it, they are used as they are.
+`--install` makes the environments that are missing (11 GB); without it, they are used as they are.
 """
 
 import argparse
@@ -61,21 +62,28 @@ def check(name, result, labels, reference):
         raise Unusable("checked: pixels differ from Pillow's")
 
 
-def table(rivals, results, unusable):
+def stored_nbytes(folder):
+    """Return the size of an input's train split; labels and the like are part of it."""
+    root = folder / "train" if (folder / "train").is_dir() else folder
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+
+def table(rivals, results, unusable, *, inputs, count):
     """Return the lines of the table."""
     ceiling = statistics.median(each["images_per_second"] for each in results[CEILING])
-    lines = ["| loader | images/s | of a bare decode | images a CPU second | set up |"]
-    lines.append("| --- | ---: | ---: | ---: | --- |")
+    columns = ["loader", "images/s", "of a bare decode", "images a CPU second", "bytes an image"]
+    lines = [f"| {' | '.join([*columns, 'set up'])} |", "| --- | ---: | ---: | ---: | ---: | --- |"]
     for name, rival in rivals.items():
         if name in unusable:
-            lines.append(f"| {rival.label} | | | | {unusable[name].replace('|', ' ')} |")
+            lines.append(f"| {rival.label} | | | | | {unusable[name].replace('|', ' ')} |")
             continue
         walls = [each["images_per_second"] for each in results[name]]
         cpu = statistics.median(each["images_per_cpu_second"] for each in results[name])
+        nbytes = stored_nbytes(inputs / rival.reads) / count
         middle = statistics.median(walls)
         lines.append(
             f"| {rival.label} | {middle:,.0f} ({min(walls):,.0f} to {max(walls):,.0f}) "
-            f"| {middle / ceiling:.2f} | {cpu:,.0f} | {rival.setting} |"
+            f"| {middle / ceiling:.2f} | {cpu:,.0f} | {nbytes:,.0f} | {rival.setting} |"
         )
     return lines
 
@@ -112,8 +120,8 @@ def measure(rivals, options, inputs, labels):
                 continue
             print(f"round {number + 1}: {name}", file=sys.stderr)
             try:
-                cores = ("--cores", str(options.cores))
-                printed = run(name, rivals[name], options.work, inputs, *cores)
+                cores = options.cores * getattr(rivals[name], "core_factor", 1)
+                printed = run(name, rivals[name], options.work, inputs, "--cores", str(cores))
                 result = last_document(printed)
                 check(name, result, labels, (results[REFERENCE] or [result])[0])
                 results[name].append(result)
@@ -174,7 +182,9 @@ def main():
     rivals = {name: importlib.import_module(f"rivals.{name}") for name in RIVALS if name in wanted}
     inputs, labels = make_inputs(options.images, options.work)
     results, unusable, others = measure(rivals, options, inputs, labels)
-    report(about, results, table(rivals, results, unusable), others)
+    count = sum(count for _, count in labels)
+    lines = table(rivals, results, unusable, inputs=inputs, count=count)
+    report(about, results, lines, others)
     for result in (result for rounds in results.values() for result in rounds):
         del result["labels"]
     print(json.dumps({**about, "results": results, "unusable": unusable}))

@@ -15,6 +15,8 @@ Each is imported by the benchmark to read what is about it, so what it needs is 
                      gives `epoch`: `epoch(n)` gives (images, labels) of every record once
     prepare(folder, out)
                      writes the input from an ImageFolder, where no format of ours is read
+    environ          what the process has in its environment besides, if anything
+    core_factor      cores of this row for each that is asked for, if not one
 
 A batch has BATCH_SIZE images of 224 x 224: RandomResizedCrop with torchvision's default scale and
 ratio, bilinear with antialiasing where it can be had, horizontal flip, uint8 before normalisation.
@@ -32,15 +34,28 @@ RIVALS = (  # in the order of the table
     "streaming",
     "litdata",
     "spdl",
+    "turboloader",
+    "torchcodec",
     "ffcv",
+    "ffcv_raw",
+    "ffcv_256",
     "dali",
     "dali_gpu",
     "ours_original",
     "ours",
     "ours_packed",
+    "ours_packed_avx2",
+    "ours_packed_two",
     "ours_torch",
     "ours_torch_packed",
 )
 CEILING = "simplejpeg"  # of every loader that decodes whole images
 REFERENCE = "pillow"  # whose pixels are right
-EXACT = ("pillow", "ours_original", "ours", "ours_packed")  # give the same pixels to the last bit
+EXACT = (  # give the same pixels to the last bit
+    "pillow",
+    "ours_original",
+    "ours",
+    "ours_packed",
+    "ours_packed_avx2",
+    "ours_packed_two",
+)

@@ -20,26 +20,36 @@ OUR_FORMATS = {  # folder of the input: format, how JPEGs are stored
     "beton": ("beton", "original"),
 }
 
+LEAST_SIDE = 32  # pixels; FFmpeg's filters take no crop of a pixel or two
+# how many samples of Y, Cb and Cr there are, across and down; FFmpeg knows few others
+SAMPLINGS = {((x, y), (1, 1), (1, 1)) for x in (1, 2) for y in (1, 2)}
+
+
+def is_taken(path):
+    """Return whether every rival can decode a file: a JPEG of three colours, sampled as usual."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    if image.format != "JPEG" or image.mode != "RGB" or min(image.size) < LEAST_SIDE:
+        return False
+    return tuple(component[1:3] for component in image.layer) in SAMPLINGS
+
 
 def photographs(folder):
-    """Return the files below a folder that every rival can decode: JPEGs of three colours.
+    """Return the files below a folder that every rival can decode.
 
     How many others are left out is printed.
     """
-    found, left_out = [], 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        try:
-            with Image.open(path) as image:
-                image.load()
-                is_one = image.format == "JPEG" and image.mode == "RGB"
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            is_one = False
-        found += [path] * is_one
-        left_out += not is_one
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = [path for path in paths if is_taken(path)]
+    left_out = len(paths) - len(found)
     if left_out:
-        print(f"{left_out} of {left_out + len(found)} files are no JPEGs in RGB", file=sys.stderr)
+        text = f"{left_out} of {len(paths)} files are no JPEGs in RGB that all can decode"
+        print(text, file=sys.stderr)
     if not found:
-        raise SystemExit(f"{folder}: has no JPEG in RGB; name a folder of photographs")
+        raise SystemExit(f"{folder}: has no JPEG in RGB that all can decode; name another folder")
     return found
 
 

@@ -61,6 +61,7 @@ def run(name, rival, work, inputs, *arguments):
     # named so that PYTHONSAFEPATH, which takes the current folder away, does not hide `rivals`
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     environ = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environ.update(getattr(rival, "environ", {}))
     command = [python, "-m", "rivals", name, str(inputs), *arguments]
     try:
         done = subprocess.run(

@@ -24,12 +24,13 @@ def batches(root, cores):
     one = torch.empty(1, 1, 1)
     scale, ratio = (0.08, 1.0), (3 / 4, 4 / 3)
 
+    # exact, as a part of a pixel of the colours would be cut off otherwise, and nothing may be left
     def decode(item):
         path, label = item
         packets = spdl.io.demux_image(path)
         image = one.expand(3, packets.height, packets.width)
         top, left, height, width = get_box(image, scale, ratio)
-        steps = f"crop={width}:{height}:{left}:{top},scale={SIZE}:{SIZE}:flags=bilinear"
+        steps = f"crop={width}:{height}:{left}:{top}:exact=1,scale={SIZE}:{SIZE}:flags=bilinear"
         steps += ",hflip,format=rgb24" if random.random() < 0.5 else ",format=rgb24"
         return spdl.io.decode_packets(packets, filter_desc=steps), label
 
@@ -45,7 +46,7 @@ def batches(root, cores):
             .aggregate(BATCH_SIZE)
             .pipe(batch, concurrency=cores)
             .add_sink(2)
-            .build(num_threads=cores)
+            .build(num_threads=cores, max_failures=0)  # by default batches are left out
         )
         with pipeline.auto_stop():
             yield from pipeline

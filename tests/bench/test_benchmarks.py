@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from baseline import Kind, random_jpeg
 from PIL import Image
 
 from imnet_data.bench import reading
@@ -91,7 +93,7 @@ def test_an_epoch_without_images_is_refused_and_what_to_install_is_said(tmp_path
 
 @pytest.fixture
 def mixed_photographs(tmp_path):
-    """A folder as people have them: folders below, other formats, grey, damaged, notes."""
+    """A folder as people have them: folders below, other formats, grey, tiny, damaged, notes."""
     folder = tmp_path / "photographs"
     (folder / "below").mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
@@ -99,6 +101,9 @@ def mixed_photographs(tmp_path):
         Image.fromarray(pixels).save(folder / name, "JPEG")
     Image.fromarray(pixels).save(folder / "b.png")
     Image.fromarray(pixels[..., 0]).save(folder / "grey.jpg")
+    Image.fromarray(pixels[:31]).save(folder / "tiny.jpg")
+    odd = Kind(width=64, height=48, sampling=[(3, 1), (1, 1), (1, 1)])
+    (folder / "odd.jpg").write_bytes(random_jpeg(odd, random.Random(0)))
     (folder / "cut.jpg").write_bytes((folder / "n01440764_1.jpg").read_bytes()[:300])
     (folder / "notes.txt").write_text("no photograph")
     return folder
@@ -108,7 +113,7 @@ def test_any_folder_of_photographs_will_do(mixed_photographs, capsys):
     inputs = importlib.import_module("rivals.inputs")
     found = inputs.photographs(mixed_photographs)
     assert [path.name for path in found] == ["a.JPEG", "n01440764_1.jpg"]
-    assert "4 of 6 files are no JPEGs in RGB" in capsys.readouterr().err
+    assert "6 of 8 files are no JPEGs in RGB that all can decode" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="has no JPEG in RGB"):
         inputs.photographs(mixed_photographs.parent / "empty")
 
