@@ -111,12 +111,18 @@ class CloudStore:
 
     def read(self, name: str, start: int, nbytes: int) -> bytes:
         """Return a range of an object."""
-        if not nbytes:
-            return b""
+        return bytes(self._range(name, start, nbytes))
 
-        def content() -> bytes:
-            found = obstore.get_range(self._opened(), name, start=start, length=nbytes)
-            return self._whole(name, bytes(found), nbytes)
+    def _range(self, name: str, start: int, nbytes: int) -> memoryview:
+        """Return a range of an object as it came: a copy costs more than its sha256."""
+        if not nbytes:
+            return memoryview(b"")
+
+        def content() -> memoryview:
+            found = memoryview(obstore.get_range(self._opened(), name, start=start, length=nbytes))
+            if len(found) != nbytes:
+                raise _Short(f"it sent {len(found):,} bytes instead of {nbytes:,}")
+            return found
 
         return self._retried(name, content)
 
@@ -128,7 +134,7 @@ class CloudStore:
         found: list[bytes | memoryview] = [b""] * len(starts)
         for start, stop, positions in groups:
             # not with obstore's own get_ranges: a short response ends in a panic there
-            whole = memoryview(self.read(name, start, stop - start))
+            whole = self._range(name, start, stop - start)
             for position in positions:
                 first = starts[position] - start
                 found[position] = whole[first : first + nbytes[position]]
@@ -179,11 +185,6 @@ class CloudStore:
             return sorted(map(_last, found["common_prefixes"])), dict(sorted(objects.items()))
 
         return self._retried(folder, level)
-
-    def _whole(self, name: str, content: bytes, nbytes: int) -> bytes:
-        if len(content) != nbytes:
-            raise _Short(f"it sent {len(content):,} bytes instead of {nbytes:,}")
-        return content
 
     def _opened(self) -> Any:
         global _used_by

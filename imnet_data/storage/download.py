@@ -21,10 +21,10 @@ def _never() -> bool:
     return False
 
 
-def pieces(store: Store, name: str, nbytes: int) -> Iterator[bytes]:
+def pieces(store: Store, name: str, nbytes: int) -> Iterator[bytes | memoryview]:
     """Yield an object piece by piece."""
     for start in range(0, nbytes, PIECE_NBYTES):
-        yield store.read(name, start, min(PIECE_NBYTES, nbytes - start))
+        yield from store.read_ranges(name, [start], [min(PIECE_NBYTES, nbytes - start)])
 
 
 def sha256(store: Store, name: str, nbytes: int) -> str:

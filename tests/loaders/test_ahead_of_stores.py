@@ -151,7 +151,7 @@ def test_no_more_is_read_ahead_than_memory_is_given_for(
     with Dataset.open(made["webdataset"], "train") as dataset:
         nbytes = dataset.index.nbytes
     monkeypatch.setattr(remote_ranges, "_MOST_NBYTES", int(2.5 * BATCH * nbytes.mean()))
-    monkeypatch.setattr("imnet_data.storage.cloud._COALESCED_NBYTES", 0)
+    monkeypatch.setattr("imnet_data.storage.ranges.GAP_NBYTES", 0)
     with opened(in_store["webdataset"], tmp_path, order="shuffled", size=1) as loader:
         front.ranges.clear()
         order = loader.schedule.epoch_order(0)
