@@ -11,7 +11,7 @@ import numpy as np
 
 from imnet_data import arguments, formats
 from imnet_data.dataset import description, index, index_file, layout, manifest
-from imnet_data.dataset.remote import RemoteFiles, open_remote
+from imnet_data.dataset.remote import Ranges, RemoteFiles, open_remote
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import FormatError, ManifestError, verify_command
 from imnet_data.imagenet.detection import TASKS
@@ -228,8 +228,41 @@ class Dataset(Closing):
 
     def stored(self, index: int) -> bytes:
         """Return what is stored of record `index`: a JPEG, packed or not, or its pixels as RGB."""
+        if self.is_far:
+            return self._stored_far([index])[0]
         place = self.index.place(index, self.classes)
         return self.open_shard(int(self.index.shard[index])).read(place)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether records are read in a store, without their shards."""
+        return self.remote is not None and not self.remote.keeps_shards
+
+    def read_together(self, indices: Sequence[int]) -> list[Record]:
+        """Return some records that have a JPEG, of a dataset that is far."""
+        stored = zip(indices, self._stored_far(indices), strict=True)
+        return [
+            self.without_jpeg(index)._replace(
+                jpeg=restored(content, manifest.STORED[self.index.stored[index]])
+            )
+            for index, content in stored
+        ]
+
+    def _stored_far(self, indices: Sequence[int]) -> list[bytes]:
+        assert self.remote is not None
+        rows = np.asarray(indices, np.int64)
+        found: dict[int, bytes] = {}
+        for number in np.unique(self.index.shard[rows]).tolist():
+            inside = rows[self.index.shard[rows] == number]
+            ranges = Ranges(
+                f"{self.split}/{self._shard_files[number].name}",
+                self.index.offset[inside].tolist(),
+                self.index.nbytes[inside].tolist(),
+                self.remote.stored_sha256(self.split)[inside],
+            )
+            contents = map(bytes, self.remote.read_ranges(ranges))
+            found |= zip(inside.tolist(), contents, strict=True)
+        return [found[index] for index in indices]
 
     @property
     def is_pixels(self) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ import mmap
 import os
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from imnet_data.dataset import description, index_file, layout, manifest
 from imnet_data.errors import Stopped, StorageError
 from imnet_data.machine import files
 from imnet_data.storage import address
+from imnet_data.storage.apart import StoreApart
 from imnet_data.storage.cache import Cache
 from imnet_data.storage.download import content, download, size
 from imnet_data.storage.store import open_store
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _SHA256_NBYTES = 32
 _HASHES = "stored.sha256"  # of each record's stored bytes, made of the manifest
 _ATTEMPTS = 3  # at records whose bytes arrive wrong
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _FETCH = """
 import sys
 from pathlib import Path
@@ -83,6 +86,11 @@ class RemoteFiles(NamedTuple):
     def store(self) -> Store:
         """The store, as this process has it."""
         return _store(self.url)
+
+    @property
+    def keeps_shards(self) -> bool:
+        """Whether shards come to the cache; or else records are read by themselves."""
+        return self.limit_nbytes != 0
 
     @property
     def _cache(self) -> Cache:
@@ -163,7 +171,8 @@ class RemoteFiles(NamedTuple):
         """
         name = ranges.name
         for _ in range(_ATTEMPTS):
-            found = self.store.read_ranges(name, ranges.starts, ranges.nbytes)
+            store = self.store if self.keeps_shards else _store_apart(self.url)
+            found = store.read_ranges(name, ranges.starts, ranges.nbytes)
             digests = b"".join(files.digests(found))
             if digests == ranges.sha256.tobytes():
                 return found
@@ -188,6 +197,14 @@ def open_remote(url: str, folder: Path, limit_nbytes: int | None) -> RemoteFiles
 
     key = isolated(_FETCH, url, str(folder)).split()[-1]
     return RemoteFiles(url, folder, key, limit_nbytes)
+
+
+def is_remote_dataset(url: str) -> bool:
+    """Return whether there is a finished dataset at a URL, which is not that of an archive."""
+    name = urlsplit(url).path
+    return not name.endswith(_ARCHIVES) and (
+        StoreApart(url).nbytes(description.FILE_NAME) is not None
+    )
 
 
 def fetch(url: str, folder: Path) -> str:
@@ -263,6 +280,11 @@ def _part(path: Path) -> Path:
 @functools.lru_cache(8)
 def _store(url: str) -> Store:
     return open_store(url)
+
+
+@functools.lru_cache(8)
+def _store_apart(url: str) -> StoreApart:
+    return StoreApart(url)
 
 
 @functools.lru_cache(8)

@@ -29,6 +29,7 @@ from imnet_data.storage.place import located, written_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from tempfile import TemporaryDirectory
 
     from imnet_data.archives.containers import Container
     from imnet_data.arguments import StrPath
@@ -51,6 +52,14 @@ class SourceFile(NamedTuple):
     nbytes: int
 
 
+class Fetched(NamedTuple):
+    """What describes a dataset in a store, on this disk."""
+
+    key: str  # another one if the dataset is
+    url: str  # as it is shown
+    folder: TemporaryDirectory[str]
+
+
 class Source(NamedTuple):
     """What was found at some paths."""
 
@@ -64,12 +73,15 @@ class Source(NamedTuple):
     left_out: Mapping[str, Reason] = MappingProxyType({})  # sorted
     dataset: Path | None = None  # where `splits` are those of a dataset
     devkit: Devkit | None = None
+    fetched: Fetched | None = None  # where `splits` are those of a dataset in a store
 
     def identities(self) -> dict[str, str]:
         """Return what distinguishes the files that are read, and the path of each."""
         if self.dataset is not None:
             described = (self.dataset / name for name in (description.FILE_NAME, SUMS))
             return {files.identity(path): str(path) for path in described if path.is_file()}
+        if self.fetched is not None:
+            return {self.fetched.key: self.fetched.url}
         return {each.identity(): str(each.path) for each in self.containers}
 
     def written_ns(self) -> dict[str, int]:
@@ -83,6 +95,8 @@ class Source(NamedTuple):
             records.close()
         for container in self.containers:
             container.close()
+        if self.fetched is not None:
+            self.fetched.folder.cleanup()
 
 
 def open_sources(

@@ -15,6 +15,7 @@ from imnet_data.machine.progress import no_progress
 from imnet_data.sources import first_bytes
 from imnet_data.sources.devkit import META
 from imnet_data.sources.names import IMAGE_SUFFIXES
+from imnet_data.storage.ahead import PIECE_NBYTES
 from imnet_data.storage.place import open_place
 
 if TYPE_CHECKING:
@@ -36,13 +37,16 @@ def open_archive(
     """Open an archive by what its bytes say it is; return notes.
 
     One that holds images and is compressed is unpacked to `spool_folder`, if that is given: it can
-    be read in any order then. What either way costs is logged before it is paid.
+    be read in any order then. What either way costs is logged before it is paid, and so is what it
+    costs to list one in a store.
 
     Raises:
         SourceError: if it is no archive, or one of another tool.
     """
     container = peeked(path)
     if not isinstance(container, GzippedTar):
+        if isinstance(container, Tar) and container.is_far:
+            _log.info("%s", far_cost_text(container.name, container.extent))
         return container, []
     container.close()
     if not _holds_images(path):
@@ -52,6 +56,15 @@ def open_archive(
         return GzippedTar(path), []
     unpacked, note = spool.unpacked(path, spool_folder, progress=progress)
     return Tar(unpacked, packed=path), [note]
+
+
+def far_cost_text(name: str, nbytes: int) -> str:
+    """Return what it costs to list tars in a store."""
+    requests = -(-nbytes // PIECE_NBYTES)
+    return (
+        f"{name}: is in a store; to list its files, its {nbytes:,} bytes are read once, in "
+        f"{requests:,} requests or a few more, and to convert it, its images once more"
+    )
 
 
 def _cost_text(path: Place, *, is_unpacked: bool) -> str:

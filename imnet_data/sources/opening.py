@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imnet_data import sources
-from imnet_data.dataset import description, opened
+from imnet_data import formats, sources
+from imnet_data.dataset import description, layout, opened
+from imnet_data.dataset.remote import is_remote_dataset, open_remote
 from imnet_data.errors import ConvertError
 from imnet_data.machine.progress import no_progress
+from imnet_data.sources import Fetched
 from imnet_data.sources.left_out import Reason
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imnet_data.dataset.description import Description
+    from imnet_data.dataset.remote import RemoteFiles
     from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
 
@@ -28,21 +34,61 @@ def open_any(
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
-    if not any(isinstance(path, Path) and opened.is_dataset(path) for path in paths):
+    if not any(map(_is_dataset, paths)):
         return sources.open_sources(
             paths, split=split, boxes=boxes, labels=labels, spool=spool, progress=progress
         )
     root = paths[0]
-    if len(paths) > 1 or isinstance(root, str):
+    if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; pass it as the only SOURCE")
     if labels is not None:
-        raise ConvertError(f"{root}: is a dataset, which has wnids; leave out --labels")
+        raise ConvertError(f"{_shown(root)}: is a dataset, which has wnids; leave out --labels")
+    if isinstance(root, str):
+        return _open_stored(root, split)
+    return _of_dataset(root, split, None)
+
+
+def _is_dataset(place: Path | str) -> bool:
+    return is_remote_dataset(place) if isinstance(place, str) else opened.is_dataset(place)
+
+
+def _shown(place: Path | str) -> str:
+    return address.shown(place) if isinstance(place, str) else str(place)
+
+
+def _open_stored(url: str, split: str | None) -> Source:
+    """Open a dataset in a store, of which records are read and no shard is kept."""
+    folder = tempfile.TemporaryDirectory(prefix="imnet-data-")
+    try:
+        remote = open_remote(url, Path(folder.name), 0)
+        about = description.read(remote.root)
+        if formats.get(about.format).record_file is not None:
+            raise ConvertError(
+                f"{address.shown(url)}: has a file for each record, which is not read in a store; "
+                "copy it to a disk with `imnet-data copy`, and convert that"
+            )
+        source = _of_dataset(remote.root, split, remote)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return source._replace(dataset=None, fetched=Fetched(remote.key, _shown(url), folder))
+
+
+def _of_dataset(root: Path, split: str | None, remote: RemoteFiles | None) -> Source:
     about = description.read(root)
-    names = about.splits if split is None else (split,)
-    datasets = [opened.Dataset.open(root, name) for name in names]
-    splits = {dataset.split: dataset for dataset in datasets}
-    files = tuple(sources.SourceFile(*file) for file in about.sources)
-    left_out = {name: Reason(count, str(root)) for name, count in about.left_out.items()}
+    names = [layout.require_split(root, name, about.splits) for name in _names(about, split)]
+    datasets = [opened.Dataset(root, name, about, remote) for name in names]
+    where = str(root) if remote is None else address.shown(remote.url)
     return sources.Source(
-        dict(splits), about.classes, files, (), name=about.name, left_out=left_out, dataset=root
+        {dataset.split: dataset for dataset in datasets},
+        about.classes,
+        tuple(sources.SourceFile(*file) for file in about.sources),
+        (),
+        name=about.name,
+        left_out={name: Reason(count, where) for name, count in about.left_out.items()},
+        dataset=root,
     )
+
+
+def _names(about: Description, split: str | None) -> Sequence[str]:
+    return tuple(about.splits) if split is None else (split,)

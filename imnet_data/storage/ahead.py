@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imnet_data.machine.open_file import ReadAt
 
 _FIRST_NBYTES = 256 << 10
-_PIECE_NBYTES = 8 << 20
+PIECE_NBYTES = 8 << 20
 _AHEAD = 4  # pieces under way
 
 
@@ -38,7 +38,7 @@ class _Piece:
 class Ahead:
     """ReadAt: an object that is read on; six pieces of it are in memory at most."""
 
-    ahead_nbytes = _PIECE_NBYTES
+    ahead_nbytes = PIECE_NBYTES
 
     def __init__(self, file: ObjectFile) -> None:
         self.path, self.nbytes = file.path, file.nbytes
@@ -60,7 +60,7 @@ class Ahead:
             self._begin(offset)
         is_read_on = self._pieces and stop > self._first_stop
         self._ask(stop + _AHEAD * self._next_nbytes * bool(is_read_on))
-        while self._pieces[0].stop <= offset - _PIECE_NBYTES:  # some go back a little
+        while self._pieces[0].stop <= offset - PIECE_NBYTES:  # some go back a little
             self._pieces.popleft()
         return b"".join(
             piece.content()[max(0, offset - piece.start) : stop - piece.start]
@@ -76,7 +76,7 @@ class Ahead:
             if self._first_stop == self._pieces[0].start:
                 self._first_stop = stop
             self._stop = stop
-            self._next_nbytes = min(2 * self._next_nbytes, _PIECE_NBYTES)
+            self._next_nbytes = min(2 * self._next_nbytes, PIECE_NBYTES)
 
     def read_into(self, piece: memoryview, offset: int) -> int:
         """Fill a piece with what comes from `offset` on; return how much that is."""

@@ -20,11 +20,11 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from imnet_data.errors import StorageError
-from imnet_data.storage import address
+from imnet_data.storage import address, ranges
 from imnet_data.storage.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from imnet_data.storage.store import Store
@@ -84,6 +84,12 @@ class StoreApart:
     def read_later(self, name: str, start: int, nbytes: int) -> Callable[[], bytes]:
         """Return what returns a range of an object, which may be under way meanwhile."""
         return self._later("read", name, start, nbytes)
+
+    def read_ranges(
+        self, name: str, starts: Sequence[int], nbytes: Sequence[int]
+    ) -> list[bytes | memoryview]:
+        """Return several ranges of an object; those that lie near each other in one go."""
+        return [*ranges.read_together(functools.partial(self.read, name), starts, nbytes)]
 
     def _later(self, call: str, *arguments: object) -> Callable[[], Any]:
         if os.getpid() != self._process and _is_usable_here():

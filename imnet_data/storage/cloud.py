@@ -11,6 +11,7 @@ refused, as it would wait for ever. `isolated` reads in a process of its own.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import re
@@ -130,15 +131,8 @@ class CloudStore:
         self, name: str, starts: Sequence[int], nbytes: Sequence[int]
     ) -> list[bytes | memoryview]:
         """Return several ranges of an object."""
-        groups = ranges.near_each_other(starts, nbytes, ranges.GAP_NBYTES)
-        found: list[bytes | memoryview] = [b""] * len(starts)
-        for start, stop, positions in groups:
-            # not with obstore's own get_ranges: a short response ends in a panic there
-            whole = self._range(name, start, stop - start)
-            for position in positions:
-                first = starts[position] - start
-                found[position] = whole[first : first + nbytes[position]]
-        return found
+        # not with obstore's own get_ranges: a short response ends in a panic there
+        return [*ranges.read_together(functools.partial(self._range, name), starts, nbytes)]
 
     def write(self, name: str, path: Path) -> None:
         """Upload a file, in several parts if it is large."""

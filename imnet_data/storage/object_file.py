@@ -54,13 +54,7 @@ class ObjectFile:
 
     def read_ranges(self, starts: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
         """Return several ranges of it; those that lie near each other are read in one go."""
-        found = [b""] * len(starts)
-        for start, stop, members in ranges.near_each_other(starts, nbytes, ranges.GAP_NBYTES):
-            content = self.read(start, stop - start)
-            for member in members:
-                first = starts[member] - start
-                found[member] = content[first : first + nbytes[member]]
-        return found
+        return [bytes(found) for found in ranges.read_together(self.read, starts, nbytes)]
 
     def read_later(self, offset: int, nbytes: int) -> Callable[[], bytes]:
         """Return what returns a range of it, which is within it; it may be under way meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MOST_NBYTES = 16 << 20  # of one request
 GAP_NBYTES = 256 << 10  # between ranges that are read in one go: less than a round trip
@@ -28,3 +28,16 @@ def near_each_other(
                 continue
         groups.append((start, stop, [position]))
     return groups
+
+
+def read_together(
+    read: Callable[[int, int], bytes | memoryview], starts: Sequence[int], nbytes: Sequence[int]
+) -> list[memoryview]:
+    """Return ranges, of which those that lie near each other are read in one go."""
+    found = [memoryview(b"")] * len(starts)
+    for start, stop, members in near_each_other(starts, nbytes, GAP_NBYTES):
+        whole = memoryview(read(start, stop - start))
+        for member in members:
+            first = starts[member] - start
+            found[member] = whole[first : first + nbytes[member]]
+    return found

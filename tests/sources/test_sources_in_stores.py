@@ -6,14 +6,19 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import source_layouts
 import store_kit
 
-from imnet_data.conversion.convert import convert
+from imnet_data.conversion.convert import convert, dry_run
 from imnet_data.dataset.description import Options
-from imnet_data.errors import ConvertError, StorageError
+from imnet_data.errors import ConvertError, SourceError, StorageError
+from imnet_data.record import Record
+from imnet_data.sources import open_sources
+from imnet_data.sources.in_order import in_order
 from imnet_data.storage import apart
 
 _UPLOAD = """
@@ -32,6 +37,19 @@ QUERY = "X-Amz-Credential=of-nobody&X-Amz-Signature=a-signature-of-nobody"
 def upload(folder: Path, url: str) -> None:
     """Copy the files of a folder, in a process of its own: pytest must stay one that can fork."""
     subprocess.run([sys.executable, "-c", _UPLOAD, url, str(folder)], check=True)
+
+
+def read_all(place: str | Path) -> dict[str, list[Record]]:
+    """Return all records of a source, as a conversion reads them."""
+    source = open_sources(place)
+    try:
+        splits = source.splits.items()
+        found = {split: list(in_order(kept, range(len(kept)))) for split, kept in splits}
+    finally:
+        source.close()
+    assert found
+    assert all(found.values())
+    return found
 
 
 def sums(out: Path) -> str:
@@ -159,3 +177,140 @@ def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     upload(tarballs, mine)
     convert(mine, out, options=SHARDS, workers=1)
     assert sums(out) == expected
+
+
+def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
+    store: store_kit.Front, tmp_path: Path
+) -> None:
+    local = tmp_path / "local"
+    jpegs = dict(source_layouts.train_tar_files())
+    inner = {name: content for name, content in jpegs.items() if name.endswith(".tar")}
+    source_layouts.write_tar(local / "whole/winter21_whole.tar", inner)
+    records = {
+        f"{number:03d}.{suffix}": content
+        for number, record in enumerate(source_layouts.train())
+        for suffix, content in (("jpg", record.jpeg), ("cls", record.wnid.encode()))
+    }
+    first, second = dict(list(records.items())[:4]), dict(list(records.items())[4:])
+    source_layouts.write_tar(local / "shards/train-0000.tar", first)
+    source_layouts.write_tar(local / "shards/train-0001.tar", second)
+    source_layouts.kaggle_zip(local / "zip")
+    upload(local, f"s3://bucket/{tmp_path.name}")
+    for name in ("whole", "shards", "zip"):
+        assert read_all(f"s3://bucket/{tmp_path.name}/{name}") == read_all(local / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "there is no such object; check the URL"),
+        ("images", r"no archives with official names \(found train/\); .*, and pass that"),
+        ("train-0.parquet", "tar and zip archives are read, .* copy it to a disk, and pass that"),
+    ],
+)
+def test_what_is_not_read_in_a_store_is_refused_in_one_line(
+    store: store_kit.Front, tmp_path: Path, name: str, said: str
+) -> None:
+    local = tmp_path / "local"
+    path = local / "images/train/n01440764/n01440764_1.JPEG"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xff\xd8\xff")
+    (local / "train-0.parquet").write_bytes(b"PAR1")
+    upload(local, f"s3://bucket/{tmp_path.name}")
+    place = f"s3://bucket/{tmp_path.name}/{name}"
+    with pytest.raises((SourceError, StorageError), match=f"^{place}: .*{said}$"):
+        open_sources(place)
+
+
+class _Web(BaseHTTPRequestHandler):
+    """Sends files and, unless the path says so, ranges of them; for GET with a signature only."""
+
+    protocol_version = "HTTP/1.1"
+    root: Path
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.send_error(403)
+
+    def do_GET(self) -> None:
+        place, _, query = self.path.partition("?")
+        if query != QUERY:
+            self.send_error(403)
+            return
+        whole = (self.root / place.rpartition("/")[2]).read_bytes()
+        begin, end = 0, len(whole)
+        asked = self.headers.get("Range", "")
+        if asked and "whole" not in place:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            begin, end = int(first), min(int(last) + 1, len(whole))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(whole)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(end - begin))
+        self.send_header("ETag", '"one"')
+        self.end_headers()
+        self.wfile.write(whole[begin:end])
+
+
+@pytest.fixture
+def web(tarballs: Path) -> Iterator[str]:
+    """The URL of a web server that has the tarballs."""
+    handler = type("Handler", (_Web,), {"root": tarballs})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_signed_urls_of_tarballs_are_converted_and_never_shown(
+    web: str,
+    tarballs: Path,
+    store: store_kit.Front,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz")
+    caplog.set_level("INFO", "imnet_data")
+    urls = [f"{web}/sets/{name}?{QUERY}" for name in names]
+    lines = dry_run(urls, tmp_path / "out")
+    convert(urls, tmp_path / "out", workers=1)
+    convert([tarballs / name for name in names], tmp_path / "expected", workers=1)
+    assert sums(tmp_path / "out") == sums(tmp_path / "expected")
+    said = "\n".join([*lines, caplog.text, (tmp_path / "out/dataset.json").read_text()])
+    assert f"{web}/sets/ILSVRC2012_img_val.tar" in said
+    assert "to list its files, its 102,400 bytes are read once, in 1 requests" in said
+    assert "of-nobody" not in said
+
+
+def test_a_web_server_without_ranges_or_access_is_refused_in_one_line(
+    web: str, store: store_kit.Front
+) -> None:
+    url = f"{web}/whole/ILSVRC2012_img_val.tar"
+    with pytest.raises(StorageError, match=f"^{url}: its server sends no parts .* pass that$"):
+        open_sources(f"{url}?{QUERY}")
+    with pytest.raises(StorageError, match=f"^{url}: access is denied") as caught:
+        open_sources(f"{url}?X-Amz-Signature=another-of-nobody")
+    assert "of-nobody" not in str(caught.value)
+
+
+def test_a_dataset_in_a_store_is_converted_without_fetching_its_shards(
+    in_store: dict[str, str], made: dict[str, Path], store: store_kit.Front, tmp_path: Path
+) -> None:
+    lines = dry_run(in_store["webdataset"], tmp_path / "out", format="lmdb")
+    assert any("train: 148 images of 4 classes" in line for line in lines)
+    convert(in_store["webdataset"], tmp_path / "same", format="lmdb")
+    assert sums(tmp_path / "same") == sums(made["lmdb"])
+    other = Options(order="sorted")
+    convert(in_store["webdataset"], tmp_path / "other", format="lmdb", options=other)
+    convert(made["webdataset"], tmp_path / "local", format="lmdb", options=other)
+    assert sums(tmp_path / "other") == sums(tmp_path / "local")
+
+
+def test_a_dataset_of_single_files_in_a_store_is_refused_with_the_copy_to_make(
+    in_store: dict[str, str], store: store_kit.Front, tmp_path: Path
+) -> None:
+    with pytest.raises(ConvertError, match=r"^s3://bucket/folder: has a file .* `imnet-data copy`"):
+        convert(in_store["folder"], tmp_path / "out")

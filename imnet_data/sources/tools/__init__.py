@@ -5,11 +5,13 @@ A module for each tool; what their labels and their names mean belongs here, too
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import SourceError
+from imnet_data.sources.archive import far_cost_text
 from imnet_data.sources.tools import (
     betons,
     litdata,
@@ -20,12 +22,16 @@ from imnet_data.sources.tools import (
     shards,
     tfrecords,
 )
+from imnet_data.storage.place import nbytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imnet_data.archives.containers import Container
     from imnet_data.storage.place import Place, StoredPath
+
+
+_log = logging.getLogger("imnet_data")
 
 
 class Tool(Protocol):
@@ -112,6 +118,7 @@ class ToolFiles:
             self.notes.append("--labels was not used: no file here has integers as labels")
         if self._stored:
             self.notes += parts.missing(self._stored)
+            _log.info("%s", far_cost_text(shards.WHAT, sum(nbytes_of(self._stored))))
             yield shards.opened(self._stored, split=self._split, labels=self._labels)
         for tool, paths in self._taken.items():
             if paths:
