@@ -159,6 +159,7 @@ def _killed() -> StorageError:
 def _end(process: int, connection: Connection, reader: subprocess.Popen[bytes]) -> None:
     if os.getpid() == process:
         connection.close()
+        reader.kill()  # forked workers may still have the connection, so it would not see its end
         reader.wait()
 
 
