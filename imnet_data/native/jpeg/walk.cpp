@@ -115,7 +115,8 @@ bool ScanWalk::find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus) {
 
 // A guessed part has half of the blocks at most, or is not walked to its end.
 void ScanWalk::reserve_starts(int64_t blocks) {
-  const size_t count = size_t(1 + 2 * blocks + kSkipLanes * kSkipSlack);
+  const size_t count =
+      size_t(1 + blocks + (kSkipLanes - 1) * (blocks / 2) + kSkipLanes * kSkipSlack);
   if (starts_.size() < count) starts_.resize(count);
   uint64_t* next = starts_.data();
   *next++ = 0;
