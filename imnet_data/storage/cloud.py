@@ -68,7 +68,7 @@ class CloudStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._is_web = url.startswith(("http:", "https:"))
+        self._is_signed = "?" in url
         self._store: Any = None
 
     def __reduce__(self) -> tuple[type[CloudStore], tuple[str]]:
@@ -101,7 +101,7 @@ class CloudStore:
     def _head(self, name: str) -> ObjectMeta | None:
         def head() -> ObjectMeta | None:
             try:
-                if self._is_web:  # a signed URL is for GET alone
+                if self._is_signed:  # which is for GET alone
                     begin: GetOptions = {"range": (0, 1)}
                     return obstore.get(self._opened(), name, options=begin).meta
                 return obstore.head(self._opened(), name)
