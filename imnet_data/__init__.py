@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imnet_data.conversion.convert import convert, dry_run
     from imnet_data.conversion.join import join
+    from imnet_data.conversion.on_ray import convert_on_ray
     from imnet_data.conversion.parts import convert_part
     from imnet_data.dataset.copying import copy
     from imnet_data.dataset.description import Options
@@ -44,6 +45,7 @@ __all__ = [
     "TrainRecipe",
     "compare",
     "convert",
+    "convert_on_ray",
     "convert_part",
     "copy",
     "dry_run",
@@ -70,6 +72,7 @@ _MODULES = {
     "TrainRecipe": "transforms",
     "compare": "verification.compare",
     "convert": "conversion.convert",
+    "convert_on_ray": "conversion.on_ray",
     "convert_part": "conversion.parts",
     "copy": "dataset.copying",
     "dry_run": "conversion.convert",

@@ -17,6 +17,7 @@ ImnetError
 ├── TrainError       a training run cannot start, or not go on
 ├── MissingExtra     a package that this needs is not installed
 ├── WorkerKilled     a process that did a part of long work was killed
+├── ClusterError     a Ray cluster is not there, or cannot do what it is given
 └── Stopped          long work was stopped before its end
 
 A caller's mistake (a bad argument) is a ValueError, not one of these.
@@ -110,6 +111,10 @@ class MissingExtra(ImnetError):
 
 class WorkerKilled(ImnetError):
     """A process that did a part of long work was killed, by the system or by a fault of its own."""
+
+
+class ClusterError(ImnetError):
+    """A Ray cluster is not there, or cannot do what it is given."""
 
 
 class Stopped(ImnetError):

@@ -95,7 +95,7 @@ class Records(Protocol):
     """A sized, random-access sequence of Record; a source and an opened dataset are both one.
 
     Records can be used from forked processes: whatever cannot cross a fork is opened on first
-    use in each process.
+    use in each process. They can be pickled for processes that see the same files.
     """
 
     @property

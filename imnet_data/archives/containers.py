@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -20,7 +21,7 @@ from imnet_data.storage.object_file import ObjectFile
 from imnet_data.storage.place import identity, nbytes_of, open_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from imnet_data.storage.place import Place
 
@@ -56,7 +57,7 @@ class Container(Protocol):
         """Walk all files once."""
 
     def read(self, place: int, nbytes: int) -> bytes:
-        """Return the bytes of one entry; may be called in forked processes."""
+        """Return the bytes of one entry; also in forked processes, and in others once pickled."""
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:
         """Return the first bytes of an entry of `nbytes`, FIRST_NBYTES at most, during the walk."""
@@ -161,11 +162,15 @@ class Tar:
 
     def __init__(self, path: Place, *, packed: Place | None = None) -> None:
         """Open the archive at `path`; `packed` is the file it was unpacked from."""
+        self._opened = path
         self.path = packed or path
         self.name = self.path.name
         self._file = open_place(path)  # it has no position, so forked processes can share it
         self._ahead = ahead_of(self._file)  # for the walk
         self.extent = self._file.nbytes
+
+    def __reduce__(self) -> tuple[Callable[[], Tar], tuple[()]]:
+        return partial(Tar, self._opened, packed=self.path), ()
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
@@ -234,6 +239,10 @@ class GzippedTar:
         self.file = SeekableGzip(path)
         self._buffer, self._buffer_start = bytearray(), 0
 
+    def __reduce__(self) -> tuple[Callable[[Place], GzippedTar], tuple[Place]]:
+        """Return what decompresses all of the file once: its states cannot be pickled."""
+        return _decompressed_once, (self.path,)
+
     @property
     def extent(self) -> int:
         """How far places go, as far as it is known."""
@@ -288,3 +297,11 @@ class GzippedTar:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+def _decompressed_once(path: Place) -> GzippedTar:
+    archive = GzippedTar(path)
+    while archive.file.read_on():
+        pass
+    archive._buffer_start = archive.file.position
+    return archive

@@ -67,6 +67,9 @@ class Rows:
             )
             self.class_names = _class_names(schema.metadata or {}, path)
 
+    def __reduce__(self) -> tuple[type[Rows], tuple[Path, Kept]]:
+        return Rows, (self.path, self._kept)
+
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the file, and say of any fault where it is."""
@@ -122,6 +125,9 @@ class Kept:
         self.most_nbytes = most_nbytes
         self._process = 0
         self._forget()
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[int]]:
+        return Kept, (self.most_nbytes,)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

@@ -59,6 +59,9 @@ class Zip:
         self._file = open_place(path)
         self.extent = self._file.nbytes
 
+    def __reduce__(self) -> tuple[type[Zip], tuple[Place]]:
+        return Zip, (self.path,)
+
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""
         place, count = self._directory()

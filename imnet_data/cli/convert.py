@@ -10,9 +10,10 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import classes, label_space, nbytes, out_path, place, workers
+from imnet_data.cli.values import classes, label_space, nbytes, out_path, place, ray, workers
 from imnet_data.conversion import convert as conversion
 from imnet_data.conversion import which_part
+from imnet_data.conversion.on_ray import convert_on_ray
 from imnet_data.conversion.parts import convert_part
 from imnet_data.dataset.description import Options
 from imnet_data.formats import FORMATS, get
@@ -196,6 +197,7 @@ def _formats(which: Callable[[Format], bool]) -> str:
     help="Write only part N of COUNT, while other machines that share OUT write the others; `auto` "
     "reads both from a job array's environment. The last part to end joins them.",
 )
+@ray
 def command(
     source: tuple[Path | str, ...],
     out: Path,
@@ -206,6 +208,7 @@ def command(
     dry_run: bool,
     force: bool,
     part: str | None,
+    ray: str | None,
     **asked: Any,
 ) -> None:
     """Convert SOURCE... to a dataset in the folder OUT.
@@ -223,6 +226,11 @@ def command(
         raise click.UsageError(
             "--force does not go with --part: each part would remove the others; remove OUT instead"
         )
+    if ray is not None and (force or part is not None or workers is not None):
+        raise click.UsageError(
+            "--ray goes with none of --force (remove OUT instead), --part and --workers (the "
+            "cluster has a task for each CPU)"
+        )
     try:
         options = Options(**asked)
         if part is not None:
@@ -237,18 +245,17 @@ def command(
             click.echo("\n".join(lines))
             return
         about: Description | None
-        if part is None:
-            about = conversion.convert(
+        if ray is not None:
+            about = convert_on_ray(
                 source,
                 out,
+                address=ray,
                 format=format_name,
                 split=split,
                 options=options,
-                workers=workers,
-                force=force,
                 progress=progress,
             )
-        else:
+        elif part is not None:
             about = convert_part(
                 source,
                 out,
@@ -257,6 +264,17 @@ def command(
                 split=split,
                 options=options,
                 workers=workers,
+                progress=progress,
+            )
+        else:
+            about = conversion.convert(
+                source,
+                out,
+                format=format_name,
+                split=split,
+                options=options,
+                workers=workers,
+                force=force,
                 progress=progress,
             )
     click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=out))

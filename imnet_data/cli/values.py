@@ -114,6 +114,26 @@ batch_size = click.option(
     show_default=True,
     help="Images per batch.",
 )
+
+
+def _ray_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no address: most likely a path that stands after --ray."""
+    if value is None or value == "auto" or re.fullmatch(r"\S+:\d+", value):
+        return value
+    raise click.BadParameter(
+        f"{value!r} is no address of a cluster (HOST:PORT); put --ray last, or write --ray=auto"
+    )
+
+
+ray = click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    callback=_ray_address,
+    help="Run shards as tasks of the Ray cluster at ADDRESS (HOST:PORT), whose machines share "
+    "all paths.  [ADDRESS by default: RAY_ADDRESS, or the cluster that this machine belongs to]",
+)
 workers = click.option(
     "--workers",
     type=click.IntRange(1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import as_json, place, source_path, workers
+from imnet_data.cli.values import as_json, place, ray, source_path, workers
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ManifestError
 from imnet_data.storage import address
@@ -23,7 +24,7 @@ from imnet_data.verification.shard import Difference
 from imnet_data.verification.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 @click.command(
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 )
 @as_json
 @workers
+@ray
 def command(
     path: tuple[Path | str, ...],
     decode: bool,
@@ -69,6 +71,7 @@ def command(
     move_strays: bool,
     as_json: bool,
     workers: int | None,
+    ray: str | None,
 ) -> None:
     """Verify each PATH: a dataset, an official tarball, or a folder of tarballs.
 
@@ -84,9 +87,10 @@ def command(
     reads: dict[str, list[ReadBack]] = {}
     _refuse_folders_only(path, readers=readers, move_strays=move_strays)
     with Progress() as progress:
+        check = partial(verify, workers=workers, ray=ray, progress=progress)
         for root in path:
             name = address.shown(root) if isinstance(root, str) else str(root)
-            differences = _differences(root, bool(repair_from), decode, workers, progress)
+            differences = _differences(root, bool(repair_from), partial(check, decode=decode))
             if isinstance(root, Path) and not opened.is_dataset(root):
                 found[name] = differences
                 continue
@@ -94,13 +98,13 @@ def command(
                 repaired[name] = repair(
                     root, repair_from, differences, workers=workers, progress=progress
                 )
-                differences = verify(root, decode=decode, workers=workers, progress=progress)
+                differences = check(root, decode=decode)
             if differences and move_strays:
                 for stray, moved in strays.move_aside(Path(root), differences).items():
                     click.echo(f"{root}/{stray}: moved to {root}/{moved}", err=True)
                 differences = []
             if against is not None:
-                differences += verify(against, workers=workers, progress=progress)
+                differences += check(against)
                 differences += compare(root, against, progress=progress)
             found[name] = differences
             if readers:
@@ -124,11 +128,11 @@ def _refuse_folders_only(places: Sequence[Path | str], *, readers: bool, move_st
 
 
 def _differences(
-    root: Path | str, repairs: bool, decode: bool, workers: int | None, progress: Progress
+    root: Path | str, repairs: bool, check: Callable[[Path | str], list[Difference]]
 ) -> list[Difference]:
     """Verify one dataset or tarball; a description that cannot be read may be repaired."""
     try:
-        return verify(root, decode=decode, workers=workers, progress=progress)
+        return check(root)
     except ManifestError as error:
         if not repairs or (isinstance(root, Path) and not opened.is_dataset(root)):
             raise

@@ -135,7 +135,8 @@ def _run(conversion: Conversion, out: Path, workers: int, progress: Progress) ->
     space.check(writing, waiting, out)
     files.write_whole(stage / _PLAN, plan_json)
     shards.make_folders(writing)
-    shards.write_shards(writing, waiting, workers, progress, remedy=refused.REMEDY)
+    run = pool.processes(workers)
+    shards.write_shards(writing, waiting, run, progress, remedy=refused.REMEDY)
     agreement.agreed_plan(conversion, stage / _PLAN)  # the source may have changed meanwhile
     shards.describe(writing, conversion, workers, progress)
     return staging.move_into_place(stage, out)

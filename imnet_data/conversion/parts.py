@@ -1,14 +1,17 @@
 """Converts one part of a dataset, while other machines that share OUT do the others.
 
 Each part opens the source and makes the whole plan; what it writes is every so-manieth shard. The
-last part to end joins them.
+last part to end joins them. A run on a Ray cluster is the only part of one.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments, formats
 from imnet_data.conversion import (
@@ -31,8 +34,7 @@ from imnet_data.machine import pool
 from imnet_data.machine.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
@@ -42,6 +44,18 @@ if TYPE_CHECKING:
     from imnet_data.machine.progress import Progress
 
 _log = logging.getLogger("imnet_data")
+
+
+class Share(NamedTuple):
+    """What one run does of a conversion, and how."""
+
+    name: str  # of its folder, and of its note that it has ended; a later run of it takes over
+    part: Part
+    said: str  # is logged
+    run: pool.Run
+    write: Callable[[Place, Writing, ShardJob], Mapping[str, int]]
+    workers: int  # processes of this machine that join the shards
+    again: str  # what to do after refused images, with other options
 
 
 def convert_part(
@@ -76,18 +90,43 @@ def convert_part(
     """
     formats.get(format)
     which, said = which_part.chosen(part)
-    roots, place = arguments.places("paths", paths), Place(arguments.path("out", out))
     worker_count = pool.worker_count(workers)
+    share = Share(
+        name=sharing.part_name(*which),
+        part=which,
+        said=f"part {which}: {said}",
+        run=pool.processes(worker_count),
+        write=write_shard,
+        workers=worker_count,
+        again="start every part",
+    )
+    roots, place = arguments.places("paths", paths), Place(arguments.path("out", out))
+    return convert_share(
+        roots, place, share, format_name=format, split=split, options=options, progress=progress
+    )
+
+
+def convert_share(
+    roots: Sequence[Path | str],
+    place: Place,
+    share: Share,
+    *,
+    format_name: str,
+    split: str | None,
+    options: Options,
+    progress: Progress,
+) -> Description | None:
+    """Do one share of a conversion; join all of them if it is the last; see `convert_part`."""
     convert.refuse_own_source(roots, place.out)
-    with sharing.attempt(place, sharing.part_name(*which), takes_over=True) as folder:
+    with sharing.attempt(place, share.name, takes_over=True) as folder:
         spool = folder / "spool" if compressed.are_unpacked(options, split) else None
         source = planning.open_source(roots, options, split=split, spool=spool, progress=progress)
         try:
-            conversion = planning.plan_conversion(source, format_name=format, options=options)
+            conversion = planning.plan_conversion(source, format_name=format_name, options=options)
             conversion = planning.with_costs(conversion, unpacks=False)
             planning.tell(conversion)
-            _log.info("part %s: %s", which, said)
-            return _run(conversion, which, place, folder, worker_count, progress)
+            _log.info("%s", share.said)
+            return _run(conversion, share, place, folder, progress)
         except FileNotFoundError:  # another run has joined all parts, or else it is an error
             if not opened.is_dataset(place.out):
                 raise
@@ -97,12 +136,7 @@ def convert_part(
 
 
 def _run(
-    conversion: Conversion,
-    which: Part,
-    place: Place,
-    folder: Path,
-    workers: int,
-    progress: Progress,
+    conversion: Conversion, share: Share, place: Place, folder: Path, progress: Progress
 ) -> Description | None:
     plan, identities = shared_plan.of(conversion), conversion.source.identities()
     if not opened.is_dataset(place.out):
@@ -114,29 +148,35 @@ def _run(
     missing = sharing.missing(place, plan)
     space.check(writing, missing, place.out)
     left = set(missing)
-    waiting = [job for job in which.of(writing.jobs()) if job in left]
+    waiting = [job for job in share.part.of(writing.jobs()) if job in left]
     shards.write_shards(
         writing,
         waiting,
-        workers,
+        share.run,
         progress,
-        remedy=f"remove {place.stage}, and start every part with `--bad skip` or `--bad keep`",
-        write=partial(_write_shard, place),
+        remedy=f"remove {place.stage}, and {share.again} with `--bad skip` or `--bad keep`",
+        write=partial(share.write, place),
     )
     # the source may have changed meanwhile
     shared_plan.require_same(place.plan, shared_plan.of(conversion), conversion.source.identities())
-    if sharing.have_ended(place, plan, sharing.part_name(*which)):
-        return join.assemble(place, plan, folder, workers, progress)
+    if sharing.have_ended(place, plan, share.name):
+        return join.assemble(place, plan, folder, share.workers, progress)
     return None
 
 
-def _write_shard(place: Place, writing: Writing, job: ShardJob) -> Mapping[str, int]:
-    """Write one shard in a folder of its own, and bring it where all parts find it."""
-    stage = writing.stage / f"{job.split}-{job.number:06d}"
-    for made in (stage, stage / job.split):  # not the run's own folder, if another run took over
-        made.mkdir()
-    alone = writing._replace(stage=stage)
+def write_shard(place: Place, writing: Writing, job: ShardJob) -> Mapping[str, int]:
+    """Write one shard in a folder of this attempt's own, and bring it where all runs find it.
+
+    Several attempts at a shard may be made at the same time: each publishes the same bytes.
+    """
+    # makes no parents: the run's own folder is gone if another run took over
+    stage = Path(tempfile.mkdtemp(prefix=f"{job.split}-{job.number:06d}.", dir=writing.stage))
+    alone = writing._replace(stage=stage, journals=stage / writing.journals.name)
+    shards.make_folders(alone)
     refusals = shard.write_shard(alone, job)
-    if not refusals:
+    if refusals:
+        alone.refused(job).replace(writing.refused(job))
+        shutil.rmtree(stage)
+    else:
         sharing.publish(place, alone, job)
     return refusals

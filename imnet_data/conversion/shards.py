@@ -48,13 +48,13 @@ def make_folders(writing: Writing) -> None:
 def write_shards(
     writing: Writing,
     waiting: Sequence[ShardJob],
-    workers: int,
+    run: pool.Run,
     progress: Progress,
     *,
     remedy: str,
     write: Callable[[Writing, ShardJob], Mapping[str, int]] = shard.write_shard,
 ) -> None:
-    """Write the shards of `waiting`, with `workers` processes; `write` does one.
+    """Write the shards of `waiting`; `run` has `write` do each.
 
     Raises:
         ImageError: if images are refused; the other shards are written first.
@@ -67,7 +67,7 @@ def write_shards(
 
     task = partial(write, writing)
     counts = collections.Counter[str]()
-    for refusals in pool.run(task, waiting, workers=workers, counter=writing.counter, poll=report):
+    for refusals in run(task, waiting, counter=writing.counter, poll=report):
         counts.update(refusals)
     report()
     if counts:

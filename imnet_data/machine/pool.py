@@ -16,9 +16,10 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing import connection
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from imnet_data.arguments import MAX_THREADS, integer
 from imnet_data.errors import Stopped, WorkerKilled
@@ -73,11 +74,29 @@ class Counter:
         """Make every worker stop at its next record."""
         self._stopped.value = 1
 
+    def __reduce__(self) -> tuple[type[Counter], tuple[()]]:
+        """Return another that begins: only forked workers count together."""
+        return Counter, ()
+
     @property
     def done(self) -> tuple[int, int]:
         """Records and bytes so far."""
         # without the lock: a worker that the system kills may hold it for ever
         return self._counts[0], self._counts[1]
+
+
+class Run(Protocol):
+    """What runs a task for each of many jobs; see `run`, whose errors it raises."""
+
+    def __call__(
+        self,
+        task: Callable[[Job], Result],
+        jobs: Sequence[Job],
+        *,
+        counter: Counter,
+        poll: Callable[[], None],
+    ) -> Iterator[Result]:
+        """Run `task(job)` for each job; return the results as they come."""
 
 
 def run(
@@ -113,6 +132,11 @@ def run(
         except BaseException:
             counter.stop()
             raise
+
+
+def processes(workers: int) -> Run:
+    """Return `run` with so many processes."""
+    return partial(run, workers=workers)
 
 
 def run_in_order(

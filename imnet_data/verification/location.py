@@ -78,7 +78,10 @@ class Bucket:
 
     def __init__(self, brought: Mirror, names: Sequence[str] | None) -> None:
         self.root, self.names = brought.root, names
-        self._store = open_store(brought.url)
+        self._brought, self._store = brought, open_store(brought.url)
+
+    def __reduce__(self) -> tuple[type[Bucket], tuple[Mirror, Sequence[str] | None]]:
+        return Bucket, (self._brought, self.names)
 
     def open(self, file: str) -> ReadAt:
         """Open what has come here, or else an object."""

@@ -191,7 +191,8 @@ class _Repair:
 
     def _write_shards(self, writing: Writing, jobs: Sequence[ShardJob]) -> None:
         remedy = "nothing is changed: pass the source that the dataset was made from"
-        shards.write_shards(writing, jobs, self._workers, self._progress, remedy=remedy)
+        run = pool.processes(self._workers)
+        shards.write_shards(writing, jobs, run, self._progress, remedy=remedy)
 
     @contextmanager
     def _planned(

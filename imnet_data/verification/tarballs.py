@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
 from imnet_data.imagenet import facts
+from imnet_data.machine import ray_cluster
+from imnet_data.machine.pool import Counter
+from imnet_data.machine.progress import Step
 from imnet_data.sources import official
 from imnet_data.verification.shard import Difference
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from imnet_data.machine.pool import Run
     from imnet_data.machine.progress import Progress
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -34,8 +38,10 @@ def find(path: Path) -> list[Path]:
     return [path]
 
 
-def verify(path: Path, tarballs: Sequence[Path], progress: Progress) -> list[Difference]:
-    """Return all differences of the tarballs that `find` gave for `path`."""
+def verify(
+    path: Path, tarballs: Sequence[Path], progress: Progress, run: Run | None = None
+) -> list[Difference]:
+    """Return all differences of the tarballs that `find` gave for `path`; `run` checks each."""
     for file in sorted(path.iterdir()) if path.is_dir() else ():
         if file not in tarballs and file.name.endswith(_SUFFIXES):
             _log.warning(
@@ -46,8 +52,28 @@ def verify(path: Path, tarballs: Sequence[Path], progress: Progress) -> list[Dif
             f"{path}: its name is not a published one, so there is no size or MD5 to compare "
             "with; only its contents are checked"
         )
+    if run is None:
+        found = {tarball: official.check_official(tarball, progress) for tarball in tarballs}
+    else:
+        found = _run(tarballs, progress, run)
     return [
         Difference(tarball.name if tarball != path else "", what)
         for tarball in tarballs
-        for what in official.check_official(tarball, progress)
+        for what in found[tarball]
     ]
+
+
+def _run(tarballs: Sequence[Path], progress: Progress, run: Run) -> dict[Path, list[str]]:
+    found: dict[Path, list[str]] = {}
+
+    def report() -> None:
+        progress(Step("verify tarballs", len(found), len(tarballs)))
+
+    found.update(run(_check, tarballs, counter=Counter(), poll=report))
+    report()
+    return found
+
+
+def _check(tarball: Path) -> tuple[Path, list[str]]:
+    ray_cluster.require_here(tarball)
+    return tarball, official.check_official(tarball)

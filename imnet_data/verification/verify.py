@@ -18,7 +18,7 @@ from imnet_data.errors import ManifestError
 from imnet_data.formats import get
 from imnet_data.imagenet import facts, labels
 from imnet_data.imagenet.detection import TASKS
-from imnet_data.machine import pool
+from imnet_data.machine import pool, ray_cluster
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.storage import address
@@ -45,6 +45,7 @@ def verify(
     *,
     decode: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Progress = no_progress,
 ) -> list[Difference]:
     """Return all differences between what is at `path` and what it has to be.
@@ -56,26 +57,32 @@ def verify(
         path: the folder of a dataset, or its URL; a tarball, or a folder of tarballs.
         decode: whether every image of a dataset is decoded in full, too.
         workers: processes; by default one for each core.
+        ray: the address of a Ray cluster whose machines all have `path`, or "auto"; its tasks
+            check the shards then, and `workers` only read the manifests.
         progress: called several times a second.
 
     Raises:
         ManifestError: if dataset.json is missing or damaged; nothing can be said then.
         SourceError: if there is nothing at `path`.
         StorageError: if a store cannot be read.
+        ClusterError: if Ray is asked for, and does not answer.
     """
     worker_count = pool.worker_count(workers)
+    run = pool.processes(worker_count) if ray is None else ray_cluster.running(ray)
     if address.is_url(path):
         with bucket(str(path)) as (location, brought):
-            differences = _verify(location, decode, worker_count, progress)
+            differences = _verify(location, decode, worker_count, run, progress)
             return [each._replace(what=brought.named(each.what)) for each in differences]
     root = arguments.path("path", path)
+    if ray is not None:
+        root = root.absolute()
     if not opened.is_dataset(root) and (found := tarballs.find(root)):
-        return tarballs.verify(root, found, progress)
-    return _verify(Folder(root), decode, worker_count, progress)
+        return tarballs.verify(root, found, progress, run if ray else None)
+    return _verify(Folder(root), decode, worker_count, run, progress)
 
 
 def _verify(
-    location: Location, decode: bool, worker_count: int, progress: Progress
+    location: Location, decode: bool, worker_count: int, run: pool.Run, progress: Progress
 ) -> list[Difference]:
     root = location.root
     about = description.read(root)
@@ -93,11 +100,11 @@ def _verify(
         differences += files.without_records(about, split, expected[split], sums)
     checking = Checking(location, about, expected, sums, decode, Counter())
     differences += files.check(checking)
-    differences += _check_all(checking, worker_count, progress)
+    differences += _check_all(checking, run, progress)
     return sorted(set(differences))
 
 
-def _check_all(checking: Checking, workers: int, progress: Progress) -> list[Difference]:
+def _check_all(checking: Checking, run: pool.Run, progress: Progress) -> list[Difference]:
     jobs = list(_jobs(checking))
     total = sum(split.record_count for split in checking.about.splits.values())
     shards = [shard for split in checking.about.splits.values() for shard in split.shards]
@@ -107,11 +114,16 @@ def _check_all(checking: Checking, workers: int, progress: Progress) -> list[Dif
         done, nbytes = checking.counter.done
         progress(Step("verify", done, total, nbytes, max(total_nbytes, nbytes)))
 
-    check_job = partial(check, checking)
-    results = pool.run(check_job, jobs, workers=workers, counter=checking.counter, poll=report)
+    results = run(partial(_check_here, checking), jobs, counter=checking.counter, poll=report)
     found = [difference for result in results for difference in result]
     report()
     return found
+
+
+def _check_here(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
+    if isinstance(checking.location, Folder):
+        ray_cluster.require_here(checking.location.root / description.FILE_NAME)
+    return check(checking, job)
 
 
 def _jobs(checking: Checking) -> Iterator[FileJob | RecordsJob]:
