@@ -13,7 +13,7 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class Tree:
         self.linked_folders: list[str] = []  # likewise, because they are there without the link
         self._walked: set[tuple[int, int]] = set()  # device and inode of folders
         self._identity = hashlib.sha256()  # of path, size and time of each file
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what reading needs."""
+        return {name: value for name, value in vars(self).items() if name != "_identity"}
 
     def entries(self) -> Iterator[Entry]:
         """Walk all files once."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from imnet_data import formats
 from imnet_data.conversion import finish, refused, shard, space
 from imnet_data.conversion.shard import Writing
-from imnet_data.machine import pool
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from imnet_data.conversion.plan import Conversion
     from imnet_data.conversion.written import ShardJob
+    from imnet_data.machine.pool import Run
     from imnet_data.machine.progress import Progress
 
 
@@ -48,7 +48,7 @@ def make_folders(writing: Writing) -> None:
 def write_shards(
     writing: Writing,
     waiting: Sequence[ShardJob],
-    run: pool.Run,
+    run: Run,
     progress: Progress,
     *,
     remedy: str,

@@ -93,8 +93,8 @@ def _refuse_strangers(out: Path) -> None:
     stage = out / NAME
     if (stage / SHARED).is_dir():
         raise ConvertError(
-            f"{out}: contains parts of an unfinished conversion, which is resumed with --part; "
-            f"remove {stage} to discard them"
+            f"{out}: contains parts of an unfinished conversion, which is resumed with --part or "
+            f"--ray; remove {stage} to discard them"
         )
     if (stage / _LOCK).is_file():
         names.discard(NAME)

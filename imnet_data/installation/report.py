@@ -20,6 +20,7 @@ PURPOSES = {
     "ffcv": "ffcv's own loader for beton",
     "parquet": "Parquet files of the Hub as a source of convert",
     "cloud": "datasets in object stores: copy, and loading through a cache",
+    "ray": "convert --ray and verify --ray, on a Ray cluster",
     "dali": "decoding on an NVIDIA GPU with a driver for CUDA 13",
     "dali-cuda12": "decoding on an NVIDIA GPU with a driver for CUDA 12, instead of dali",
 }

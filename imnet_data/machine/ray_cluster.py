@@ -32,7 +32,6 @@ _VARIABLE = "RAY_ADDRESS"
 _SAME_PATHS = "all machines of the cluster need the same files at the same paths"
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
-_STOP_SECONDS = 10.0  # for the tasks that are cancelled
 _LEAST_WAITING = 16  # tasks that are handed out at a time
 
 
@@ -78,9 +77,9 @@ class Cluster(Closing):
         todo, waiting = iter(jobs), list[Any]()
         try:
             while True:
-                count = max(_LEAST_WAITING, 2 * self._cpu_count()) - len(waiting)
+                room = max(_LEAST_WAITING, 2 * self._cpu_count()) - len(waiting)
                 # in a list, so that Ray does not load it for each task
-                waiting += [do.remote([shared], job) for job in islice(todo, count)]
+                waiting += [do.remote([shared], job) for job in islice(todo, max(0, room))]
                 if not waiting:
                     break
                 ended, waiting = self._ray.wait(waiting, timeout=_POLL_SECONDS)
@@ -90,10 +89,7 @@ class Cluster(Closing):
                     yield result
                 poll()
         finally:
-            try:
-                self._cancel(waiting)
-            finally:
-                self.close()
+            self.close()
 
     def text(self) -> str:
         """Return how large the cluster is now."""
@@ -116,15 +112,10 @@ class Cluster(Closing):
                 "run the same command again"
             ) from error
 
-    def _cancel(self, waiting: Sequence[Any]) -> None:
-        """Stop tasks as Ctrl-C would, and give them a while to end."""
-        for reference in waiting:
-            self._ray.cancel(reference)
-        if waiting:
-            self._ray.wait(waiting, num_returns=len(waiting), timeout=_STOP_SECONDS)
-
     def close(self) -> None:
-        """Disconnect, unless the caller had connected before."""
+        """Disconnect, unless the caller had connected before; then Ray kills tasks that run."""
+        # not with ray.cancel: if a task ends at that moment, Ray 2.60 aborts this process, as it
+        # did in ray-project/ray#54798
         if self._is_ours:
             self._ray.shutdown()
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import opened_sources
+
 from imnet_data import convert
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.record import Record, Scene
-from imnet_data.sources import open_sources
 from imnet_data.synth.detection import Layout, Task, synth_detection
 
 LAYOUTS: tuple[tuple[Task, Layout], ...] = (
@@ -26,13 +27,7 @@ def made(folder: Path, task: Task, layout: Layout = "tree") -> Path:
 
 
 def records(source: Path, spool: Path | None = None) -> dict[str, list[Record]]:
-    opened = open_sources(source, spool=spool)
-    try:
-        return {
-            split: [found[at] for at in range(len(found))] for split, found in opened.splits.items()
-        }
-    finally:
-        opened.close()
+    return opened_sources.read(source, spool=spool)
 
 
 def scene(record: Record) -> Scene:

@@ -4,9 +4,9 @@ import gzip
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
+import opened_sources
 import pytest
 import source_layouts as layouts
 from click.testing import CliRunner
@@ -47,17 +47,6 @@ def _zip(path: Path, files: Files) -> Path:
 CONTAINERS = [_folder, _tar, _tar_gz, _zip]
 
 
-def _read(*paths: Path, spool: Path | None = None, **options: Any) -> dict[str, list[Record]]:
-    source = open_sources(paths, spool=spool, **options)
-    try:
-        return {
-            split: [records[index] for index in range(len(records))]
-            for split, records in source.splits.items()
-        }
-    finally:
-        source.close()
-
-
 def _keys(found: dict[str, list[Record]]) -> dict[str, list[str]]:
     return {split: [record.key for record in records] for split, records in found.items()}
 
@@ -70,7 +59,7 @@ def test_every_name_of_a_split_is_understood_in_every_container(make, name, spli
     files = {f"{name}/{A}": b"a", f"{name}/{B}": b"b"}
     other = "val" if split == "train" else "train"
     files[f"{other}/{WNID}/{WNID}_9.JPEG"] = b"c"
-    found = _read(make(tmp_path / "in", files), spool=tmp_path / "spool")
+    found = opened_sources.read(make(tmp_path / "in", files), spool=tmp_path / "spool")
     assert _keys(found) == {split: [f"{WNID}_1", f"{OTHER}_2"], other: [f"{WNID}_9"]}
 
 
@@ -111,7 +100,7 @@ def test_the_three_parts_of_21k_are_three_splits(make, tmp_path):
         f"imagenet21k_resized/imagenet21k_{part}/{WNID}/{WNID}_{at}.JPEG": part.encode()
         for at, part in enumerate(("train", "val", "small_classes"))
     }
-    found = _read(make(tmp_path / "in", files), spool=tmp_path / "spool")
+    found = opened_sources.read(make(tmp_path / "in", files), spool=tmp_path / "spool")
     assert _keys(found) == {
         "train": [f"{WNID}_0"],
         "val": [f"{WNID}_1"],
@@ -154,7 +143,7 @@ def test_a_folder_or_an_archive_of_one_split_is_known_by_its_own_name(name, tmp_
     folder = layouts.write_files(tmp_path / name, files)
     archive = layouts.write_tar(tmp_path / f"{name}.tar", files)
     for path in (folder, archive):
-        assert _keys(_read(path)) == {"val": ["1", f"{WNID}_1"]}
+        assert _keys(opened_sources.read(path)) == {"val": ["1", f"{WNID}_1"]}
         with pytest.raises(SplitError, match="no split 'train'; looked for"):
             open_sources([path], split="train")
 
@@ -179,13 +168,13 @@ def test_archives_of_classes_are_read_on_their_own_and_in_a_folder(as_folder, tm
     source = open_sources(paths)
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 (21,841 would be too many)
     source.close()
-    assert _read(*paths) == {"train": layouts.everything()["train"]}
+    assert opened_sources.read(*paths) == {"train": layouts.everything()["train"]}
 
 
 def test_archives_of_classes_lie_in_folders_of_splits(tmp_path):
     inner = layouts.tar_bytes({f"{WNID}_1.JPEG": b"v"})
     layouts.write_files(tmp_path, {f"train/{A}": b"a", f"val/{WNID}.tar": inner})
-    assert _read(tmp_path)["val"] == [Record(f"{WNID}_1", WNID, b"v")]
+    assert opened_sources.read(tmp_path)["val"] == [Record(f"{WNID}_1", WNID, b"v")]
 
 
 def test_an_archive_beside_the_folder_of_its_class_is_counted_not_read(tmp_path):
@@ -212,7 +201,7 @@ def test_a_folder_may_hold_one_known_archive(name, prefix, tmp_path):
     if "whole" in name:
         files = {f"{prefix}{WNID}.tar": layouts.tar_bytes({f"{WNID}_1.JPEG": b"a"})}
     layouts.write_tar(tmp_path / "in" / name, files)
-    found = _read(tmp_path / "in", spool=tmp_path / "spool")
+    found = opened_sources.read(tmp_path / "in", spool=tmp_path / "spool")
     assert found == {"train": [Record(f"{WNID}_1", WNID, b"a")]}
 
 
@@ -222,7 +211,7 @@ def test_folders_are_called_as_the_archives_they_came_from(make, tmp_path):
         f"ILSVRC2012_img_train/{A}": b"a",
         "val/ILSVRC2012_img_val/ILSVRC2012_val_00000001.JPEG": b"b",
     }
-    found = _read(make(tmp_path / "in", files), spool=tmp_path / "spool")
+    found = opened_sources.read(make(tmp_path / "in", files), spool=tmp_path / "spool")
     assert _keys(found) == {"train": [f"{WNID}_1"], "val": ["ILSVRC2012_val_00000001"]}
 
 
@@ -244,7 +233,7 @@ def test_one_name_in_two_classes_takes_the_class_into_the_key(make, tmp_path):
         f"train/{OTHER}/1.jpg": b"b",
         f"train/{OTHER}/2.jpg": b"c",
     }
-    found = _read(make(tmp_path / "in", files), spool=tmp_path / "spool")["train"]
+    found = opened_sources.read(make(tmp_path / "in", files), spool=tmp_path / "spool")["train"]
     assert [unquote(record.key) for record in found] == ["2", f"{WNID}/1", f"{OTHER}/1"]
     assert [(record.wnid, record.jpeg) for record in found] == [
         (OTHER, b"c"),
@@ -257,7 +246,7 @@ def test_one_name_in_two_classes_takes_the_class_into_the_key(make, tmp_path):
 def test_names_that_cannot_be_keys_are_quoted_reversibly(make, tmp_path):
     stems = ["two words", "a.b", "fänger", "100%", "100%25", "tab\there", "n01440764%2F1"]
     files = {f"val/{WNID}/{stem}.JPEG": stem.encode() for stem in stems}
-    found = _read(make(tmp_path / "in", files), spool=tmp_path / "spool")["val"]
+    found = opened_sources.read(make(tmp_path / "in", files), spool=tmp_path / "spool")["val"]
     assert {unquote(record.key): record.jpeg.decode() for record in found} == dict(
         zip(stems, stems, strict=True)
     )
@@ -270,7 +259,7 @@ def test_names_that_cannot_be_keys_are_quoted_reversibly(make, tmp_path):
 def test_a_name_of_bytes_that_are_no_text_is_quoted(tmp_path):
     folder = layouts.write_files(tmp_path, {f"val/{WNID}/ok.JPEG": b"x"}) / "val" / WNID
     (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.JPEG"))).write_bytes(b"y")
-    assert [record.key for record in _read(tmp_path)["val"]] == ["%FF%FE", "ok"]
+    assert [record.key for record in opened_sources.read(tmp_path)["val"]] == ["%FF%FE", "ok"]
 
 
 def test_what_a_mac_puts_into_an_archive_is_counted(tmp_path):
@@ -279,7 +268,7 @@ def test_what_a_mac_puts_into_an_archive_is_counted(tmp_path):
     source = open_sources([path])
     assert source.left_out["hidden files"].count == 1
     source.close()
-    assert _read(path) == {"train": layouts.everything()["train"]}
+    assert opened_sources.read(path) == {"train": layouts.everything()["train"]}
 
 
 def test_a_gzipped_image_is_unpacked_and_counted_as_a_fix(records, tmp_path):
@@ -339,14 +328,14 @@ def test_hidden_folders_are_counted(make, tmp_path):
 
 def test_gzipped_official_archives_in_a_folder_are_unpacked(tmp_path):
     layouts.write_tar(tmp_path / "in" / "ILSVRC2012_img_train.tar.gz", layouts.train_tar_files())
-    found = _read(tmp_path / "in", spool=tmp_path / "spool")
+    found = opened_sources.read(tmp_path / "in", spool=tmp_path / "spool")
     assert found == {"train": layouts.everything()["train"]}
 
 
 def test_a_compressed_archive_of_images_without_suffixes_is_unpacked(tmp_path):
     jpeg = b"\xff\xd8\xff" + bytes(3 << 20)
     path = layouts.write_tar(tmp_path / "a.tar.gz", {f"train/{WNID}/{n}": jpeg for n in "ab"})
-    found = _read(path, spool=tmp_path / "spool")
+    found = opened_sources.read(path, spool=tmp_path / "spool")
     assert found == {"train": [Record("a", WNID, jpeg), Record("b", WNID, jpeg)]}
 
 
@@ -355,7 +344,7 @@ def test_two_compressed_archives_of_one_name_and_time_are_both_read(tmp_path):
     paths = [layouts.write_tar(tmp_path / name / "images.tar.gz", files[name]) for name in files]
     for path in paths:
         os.utime(path, (1, 1))
-    found = _read(*paths, spool=tmp_path / "spool")
+    found = opened_sources.read(*paths, spool=tmp_path / "spool")
     assert _keys(found) == {"train": [f"{WNID}_1"], "val": [f"{OTHER}_2"]}
 
 

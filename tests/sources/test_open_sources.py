@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import source_layouts as layouts
+from opened_sources import pickled
 
 from imnet_data.errors import SourceError, SplitError
 from imnet_data.machine.progress import Step
@@ -30,10 +31,8 @@ def _all(records: Records) -> list[Record]:
 
 
 def _contents(source: Source) -> dict[str, list[Record]]:
-    try:
-        return {split: _all(records) for split, records in source.splits.items()}
-    finally:
-        source.close()
+    with pickled(source) as splits:
+        return {split: _all(records) for split, records in splits.items()}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
