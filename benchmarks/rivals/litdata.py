@@ -1,5 +1,7 @@
 """LitData: its optimised chunks of JPEGs, decoded by Pillow, and its StreamingDataLoader."""
 
+import os
+
 from rivals import BATCH_SIZE
 from rivals.torchvision import TORCH, import_torchvision, train_transform, workers
 
@@ -24,7 +26,8 @@ def prepare(folder, out):
     litdata.optimize(read, files, str(out), chunk_bytes="16MB", num_workers=1)
 
 
-def batches(root, cores):
+def batches(root, cores, cache=None):
+    """Return epochs of a folder, or with a folder for a cache those of an S3 URL."""
     import io
 
     transform = train_transform()
@@ -35,6 +38,13 @@ def batches(root, cores):
         image = Image.open(io.BytesIO(stored["image"])).convert("RGB")
         return transform(image), stored["label"]
 
-    dataset = litdata.StreamingDataset(str(root), shuffle=True, transform=sample)
+    options = {}
+    if cache is not None:
+        from litdata.streaming import downloader
+
+        downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = True  # which it refuses by default
+        endpoint = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"]}
+        options = {"cache_dir": str(cache), "storage_options": endpoint}
+    dataset = litdata.StreamingDataset(str(root), shuffle=True, transform=sample, **options)
     loader = litdata.StreamingDataLoader(dataset, batch_size=BATCH_SIZE, **workers(cores))
     return lambda _: loader

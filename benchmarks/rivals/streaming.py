@@ -25,7 +25,8 @@ def prepare(folder, out):
                 writer.write({"image": Image.open(path), "label": label})
 
 
-def batches(root, cores):
+def batches(root, cores, cache=None):
+    """Return epochs of a folder, or with a folder for a cache those of an S3 URL."""
     transform = train_transform()
     from streaming import StreamingDataset
     from streaming.base.util import clean_stale_shared_memory
@@ -37,6 +38,7 @@ def batches(root, cores):
             return transform(sample["image"].convert("RGB")), sample["label"]
 
     clean_stale_shared_memory()  # of a run that was killed
-    dataset = Images(local=str(root), shuffle=True, batch_size=BATCH_SIZE)
+    places = {"local": str(root)} if cache is None else {"local": str(cache), "remote": str(root)}
+    dataset = Images(**places, shuffle=True, batch_size=BATCH_SIZE)
     loader = DataLoader(dataset, batch_size=BATCH_SIZE, **workers(cores))
     return lambda _: loader

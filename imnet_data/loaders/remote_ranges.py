@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Contents = list[bytes | memoryview]
 
 READERS = 64  # requests at a time: most of them are for one record, and last as long as the way
-WARMERS = 2  # shards that are brought at a time
+WARMERS = 4  # shards that are brought at a time
 _MOST_NBYTES = 128 << 20  # of records that are read ahead
 _MOST_BATCHES = 32
 

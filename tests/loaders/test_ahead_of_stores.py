@@ -13,6 +13,7 @@ import store_kit
 from imnet_data import Dataset, TrainRecipe, open_loader
 from imnet_data.loaders import remote_ahead, remote_blocks, remote_ranges, schedule
 from imnet_data.loaders.cpu import CpuLoader
+from imnet_data.loaders.remote_ranges import WARMERS
 from imnet_data.loaders.schedule import shuffled_blocks
 
 Found = TypeVar("Found")
@@ -121,7 +122,7 @@ def test_a_cache_of_blocks_keeps_its_share_of_a_dataset(
     assert np.mean(asked[1:]) <= asked[0] * (1 - kept)
 
 
-@pytest.mark.parametrize(("order", "most"), [("shuffled", 6 + 2), ("block", 3)])
+@pytest.mark.parametrize(("order", "most"), [("shuffled", 6 + WARMERS), ("block", 3)])
 @pytest.mark.usefixtures("small_blocks")
 def test_no_more_connections_are_open_than_threads_read(
     in_store: dict[str, str],
