@@ -21,6 +21,7 @@ from imnet_data.dataset import remote
 from imnet_data.dataset.description import Options
 from imnet_data.imagenet import labels
 from imnet_data.record import Box, Record
+from imnet_data.storage import apart
 from imnet_data.synth import synth
 
 # some twenty shards of train, so that there is something to stop, spread and repair
@@ -154,6 +155,8 @@ def in_store(made: dict[str, Path], store_port: int) -> dict[str, str]:
 def front(store_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[store_kit.Front]:
     """A server in front of the store, which the environment names."""
     remote._store.cache_clear()  # those of other tests have other ports
+    apart._reader.cache_clear()
+    apart._opened.cache_clear()
     front = store_kit.Front(store_port)
     for name, value in store_kit.environment(front.port).items():
         monkeypatch.setenv(name, value)

@@ -28,8 +28,8 @@ LAYERS = [
     {"demo", "installation"},
     {"cli"},
 ]
-# each of its parameters is one that a training script has to say, and they have no common noun
-LONG = {"open_loader"}
+# each of their parameters is one that a caller has to say, and they have no common noun
+LONG = {"open_loader", "convert", "convert_part"}
 VAGUE = {"utils", "util", "helpers", "common", "base", "core", "manager", "misc"}
 
 

@@ -10,7 +10,16 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import classes, label_space, nbytes, out_path, place, ray, workers
+from imnet_data.cli.values import (
+    classes,
+    label_space,
+    nbytes,
+    out_path,
+    out_place,
+    place,
+    ray,
+    workers,
+)
 from imnet_data.conversion import convert as conversion
 from imnet_data.conversion import which_part
 from imnet_data.conversion.on_ray import convert_on_ray
@@ -21,6 +30,7 @@ from imnet_data.imagenet import class_lists
 from imnet_data.inspection.summary import keys_by_verdict
 from imnet_data.inspection.text import fix_text, verdict_text
 from imnet_data.jpeg import Verdict
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +59,7 @@ def _formats(which: Callable[[Format], bool]) -> str:
     ),
 )
 @click.argument("source", nargs=-1, required=True, type=place)
-@click.argument("out", type=out_path)
+@click.argument("out", type=out_place)
 @click.option(
     "--format",
     "format_name",
@@ -192,6 +202,13 @@ def _formats(which: Callable[[Format], bool]) -> str:
     help="Replace the dataset or the unfinished work in OUT; no other file is removed.",
 )
 @click.option(
+    "--stage",
+    type=out_path,
+    metavar="DIR",
+    help="Where shards are written before they are uploaded, if OUT is a URL: at most one for each "
+    "worker at a time.  [default: the system's temporary folder]",
+)
+@click.option(
     "--part",
     metavar="N/COUNT|auto",
     help="Write only part N of COUNT, while other machines that share OUT write the others; `auto` "
@@ -200,18 +217,19 @@ def _formats(which: Callable[[Format], bool]) -> str:
 @ray
 def command(
     source: tuple[Path | str, ...],
-    out: Path,
+    out: Path | str,
     format_name: str,
     split: str | None,
     lmdb_layout: str,
     workers: int | None,
     dry_run: bool,
     force: bool,
+    stage: Path | None,
     part: str | None,
     ray: str | None,
     **asked: Any,
 ) -> None:
-    """Convert SOURCE... to a dataset in the folder OUT.
+    """Convert SOURCE... to a dataset in the folder OUT, or at the URL OUT (s3://, gs://, az://).
 
     SOURCE is an official tarball, a folder of tarballs, an extracted tree, Kaggle's or Hugging
     Face's copy, DET or VID, or a dataset made before. Tarballs and datasets may be in an object
@@ -231,6 +249,13 @@ def command(
             "--ray goes with none of --force (remove OUT instead), --part and --workers (the "
             "cluster has a task for each CPU)"
         )
+    if address.is_url(out) and (force or ray is not None):
+        raise click.UsageError(
+            "OUT is a URL, which goes with neither --force (remove the objects there with the "
+            "store's own tools) nor --ray (start the parts with --part)"
+        )
+    if stage is not None and not address.is_url(out):
+        raise click.UsageError("--stage goes with an OUT that is a URL")
     try:
         options = Options(**asked)
         if part is not None:
@@ -264,6 +289,7 @@ def command(
                 split=split,
                 options=options,
                 workers=workers,
+                stage=stage,
                 progress=progress,
             )
         else:
@@ -275,14 +301,19 @@ def command(
                 options=options,
                 workers=workers,
                 force=force,
+                stage=stage,
                 progress=progress,
             )
-    click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=out))
+    click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=_shown(out)))
 
 
-def result(out: Path, about: Description) -> str:
+def _shown(out: Path | str) -> str:
+    return address.shown(str(out)) if address.is_url(out) else str(out)
+
+
+def result(out: Path | str, about: Description) -> str:
     """Return a summary of the dataset, as text."""
-    lines = [f"{out}: {about.format}"]
+    lines = [f"{_shown(out)}: {about.format}"]
     for name, split in about.splits.items():
         shards = f"{len(split.shards)} shard{'s' * (len(split.shards) != 1)}"
         lines.append(
@@ -302,12 +333,14 @@ def result(out: Path, about: Description) -> str:
     return "\n".join(lines)
 
 
-def _named(out: Path, split: str, verdict: str, count: int) -> str:
+def _named(out: Path | str, split: str, verdict: str, count: int) -> str:
     """Return the first records that some reader refuses, and the command that lists all."""
     if verdict in (Verdict.OTHER_DECODER, Verdict.NOT_A_JPEG):
         return ""
+    command = f"imnet-data inspect {shlex.quote(_shown(out))} --verdict {verdict} --split {split}"
+    if isinstance(out, str):
+        return f" (`{command}` lists them)"
     keys = ", ".join(key for _, key in islice(keys_by_verdict(out, verdict, split), _NAMED))
     if count <= _NAMED:
         return f": {keys}"
-    command = f"imnet-data inspect {shlex.quote(str(out))} --verdict {verdict} --split {split}"
     return f": {keys} ... (`{command}` lists all)"

@@ -91,6 +91,7 @@ def opened(where: Path | str, cache: Path | None, cache_size: int | None) -> Pat
 place = Place(exists=True, path_type=Path)
 source_path = LocalPath(exists=True, path_type=Path)
 out_path = LocalPath(path_type=Path)
+out_place = Place(path_type=Path)
 cache = click.option(
     "--cache",
     type=out_path,

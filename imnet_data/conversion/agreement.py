@@ -64,7 +64,11 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
 
 
 def already_done(
-    conversion: Conversion, out: Path, *, remedy: str = "add --force to discard it"
+    conversion: Conversion,
+    out: Path,
+    *,
+    remedy: str = "add --force to discard it",
+    name: str | None = None,
 ) -> Description:
     """Return what the dataset at `out` says of itself, checked to be what the command makes.
 
@@ -72,14 +76,15 @@ def already_done(
         conversion: what the command makes.
         out: the folder of the dataset.
         remedy: how the command makes another one in its place.
+        name: how messages call the folder.
 
     Raises:
         ConvertError: if it is another, or the source has other records than it had.
     """
-    about = description.read(out)
+    about, name = description.read(out), name or str(out)
     differing = [
-        difference(name, have, want)
-        for name, have, want in (
+        difference(field, have, want)
+        for field, have, want in (
             ("name", about.name, conversion.source.name),
             ("format", about.format, conversion.format_name),
             ("options", about.options.to_json(), conversion.options.to_json()),
@@ -91,7 +96,7 @@ def already_done(
     ]
     if differing:
         raise ConvertError(
-            f"{out}: contains a dataset made with other {' and '.join(differing)}; "
+            f"{name}: contains a dataset made with other {' and '.join(differing)}; "
             f"choose another OUT, or {remedy}"
         )
     for split, planned in conversion.plans.items():
@@ -99,15 +104,15 @@ def already_done(
             same = _has_records_of(planned, dataset)
         if not same:
             raise ConvertError(
-                f"{out}: its source has changed: {split} has images with other names, classes or "
+                f"{name}: its source has changed: {split} has images with other names, classes or "
                 f"sizes now; choose another OUT, or {remedy}"
             )
     made_ns = files.written_ns(out / description.FILE_NAME)
     for path, written_ns in sorted(conversion.source.written_ns().items()):
         if written_ns > made_ns:
             _log.warning(
-                f"{path}: was written to after {out} was made, which stays as it is; if its images "
-                f"differ, {remedy}"
+                f"{path}: was written to after {name} was made, which stays as it is; if its "
+                f"images differ, {remedy}"
             )
     return about
 

@@ -20,12 +20,15 @@ from imnet_data.conversion import (
     shards,
     space,
     staging,
+    to_store,
 )
+from imnet_data.conversion.to_store import Asked
 from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
 from imnet_data.machine import files, pool
 from imnet_data.machine.progress import no_progress
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,19 +51,22 @@ def convert(
     options: Options = NOTHING_ASKED,
     workers: int | None = None,
     force: bool = False,
+    stage: StrPath | None = None,
     progress: Progress = no_progress,
 ) -> Description:
     """Convert sources to a dataset at `out`; go on with it if an earlier run was stopped.
 
     Args:
         paths: tarballs, folders, or one dataset, or URLs of those; see `sources.open_sources`.
-        out: the folder to be made.
+        out: the folder to be made, or a URL of s3://, gs:// or az://.
         format: one of `formats.FORMATS`.
         split: the only split to be taken; by default all that are found.
         options: what decides the bytes.
         workers: processes; by default one for each core.
         force: whether a dataset or an unfinished conversion at `out` is removed, once the new one
-            is planned; if other files lie in its folders, it is refused.
+            is planned; if other files lie in its folders, it is refused. In a store nothing is.
+        stage: for a URL: a folder on a local disk, for as many shards as there are workers; by
+            default the system's temporary folder.
         progress: called several times a second.
 
     Returns:
@@ -70,8 +76,15 @@ def convert(
         ImnetError: if anything is wrong; nothing is left under a final name then.
     """
     formats.get(format)
-    roots, out = arguments.places("paths", paths), arguments.path("out", out)
-    worker_count = pool.worker_count(workers)
+    roots, worker_count = arguments.places("paths", paths), pool.worker_count(workers)
+    if address.is_url(out):
+        if force:
+            raise ValueError("force is True, and out is a URL; remove the objects there instead")
+        local = None if stage is None else arguments.path("stage", stage)
+        asked = Asked(format, split, options, local, worker_count)
+        return to_store.convert_to_store(roots, os.fspath(out), asked, progress)
+    to_store.refuse_stage(stage)
+    out = arguments.path("out", out)
     refuse_own_source(roots, out)
     with staging.held(out) as stage:
         spool = stage / "spool" if compressed.are_unpacked(options, split) else None
@@ -107,7 +120,10 @@ def dry_run(
     """
     formats.get(format)
     roots = arguments.places("paths", paths)
-    refuse_own_source(roots, arguments.path("out", out))
+    if address.is_url(out):
+        to_store.refuse_source(roots, os.fspath(out))
+    else:
+        refuse_own_source(roots, arguments.path("out", out))
     source = planning.open_source(roots, options, split=split, spool=None, progress=progress)
     try:
         conversion = planning.plan_conversion(source, format_name=format, options=options)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from imnet_data import arguments, formats
-from imnet_data.conversion import finish, shared_plan, sharing, staging
+from imnet_data import arguments
+from imnet_data.conversion import shards, shared_plan, sharing, staging, to_store
 from imnet_data.conversion.sharing import Place
 from imnet_data.conversion.which_part import Part
-from imnet_data.conversion.written import Written, jobs
+from imnet_data.conversion.written import jobs
 from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError, ManifestError
 from imnet_data.machine import pool
 from imnet_data.machine.progress import no_progress
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def join(
     """Make a dataset of the parts at `out`, all of which have ended; on a dataset, do nothing.
 
     Args:
-        out: the folder that all parts share.
+        out: the folder, or the URL, that all parts share.
         workers: processes; by default one for each core.
         progress: called now and then.
 
@@ -49,7 +50,10 @@ def join(
     Raises:
         ConvertError: if shards are missing, naming the parts that are to be run.
     """
-    place, count = Place(arguments.path("out", out)), pool.worker_count(workers)
+    count = pool.worker_count(workers)
+    if address.is_url(out):
+        return to_store.join(os.fspath(out), count, progress)
+    place = Place(arguments.path("out", out))
     if opened.is_dataset(place.out):
         sharing.remove(place)
         return description.read(place.out)
@@ -59,7 +63,7 @@ def join(
             "1/N` makes the first"
         )
     plan = shared_plan.read(place.plan)
-    shared_plan.require_software(place.plan, plan)
+    shared_plan.require_software(place.out, plan)
     with sharing.attempt(place, "join") as folder:
         return assemble(place, plan, folder, count, progress)
 
@@ -79,37 +83,14 @@ def assemble(
         if left:
             raise _incomplete(place, plan, left)
         made = folder / "dataset"
-        _describe(place, plan, made, workers, progress)
+        shards.describe_plan(plan, place.journals, made, workers, progress)
+        beside.write(made, description.read(made))
         _move_into_place(place, plan, made)
     except (FileNotFoundError, ManifestError):  # another run joined them first, or it is an error
         if not opened.is_dataset(place.out):
             raise
     sharing.remove(place)
     return description.read(place.out)
-
-
-def _describe(place: Place, plan: SharedPlan, made: Path, workers: int, progress: Progress) -> None:
-    for split in plan.splits:
-        (made / split).mkdir(parents=True)
-    written = Written(
-        format=formats.get(plan.format),
-        options=plan.options,
-        splits=plan.splits,
-        stage=made,
-        journals=place.journals,
-        version=plan.dataset_version,
-        name=plan.name,
-    )
-    finish.finish(
-        written,
-        format_name=plan.format,
-        classes=plan.classes,
-        source_files=plan.source_files,
-        workers=workers,
-        left_out=plan.left_out,
-        progress=progress,
-    )
-    beside.write(made, description.read(made))
 
 
 def _move_into_place(place: Place, plan: SharedPlan, made: Path) -> None:

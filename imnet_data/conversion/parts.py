@@ -7,6 +7,7 @@ last part to end joins them. A run on a Ray cluster is the only part of one.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from functools import partial
@@ -25,13 +26,16 @@ from imnet_data.conversion import (
     shared_plan,
     sharing,
     space,
+    to_store,
     which_part,
 )
 from imnet_data.conversion.sharing import Place
+from imnet_data.conversion.to_store import Asked
 from imnet_data.dataset import opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.machine import pool
 from imnet_data.machine.progress import no_progress
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,18 +71,20 @@ def convert_part(
     split: str | None = None,
     options: Options = NOTHING_ASKED,
     workers: int | None = None,
+    stage: StrPath | None = None,
     progress: Progress = no_progress,
 ) -> Description | None:
     """Convert one part of the sources to `out`; go on with it if an earlier run was stopped.
 
     Args:
         paths: as for `convert`; all parts must find the same.
-        out: the folder to be made, which all parts share.
+        out: the folder to be made, which all parts share, or a URL.
         part: "3/16" for the third of sixteen, or "auto" where a job array numbers its tasks.
         format: as for `convert`, and so are the others.
         split: the only split to be taken.
         options: what decides the bytes.
         workers: processes.
+        stage: as for `convert`; on the machine of this part.
         progress: called several times a second.
 
     Returns:
@@ -91,6 +97,13 @@ def convert_part(
     formats.get(format)
     which, said = which_part.chosen(part)
     worker_count = pool.worker_count(workers)
+    if address.is_url(out):
+        _log.info("part %s: %s", which, said)
+        roots = arguments.places("paths", paths)
+        local = None if stage is None else arguments.path("stage", stage)
+        asked = Asked(format, split, options, local, worker_count)
+        return to_store.convert_part_to_store(roots, os.fspath(out), which, asked, progress)
+    to_store.refuse_stage(stage)
     share = Share(
         name=sharing.part_name(*which),
         part=which,

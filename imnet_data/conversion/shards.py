@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imnet_data import formats
 from imnet_data.conversion import finish, refused, shard, space
 from imnet_data.conversion.shard import Writing
+from imnet_data.conversion.written import Written
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imnet_data.conversion.plan import Conversion
+    from imnet_data.conversion.shared_plan import SharedPlan
     from imnet_data.conversion.written import ShardJob
     from imnet_data.machine.pool import Run
     from imnet_data.machine.progress import Progress
@@ -83,5 +85,31 @@ def describe(writing: Writing, conversion: Conversion, workers: int, progress: P
         source_files=tuple((file.name, file.nbytes) for file in conversion.source.files),
         workers=workers,
         left_out={name: reason.count for name, reason in conversion.source.left_out.items()},
+        progress=progress,
+    )
+
+
+def describe_plan(
+    plan: SharedPlan, journals: Path, made: Path, workers: int, progress: Progress
+) -> None:
+    """Write all that describes the dataset of a plan to the folder `made`, from its journals."""
+    for split in plan.splits:
+        (made / split).mkdir(parents=True)
+    written = Written(
+        format=formats.get(plan.format),
+        options=plan.options,
+        splits=plan.splits,
+        stage=made,
+        journals=journals,
+        version=plan.dataset_version,
+        name=plan.name,
+    )
+    finish.finish(
+        written,
+        format_name=plan.format,
+        classes=plan.classes,
+        source_files=plan.source_files,
+        workers=workers,
+        left_out=plan.left_out,
         progress=progress,
     )

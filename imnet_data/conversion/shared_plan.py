@@ -89,7 +89,20 @@ def read(path: Path) -> SharedPlan:
         ConvertError: if it is damaged.
         FileNotFoundError: if there is none.
     """
-    content = path.read_bytes()
+    return parsed(path.read_bytes(), str(path), path.parent.parent)
+
+
+def parsed(content: bytes, where: str, stage: object) -> SharedPlan:
+    """Return the plan that a file has.
+
+    Args:
+        content: of the file.
+        where: it is.
+        stage: what is removed to start again.
+
+    Raises:
+        ConvertError: if it is damaged.
+    """
     try:
         fields: dict[str, Any] = json.loads(content)
         return SharedPlan(
@@ -104,32 +117,49 @@ def read(path: Path) -> SharedPlan:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConvertError(
-            f"{path}: is damaged ({error}); remove {path.parent.parent} to start again"
+            f"{where}: is damaged ({error}); remove {stage} to start again"
         ) from error
 
 
 def require_same(path: Path, ours: SharedPlan, identities: dict[str, str]) -> None:
-    """Refuse a part that would do something else than the others.
-
-    Args:
-        path: of the plan in place.
-        ours: what this part would do.
-        identities: of the files that this part reads, and the path of each.
+    """Refuse a part that would do something else than the plan in place at `path`.
 
     Raises:
         ConvertError: naming what differs.
     """
-    theirs = read(path)
+    stage = path.parent.parent
+    require_equal(read(path), ours, identities, out=stage.parent, discard=stage)
+
+
+def require_equal(
+    theirs: SharedPlan,
+    ours: SharedPlan,
+    identities: dict[str, str],
+    *,
+    out: object,
+    discard: object,
+) -> None:
+    """Refuse a part that would do something else than the others.
+
+    Args:
+        theirs: the plan in place.
+        ours: what this part would do.
+        identities: of the files that this part reads, and the path of each.
+        out: where the dataset is to be.
+        discard: what is to be removed to start again.
+
+    Raises:
+        ConvertError: naming what differs.
+    """
     if ours == theirs:
         return
-    stage = path.parent.parent
-    remedy = f"start every part with the same, or remove {stage} to discard what is there"
+    remedy = f"start every part with the same, or remove {discard} to discard what is there"
     changed = sorted(
         path for identity, path in identities.items() if identity not in theirs.sources
     )
     if changed and ours.format == theirs.format and ours.options == theirs.options:
         raise ConvertError(
-            f"{', '.join(changed)}: is not what the other parts in {stage.parent} read (its size, "
+            f"{', '.join(changed)}: is not what the other parts in {out} read (its size, "
             f"its time or its content differs), or was changed since; {remedy}"
         )
     texts = [
@@ -139,10 +169,10 @@ def require_same(path: Path, ours: SharedPlan, identities: dict[str, str]) -> No
         for name in SharedPlan._fields
         if getattr(theirs, name) != getattr(ours, name)
     ]
-    raise ConvertError(f"{stage.parent}: the other parts have another {'; '.join(texts)}; {remedy}")
+    raise ConvertError(f"{out}: the other parts have another {'; '.join(texts)}; {remedy}")
 
 
-def require_software(path: Path, plan: SharedPlan) -> None:
+def require_software(out: object, plan: SharedPlan) -> None:
     """Refuse to go on with other versions of what decides about bytes.
 
     Raises:
@@ -151,6 +181,6 @@ def require_software(path: Path, plan: SharedPlan) -> None:
     ours = software(plan.format)
     if ours != plan.software:
         raise ConvertError(
-            f"{path.parent.parent.parent}: its parts were written with another "
+            f"{out}: its parts were written with another "
             f"{difference('software', plan.software, ours)}; join them with the same versions"
         )

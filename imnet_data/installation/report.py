@@ -19,7 +19,7 @@ PURPOSES = {
     "torch": "TorchLoader, batches on a GPU, and the commands train and evaluate",
     "ffcv": "ffcv's own loader for beton",
     "parquet": "Parquet files of the Hub as a source of convert",
-    "cloud": "datasets in object stores: copy, and loading through a cache",
+    "cloud": "datasets in object stores: convert to them, copy, and loading through a cache",
     "ray": "convert --ray and verify --ray, on a Ray cluster",
     "dali": "decoding on an NVIDIA GPU with a driver for CUDA 13",
     "dali-cuda12": "decoding on an NVIDIA GPU with a driver for CUDA 12, instead of dali",

@@ -26,6 +26,7 @@ from imnet_data.storage.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from imnet_data.storage.store import Store
 
@@ -90,6 +91,27 @@ class StoreApart:
     ) -> list[bytes | memoryview]:
         """Return several ranges of an object; those that lie near each other in one go."""
         return [*ranges.read_together(functools.partial(self.read, name), starts, nbytes)]
+
+    def write(self, name: str, path: Path) -> None:
+        """Make an object of a file; it appears whole, or not at all."""
+        self._later("write", name, path)()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Make a small object, likewise."""
+        self._later("put", name, content)()
+
+    def create(self, name: str, content: bytes) -> None:
+        """Make a small object, unless there is one."""
+        self._later("create", name, content)()
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        self._later("remove", name)()
+
+    def names(self, folder: str = "") -> list[str]:
+        """Return the names of all objects below a folder, sorted."""
+        found: list[str] = self._later("names", folder)()
+        return found
 
     def _later(self, call: str, *arguments: object) -> Callable[[], Any]:
         if os.getpid() != self._process and _is_usable_here():

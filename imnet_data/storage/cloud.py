@@ -45,12 +45,10 @@ ATTEMPTS = 6
 _WAIT_SECONDS = 0.2  # before the second attempt; it doubles
 _TIMEOUT = "60s"  # of a request: no more than a piece is asked for at a time
 _CONNECT_TIMEOUT = "10s"
-_PART_NBYTES = 16 << 20  # of an upload
 _CONNECTIONS = 16
 _STATUS = re.compile(r"status code: (\d{3})")
-_FINAL = re.compile(
-    r"status (?!408|409|429)(4\d\d|501)|not supported|no ranges"
-)  # whatever is tried again
+# another attempt ends the same; 400 may be a body that was changed on its way
+_FINAL = re.compile(r"status (?!400|408|409|429)(4\d\d|501)|not supported|no ranges")
 _DENIED = (
     "access is denied; check the credentials in the environment, those of the store's own tools"
 )
@@ -142,7 +140,7 @@ class CloudStore:
                 self._opened(),
                 name,
                 path,
-                chunk_size=_PART_NBYTES,
+                chunk_size=ranges.part_nbytes(path.stat().st_size),
                 max_concurrency=4,
             )
 
@@ -151,6 +149,15 @@ class CloudStore:
     def put(self, name: str, content: bytes) -> None:
         """Upload bytes."""
         self._retried(name, lambda: obstore.put(self._opened(), name, content))
+
+    def create(self, name: str, content: bytes) -> None:
+        """Upload bytes, unless there are some; in a store that cannot tell, instead of them."""
+
+        def create() -> None:
+            with contextlib.suppress(exceptions.AlreadyExistsError, exceptions.PreconditionError):
+                obstore.put(self._opened(), name, content, mode="create")
+
+        self._retried(name, create)
 
     def remove(self, name: str) -> None:
         """Remove an object."""
@@ -234,7 +241,7 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, exceptions.NotSupportedError):
         return "no ranges" if "range" in str(error).lower() else "not supported"
-    text = str(error).lower()
+    text = str(error).lower().replace("retry_timeout", "")  # a setting that it always names
     if matched := _STATUS.search(text):
         return f"status {matched[1]}"
     words = ("timed out", "timeout", "connection refused", "connection reset", "dns error")

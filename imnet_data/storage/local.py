@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +62,17 @@ class LocalStore:
         """Write a file."""
         with self._appearing(name) as part:
             part.write_bytes(content)
+
+    def create(self, name: str, content: bytes) -> None:
+        """Write a file, unless there is one."""
+        part = self._folder / f"{name}.{secrets.token_hex(8)}{files.PART}"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            with contextlib.suppress(FileExistsError):
+                (self._folder / name).hardlink_to(part)
+        finally:
+            part.unlink()
 
     def remove(self, name: str) -> None:
         """Remove a file."""

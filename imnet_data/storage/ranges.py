@@ -1,4 +1,4 @@
-"""Ranges of an object that are read in one go."""
+"""Ranges of an object that are read in one go, and parts in which one is sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_NBYTES = 16 << 20  # of one request
+_PART_NBYTES = 16 << 20  # of an upload
+_MAX_PARTS = 10_000  # that S3 takes
 GAP_NBYTES = 256 << 10  # between ranges that are read in one go: less than a round trip
+
+
+def part_nbytes(nbytes: int) -> int:
+    """Return how large the parts are in which so many bytes are sent."""
+    return max(_PART_NBYTES, -(-nbytes // _MAX_PARTS))
 
 
 def near_each_other(

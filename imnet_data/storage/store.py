@@ -40,6 +40,13 @@ class Store(Protocol):
     def put(self, name: str, content: bytes) -> None:
         """Make a small object, likewise."""
 
+    def create(self, name: str, content: bytes) -> None:
+        """Make a small object, unless there is one.
+
+        Of two that do so at a time, the first one counts; the last one in a store that has no such
+        request. Whoever has to know reads what is there.
+        """
+
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
 

@@ -89,7 +89,7 @@ class Front:
 
     503, 403: answers so. reset: closes the connection in the middle of the body. slow: sends the
     body a little at a time. short: sends, and announces, fewer bytes. byte: changes one of them;
-    of an upload, on its way to the store.
+    of an upload, on its way to the store. etag: answers with another ETag. late: lists nothing.
 
     Each answer comes `latency_seconds` late, and what is sent at a time shares a link that carries
     `nbytes_per_second`.
@@ -169,6 +169,12 @@ class Front:
     ) -> None:
         if what == "byte" and content:
             content = content[:-1] + bytes([content[-1] ^ 1])
+        if what == "late":
+            content = re.sub(rb"<Contents>.*</Contents>", b"", content)
+            headers = {name: text for name, text in headers.items() if name != "content-length"}
+            headers["Content-Length"] = str(len(content))
+        if what == "etag":
+            headers = {name: '"x"' if name.lower() == "etag" else headers[name] for name in headers}
         if what == "short" and content:
             content = content[: len(content) // 2]
             for name in [*headers]:
