@@ -2,7 +2,7 @@
 
 import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,8 @@ import pytest
 import store_kit
 
 from imnet_data import Dataset, TrainRecipe, open_loader
-from imnet_data.loaders import remote_ahead, remote_blocks, remote_ranges, schedule
+from imnet_data.loaders import read_ahead, remote_ahead, remote_blocks, remote_ranges, schedule
+from imnet_data.loaders.batch import Batch
 from imnet_data.loaders.cpu import CpuLoader
 from imnet_data.loaders.remote_ranges import WARMERS
 from imnet_data.loaders.schedule import shuffled_blocks
@@ -22,7 +23,7 @@ BLOCK, BATCH = 8, 16
 
 
 def set_blocks(patch: pytest.MonkeyPatch, *, block: int, group: int) -> None:
-    for module in (schedule, remote_ahead, remote_blocks):
+    for module in (schedule, read_ahead, remote_ahead, remote_blocks):
         patch.setattr(module, "BLOCK", block)
         patch.setattr(module, "GROUP", group)
 
@@ -95,6 +96,45 @@ def test_blocks_of_the_next_group_are_asked_for_while_one_is_in_use_and_each_onc
         slow.ranges.clear()
         assert list(loader.epoch(1))
         assert not slow.ranges
+
+
+@pytest.mark.parametrize("last", ["wrap", "ragged"])
+@pytest.mark.usefixtures("small_blocks")
+def test_batches_of_several_groups_are_those_from_the_disk(
+    in_store: dict[str, str],
+    made: dict[str, Path],
+    front: store_kit.Front,
+    tmp_path: Path,
+    last: schedule.Last,
+) -> None:
+    def batches(root: str | Path, cache: Path | None, rank: int) -> list[Batch]:
+        with open_loader(
+            root,
+            TrainRecipe(size=32),
+            batch_size=11,
+            order="block",
+            last=last,
+            threads=1,
+            cache=cache,
+            rank=rank,
+            world_size=2,
+        ) as loader:
+            found = [batch for each in ((0, 2), (1, 0)) for batch in epoch_of(loader, *each)]
+        assert len(found) == 2 * len(loader) - 2
+        return found
+
+    for rank in range(2):
+        store = batches(in_store["webdataset"], tmp_path, rank)
+        disk = batches(made["webdataset"], None, rank)
+        assert all(
+            np.array_equal(have.indices, want.indices) and np.array_equal(have.images, want.images)
+            for have, want in zip(store, disk, strict=True)
+        )
+
+
+def epoch_of(loader: CpuLoader, number: int, start: int) -> Iterator[Batch]:
+    for batch in loader.epoch(number, start=start):
+        yield batch._replace(images=batch.images.copy())
 
 
 def test_a_cache_of_blocks_keeps_its_share_of_a_dataset(
