@@ -10,6 +10,7 @@ from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.values import as_json, label_space, place
 from imnet_data.dataset.opened import is_dataset
+from imnet_data.dataset.remote import is_remote_dataset
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
@@ -69,15 +70,15 @@ def command(
     With --record, show one record and compare its bytes with its hash. The exit status is 1 if they
     are damaged.
 
-    PATH may be the URL of a dataset in an object store (extra `cloud`). Only the files that
-    describe it are fetched, and the bytes of the one record.
+    PATH may be the URL of either in an object store (extra `cloud`). Of a dataset only the files
+    that describe it are fetched, and the bytes of the one record; tars are listed where they are.
     """
     if record is None and save:
         raise click.UsageError("--save goes with --record")
-    if isinstance(path, str) and (html or labels):
+    if isinstance(path, str) and html:
         raise click.ClickException(
-            f"{'--html' if html else '--labels'} does not go with the URL {address.shown(path)}; "
-            "copy the dataset to a disk with `imnet-data copy`"
+            f"--html does not go with the URL {address.shown(path)}; copy the dataset to a disk "
+            "with `imnet-data copy`"
         )
     if split and record is None and verdict is None and _is_dataset(path):
         raise click.UsageError("--split of a dataset goes with --record or --verdict")
@@ -102,7 +103,7 @@ def command(
 
 
 def _is_dataset(path: Path | str) -> bool:
-    return isinstance(path, str) or is_dataset(path)
+    return is_remote_dataset(path) if isinstance(path, str) else is_dataset(path)
 
 
 def _show_record(

@@ -20,6 +20,7 @@ from imnet_data import arguments
 from imnet_data.dataset import description, opened
 from imnet_data.dataset.manifest import VERDICTS
 from imnet_data.dataset.opened import Dataset
+from imnet_data.dataset.remote import is_remote_dataset
 from imnet_data.dataset.stored import restored
 from imnet_data.errors import ManifestError, verify_command
 from imnet_data.imagenet import labels
@@ -117,7 +118,7 @@ def summary(path: StrPath, *, label_space: str | None = None, split: str | None 
     """Return what is in the dataset or the source at `path`.
 
     Args:
-        path: a dataset, or its URL; or a source.
+        path: a dataset or a source, or the URL of one.
         label_space: that of the integers that a source has as labels.
         split: the one split of a source that is wanted, and what files are whose names say none.
 
@@ -125,6 +126,8 @@ def summary(path: StrPath, *, label_space: str | None = None, split: str | None 
         ImnetError: if it is neither, or is damaged.
     """
     if address.is_url(path):
+        if not is_remote_dataset(str(path)):
+            return _of_source(str(path), label_space, split)
         with in_store.indexed(str(path)) as brought:
             return _of_dataset(brought.root)
     path = arguments.path("path", path)
@@ -169,7 +172,7 @@ def _of_split(opened: Dataset) -> SplitSummary:
     )
 
 
-def _of_source(path: Path, label_space: str | None, split: str | None) -> Summary:
+def _of_source(path: Path | str, label_space: str | None, split: str | None) -> Summary:
     source = open_any([path], labels=label_space, split=split)
     try:
         classes = source.classes if source.classes is not None else labels.ilsvrc2012_wnids()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import SourceError
@@ -15,34 +16,40 @@ from imnet_data.verification.shard import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from imnet_data.machine.pool import Run
     from imnet_data.machine.progress import Progress
+    from imnet_data.storage.place import Place
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _log = logging.getLogger("imnet_data")  # on stderr, unless it is sent elsewhere
 
 
-def find(path: Path) -> list[Path]:
+def find(path: Place) -> list[Place]:
     """Return the tarballs at `path`: itself, or those of a folder that have a published name.
 
     Raises:
         SourceError: if there is nothing at `path`.
     """
     if path.is_dir():
-        files = sorted(path.iterdir())
+        files = _files(path)
         return [file for file in files if facts.official_file(file.name) is not None]
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     return [path]
 
 
+def _files(folder: Place) -> Sequence[Place]:
+    if isinstance(folder, Path):
+        return sorted(folder.iterdir())
+    return [folder / name for name in folder.listed()[1]]
+
+
 def verify(
-    path: Path, tarballs: Sequence[Path], progress: Progress, run: Run | None = None
+    path: Place, tarballs: Sequence[Place], progress: Progress, run: Run | None = None
 ) -> list[Difference]:
     """Return all differences of the tarballs that `find` gave for `path`; `run` checks each."""
-    for file in sorted(path.iterdir()) if path.is_dir() else ():
+    for file in _files(path) if path.is_dir() else ():
         if file not in tarballs and file.name.endswith(_SUFFIXES):
             _log.warning(
                 f"{file}: left out, because its name is not a published one; pass it by itself"

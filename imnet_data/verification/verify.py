@@ -14,6 +14,7 @@ import numpy as np
 from imnet_data import arguments
 from imnet_data.dataset import description, index, index_file, layout, manifest, opened
 from imnet_data.dataset.layout import LABELS, labels_tsv, summaries
+from imnet_data.dataset.remote import is_remote_dataset
 from imnet_data.errors import ManifestError
 from imnet_data.formats import get
 from imnet_data.imagenet import facts, labels
@@ -22,6 +23,7 @@ from imnet_data.machine import pool, ray_cluster
 from imnet_data.machine.pool import Counter
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.storage import address
+from imnet_data.storage.place import located
 from imnet_data.verification import detection, files, tarballs
 from imnet_data.verification.expected import expect
 from imnet_data.verification.location import Folder, bucket
@@ -69,6 +71,10 @@ def verify(
     """
     worker_count = pool.worker_count(workers)
     run = pool.processes(worker_count) if ray is None else ray_cluster.running(ray)
+    if address.is_url(path) and not is_remote_dataset(str(path)):
+        place = located(str(path))
+        if found := tarballs.find(place):
+            return tarballs.verify(place, found, progress)
     if address.is_url(path):
         with bucket(str(path)) as (location, brought):
             differences = _verify(location, decode, worker_count, run, progress)

@@ -62,7 +62,7 @@ def test_what_is_not_there_or_needs_images_is_one_line(
     in_store: dict[str, str], front: store_kit.Front, tmp_path: Path
 ) -> None:
     said = inspect("s3://bucket/nothing", status=1)
-    assert said.startswith("Error: s3://bucket/nothing: not a dataset")
+    assert said.startswith("Error: s3://bucket/nothing: there is no such object")
     said += inspect(in_store["lmdb"], "--html", tmp_path / "page.html", status=1)
     assert "--html does not go with the URL s3://bucket/lmdb" in said
     front.fault = lambda method, path: "byte" if path.endswith("val/index.npy") else ""

@@ -16,10 +16,12 @@ import store_kit
 from imnet_data.conversion.convert import convert, dry_run
 from imnet_data.dataset.description import Options
 from imnet_data.errors import ConvertError, SourceError, StorageError
+from imnet_data.inspection.summary import summary
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
 from imnet_data.sources.in_order import in_order
 from imnet_data.storage import apart
+from imnet_data.verification.verify import verify
 
 _UPLOAD = """
 import sys
@@ -314,3 +316,16 @@ def test_a_dataset_of_single_files_in_a_store_is_refused_with_the_copy_to_make(
 ) -> None:
     with pytest.raises(ConvertError, match=r"^s3://bucket/folder: has a file .* `imnet-data copy`"):
         convert(in_store["folder"], tmp_path / "out")
+
+
+def test_sources_in_a_store_are_inspected_and_official_files_verified(
+    url: str, tarballs: Path, store: store_kit.Front
+) -> None:
+    found, local = summary(url), summary(tarballs)
+    assert found.splits == local.splits
+    assert found.sources == local.sources
+    name = "ILSVRC2012_img_val.tar"
+    differences = [each.what for each in verify(f"{url}/{name}")]
+    assert differences == [each.what for each in verify(tarballs / name)]
+    assert any("has 102400 bytes, the official file has " in what for what in differences)
+    assert {each.file for each in verify(url)} == {each.file for each in verify(tarballs)}
