@@ -59,10 +59,12 @@ def verify(
             f"{path}: its name is not a published one, so there is no size or MD5 to compare "
             "with; only its contents are checked"
         )
+    found: dict[Place, list[str]] = {}
     if run is None:
-        found = {tarball: official.check_official(tarball, progress) for tarball in tarballs}
+        found |= {tarball: official.check_official(tarball, progress) for tarball in tarballs}
     else:
-        found = _run(tarballs, progress, run)
+        local = [each for each in tarballs if isinstance(each, Path)]
+        found = {**found, **_run(local, progress, run)}
     return [
         Difference(tarball.name if tarball != path else "", what)
         for tarball in tarballs
