@@ -56,7 +56,7 @@ def demo(
     """
     directory = arguments.path("directory", directory)
     tarballs = directory / TARBALLS
-    _take(directory)
+    take(directory)
     synth(tarballs, progress=progress)
     source = open_any([tarballs])
     try:
@@ -75,7 +75,7 @@ def _with_readers(row: Row, reads: Sequence[ReadBack]) -> Row:
     return row._replace(readers=tuple(read for read in reads if not read.install))
 
 
-def _take(directory: Path) -> None:
+def take(directory: Path) -> None:
     """Mark a folder as the demo's own, without tarballs; refuse one that is somebody else's."""
     try:
         names = [path.name for path in directory.iterdir()] if directory.exists() else []

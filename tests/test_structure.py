@@ -26,6 +26,7 @@ LAYERS = [
     {"conversion", "exports", "inspection", "train"},
     {"verification", "evaluation", "bench"},
     {"demo", "installation"},
+    {"demo_store"},
     {"cli"},
 ]
 # each of their parameters is one that a caller has to say, and they have no common noun
