@@ -12,7 +12,7 @@ import click
 
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
-from imnet_data.cli.values import as_json, place, ray, source_path, workers
+from imnet_data.cli.values import as_json, place, ray, workers
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ManifestError
 from imnet_data.storage import address
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "--repair",
     "repair_from",
     multiple=True,
-    type=source_path,
+    type=place,
     help="Rebuild damaged files from this source (may be given several times).",
 )
 @click.option(
@@ -66,7 +66,7 @@ def command(
     path: tuple[Path | str, ...],
     decode: bool,
     against: Path | str | None,
-    repair_from: tuple[Path, ...],
+    repair_from: tuple[Path | str, ...],
     readers: bool,
     move_strays: bool,
     as_json: bool,

@@ -1,11 +1,7 @@
-"""Small files of a dataset in a store, in a temporary folder as long as they are looked at.
-
-They are brought by a process of its own, so that this one can still be forked.
-"""
+"""Small files of a dataset in a store, in a temporary folder as long as they are looked at."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,32 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data.dataset.layout import SUMS, parse_sum
 from imnet_data.errors import ImnetError, StorageError
 from imnet_data.storage import address
+from imnet_data.storage.apart import StoreApart
 from imnet_data.storage.download import download
-from imnet_data.storage.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-_AT_ONCE = 1_000  # names: they are arguments of a process
-_BRING = """
-import sys
-from pathlib import Path
-from imnet_data.dataset.mirror import bring
-url, root, keeps_other, *names = sys.argv[1:]
-bring(url, Path(root), names, keeps_other=bool(keeps_other))
-"""
-_READ = """
-import sys
-from pathlib import Path
-from imnet_data.storage.store import open_store
-url, path, name, start, nbytes = sys.argv[1:]
-Path(path).write_bytes(open_store(url).read(name, int(start), int(nbytes)))
-"""
-_LIST = """
-import json, sys
-from imnet_data.storage.store import open_store
-print(json.dumps(sorted(open_store(sys.argv[1]).names(""))))
-"""
+    from collections.abc import Iterable, Iterator
 
 
 class Mirror(NamedTuple):
@@ -53,7 +28,12 @@ class Mirror(NamedTuple):
         """The URL, without what may be secret."""
         return address.shown(self.url)
 
-    def bring(self, names: Sequence[str], *, keeps_other: bool = False) -> None:
+    @property
+    def store(self) -> StoreApart:
+        """The store, which another process reads."""
+        return StoreApart(self.url)
+
+    def bring(self, names: Iterable[str], *, keeps_other: bool = False) -> None:
         """Bring files, those that there are; bytes that SHA256SUMS has not are asked for again.
 
         Args:
@@ -63,34 +43,20 @@ class Mirror(NamedTuple):
         Raises:
             StorageError: if they cannot be had, or are other ones each time.
         """
-        from imnet_data.storage.cloud import isolated
+        for name in names:
+            if self.store.nbytes(name) is not None:
+                self._bring(name, keeps_other)
 
-        flag = "1" if keeps_other else ""
-        for start in range(0, len(names), _AT_ONCE):
-            isolated(_BRING, self.url, str(self.root), flag, *names[start : start + _AT_ONCE])
-
-    def read(self, name: str, start: int, nbytes: int) -> bytes:
-        """Return a range of a file, of which nothing comes here.
-
-        Raises:
-            StorageError: if it cannot be had.
-        """
-        from imnet_data.storage.cloud import isolated
-
-        path = self.root / ".range"
-        isolated(_READ, self.url, str(path), name, str(start), str(nbytes))
-        return path.read_bytes()
-
-    def listed(self) -> list[str]:
-        """Return the names of all objects that the store lists.
-
-        Raises:
-            StorageError: if it cannot list them.
-        """
-        from imnet_data.storage.cloud import isolated
-
-        found: list[str] = json.loads(isolated(_LIST, self.url))
-        return found
+    def _bring(self, name: str, keeps_other: bool) -> None:
+        path, sha256 = self.root / name, _sums(self.root / SUMS).get(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            download(self.store, name, path, sha256=sha256, keeps_other=keeps_other)
+        except OSError as error:
+            raise StorageError(
+                f"{self.store.where(name)}: cannot be written to {self.root} ({error.strerror}); "
+                "set TMPDIR to a folder on a disk with room"
+            ) from error
 
     def named(self, text: str) -> str:
         """Return a message about what is in the folder as one about what is at the URL."""
@@ -106,23 +72,6 @@ def mirror(url: str) -> Iterator[Mirror]:
             yield made
         except ImnetError as error:
             raise type(error)(made.named(str(error))) from None
-
-
-def bring(url: str, root: Path, names: Sequence[str], *, keeps_other: bool) -> None:
-    """Bring files of a dataset to `root`, in this process; see `Mirror.bring`."""
-    store = open_store(url)
-    for name in names:
-        if store.nbytes(name) is None:
-            continue
-        path, sha256 = root / name, _sums(root / SUMS).get(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            download(store, name, path, sha256=sha256, keeps_other=keeps_other)
-        except OSError as error:
-            raise StorageError(
-                f"{store.where(name)}: cannot be written to {root} ({error.strerror}); set TMPDIR "
-                "to a folder on a disk with room"
-            ) from error
 
 
 def _sums(path: Path) -> dict[str, str]:

@@ -57,7 +57,7 @@ def stored(brought: Mirror, opened: Dataset, position: int) -> bytes:
         )
     entry = opened.entry(position)
     for _ in range(_ATTEMPTS):
-        content = brought.read(f"{opened.split}/{name}", place.offset, place.nbytes)
+        content = brought.store.read(f"{opened.split}/{name}", place.offset, place.nbytes)
         if hashlib.sha256(content).hexdigest() == (entry.stored_sha256 or entry.sha256):
             break
     return content

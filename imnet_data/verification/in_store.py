@@ -6,7 +6,6 @@ the store with the same bytes, is not sent.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from imnet_data.dataset import description, layout
@@ -15,7 +14,6 @@ from imnet_data.dataset.mirror import mirror
 from imnet_data.errors import ManifestError, StorageError
 from imnet_data.machine.files import file_sha256
 from imnet_data.storage.download import sha256
-from imnet_data.storage.store import open_store
 from imnet_data.verification.witness import Sums, restore_description
 
 if TYPE_CHECKING:
@@ -28,12 +26,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3  # at a file that does not arrive as it was sent
 _LAST = (description.FILE_NAME, SUMS)
-_SEND = """
-import json, sys
-from pathlib import Path
-from imnet_data.verification.in_store import send
-print(json.dumps(send(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), sys.argv[3])))
-"""
 
 
 def repair(
@@ -78,39 +70,27 @@ def _needed(root: Path, differences: Sequence[Difference]) -> list[str]:
 
 
 def _sent(brought: Mirror, names: Sequence[str]) -> list[str]:
-    """Send files back, in a process of its own; return those that were not there already."""
-    from imnet_data.storage.cloud import isolated
-
-    if not names:
-        return []
-    listed = brought.root / ".names.json"
-    listed.write_text(json.dumps(sorted(names, key=lambda name: (name in _LAST, name))))
-    found: list[str] = json.loads(isolated(_SEND, str(brought.root), str(listed), brought.url))
-    return found
+    """Send files back, the last ones last; return those that were not there already."""
+    return [name for name in sorted(names, key=_turn) if _send(brought.store, brought.root, name)]
 
 
-def send(root: Path, names: Sequence[str], url: str) -> list[str]:
-    """Send files to a store, and check them there; return those that were not there already.
+def _turn(name: str) -> tuple[bool, str]:
+    return name in _LAST, name
 
-    Raises:
-        StorageError: if one does not arrive.
-    """
-    store, sent = open_store(url), []
-    for name in names:
-        wanted = file_sha256(root / name)
+
+def _send(store: Store, root: Path, name: str) -> bool:
+    """Send a file, and check it there; return whether it was not there already."""
+    wanted = file_sha256(root / name)
+    if _has(store, name, wanted):
+        return False
+    for _ in range(_ATTEMPTS):
+        store.write(name, root / name)
         if _has(store, name, wanted):
-            continue
-        for _ in range(_ATTEMPTS):
-            store.write(name, root / name)
-            if _has(store, name, wanted):
-                break
-        else:
-            raise StorageError(
-                f"{store.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; "
-                "run the same again"
-            )
-        sent.append(name)
-    return sent
+            return True
+    raise StorageError(
+        f"{store.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; run the "
+        "same again"
+    )
 
 
 def _has(store: Store, name: str, wanted: str) -> bool:

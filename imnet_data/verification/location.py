@@ -18,7 +18,6 @@ from imnet_data.errors import REPAIR, FormatError, StorageError
 from imnet_data.formats.extents import ExtentShard, ShardFile
 from imnet_data.machine.open_file import OpenFile, explained
 from imnet_data.storage.object_file import ObjectFile
-from imnet_data.storage.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,10 +77,7 @@ class Bucket:
 
     def __init__(self, brought: Mirror, names: Sequence[str] | None) -> None:
         self.root, self.names = brought.root, names
-        self._brought, self._store = brought, open_store(brought.url)
-
-    def __reduce__(self) -> tuple[type[Bucket], tuple[Mirror, Sequence[str] | None]]:
-        return Bucket, (self._brought, self.names)
+        self._store = brought.store
 
     def open(self, file: str) -> ReadAt:
         """Open what has come here, or else an object."""
@@ -160,7 +156,7 @@ def _require_walk(about: Description, name: str) -> None:
 def _names(brought: Mirror) -> list[str] | None:
     """Return the names of all objects; none, and a warning, where a web server has no list."""
     if not brought.url.startswith("http"):
-        return brought.listed()
+        return brought.store.names()
     _log.warning(
         f"{brought.name}: a web server does not list what it has, so files that do not belong to "
         "the dataset are not looked for"

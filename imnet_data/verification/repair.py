@@ -13,6 +13,7 @@ import hashlib
 from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import arguments
@@ -36,7 +37,6 @@ from imnet_data.verification.witness import Sums, restore_description
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
@@ -61,8 +61,8 @@ def repair(
 
     Args:
         root: the folder of a dataset, or its URL.
-        paths: a source that has the damaged records, as `convert` takes it; it is opened only if
-            what is damaged does not follow from what is sound.
+        paths: a source that has the damaged records, as `convert` takes it, or URLs of one; it is
+            opened only if what is damaged does not follow from what is sound.
         differences: what `verify` found.
         workers: processes; by default one for each core.
         progress: called several times a second.
@@ -73,7 +73,7 @@ def repair(
     Raises:
         ImnetError: if it is not proven what the dataset was; nothing is changed then.
     """
-    given, worker_count = arguments.paths("paths", paths), pool.worker_count(workers)
+    given, worker_count = arguments.places("paths", paths), pool.worker_count(workers)
     if address.is_url(root):
         verify_again = partial(verify, root, workers=worker_count, progress=progress)
         remake = partial(_repair, paths=given, workers=worker_count, progress=progress)
@@ -84,7 +84,7 @@ def repair(
 def _repair(
     root: Path,
     differences: Sequence[Difference],
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     workers: int,
     progress: Progress,
 ) -> list[str]:
@@ -99,7 +99,12 @@ def _repair(
 
 class _Repair:
     def __init__(
-        self, root: Path, paths: Sequence[Path], stage: Path, workers: int, progress: Progress
+        self,
+        root: Path,
+        paths: Sequence[Path | str],
+        stage: Path,
+        workers: int,
+        progress: Progress,
     ) -> None:
         self._root = root
         self._paths = paths
@@ -203,10 +208,11 @@ class _Repair:
         What `proves` the dataset is not held against what is doubted of it.
         """
         about = self._about
+        is_from_dataset = any(isinstance(each, Path) and is_dataset(each) for each in self._paths)
         source = open_any(
             self._paths,
             boxes=bool(about.options.boxes),
-            labels=None if any(map(is_dataset, self._paths)) else about.options.labels,
+            labels=None if is_from_dataset else about.options.labels,
             spool=self._stage / "spool",
             progress=self._progress,
         )

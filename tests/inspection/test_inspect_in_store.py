@@ -1,5 +1,6 @@
 """Of a dataset in a store, `inspect` fetches what it needs, and shows what it shows of a folder."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,11 @@ def test_what_is_not_there_or_needs_images_is_one_line(
     said += inspect(in_store["lmdb"], status=1)
     assert "s3://bucket/lmdb/val/index.npy: its bytes are not those of SHA256SUMS" in said
     assert len(said.splitlines()) == 3
+
+
+def test_a_source_in_a_store_is_shown_too(
+    tarballs: Path, store_folder: Path, front: store_kit.Front, tmp_path: Path
+) -> None:
+    shutil.copytree(tarballs, store_folder / store_kit.BUCKET / tmp_path.name)
+    url = f"s3://{store_kit.BUCKET}/{tmp_path.name}"
+    assert inspect(url).replace(url, str(tarballs)) == inspect(tarballs)

@@ -111,8 +111,8 @@ def test_each_shard_comes_once_and_nothing_is_kept(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root = small["webdataset"]
-    url = placed(root, "webdataset")
+    roots = [small["webdataset"], small["beton"]]
+    urls = [placed(root, root.name) for root in roots]
     monkeypatch.setenv("TMPDIR", str(tmp_path / "stage"))
     (tmp_path / "stage").mkdir()
     seen = set[str]()
@@ -122,12 +122,20 @@ def test_each_shard_comes_once_and_nothing_is_kept(
         return ""
 
     front.fault = fault
-    said = json.loads(verify(url, "--json", status=0))
-    assert said == {url: {"sound": True, "differences": [], "repaired": []}}
+    said = json.loads(verify(*urls, "--json", status=0))
+    assert said == {url: {"sound": True, "differences": [], "repaired": []} for url in urls}
     assert {"dataset.json", "manifest.jsonl.zst", "index.npy"} < seen
-    assert not [name for name in seen if ".tar" in name or ".idx" in name]
-    gets = [path for method, path in front.requests if method == "GET" and ".tar" in path]
-    assert len(gets) == len(set(gets)) == sum(1 for _ in root.rglob("*.tar"))
+    assert not [name for name in seen if name.endswith((".tar", ".idx", ".beton"))]
+    read = Counter[str]()
+    for path, start, stop in front.ranges:
+        read[path] += stop - start
+        assert stop - start <= 16 << 20
+    sizes = [path.stat().st_size for root in roots for path in shards(root)]
+    assert max(sizes) > 16 << 20  # more than one piece
+    whole = [read[path] for path in read if "/train/train" in path and not path.endswith(".idx")]
+    assert all(
+        0 <= have - size < 1_000 for have, size in zip(sorted(whole), sorted(sizes), strict=True)
+    )
     assert not [*(tmp_path / "stage").iterdir()]
 
 
@@ -163,7 +171,8 @@ def test_what_is_repaired_is_sent_and_nothing_else(
     flip(damaged / "dataset.json", 1000)
     (damaged / "val" / "index.npy").unlink()
     url = placed(damaged, name)
-    said = verify(url, "--repair", tarballs, status=0).splitlines()
+    source = placed(tarballs, "tarballs") if name == "webdataset" else tarballs
+    said = verify(url, "--repair", source, status=0).splitlines()
     assert said.pop() == f"{url}: sound"
     assert len(said) == 4
     put = {path.partition("?")[0] for method, path in front.requests if method == "PUT"}
@@ -199,7 +208,10 @@ def test_what_passes_changes_no_verdict_and_what_stays_is_one_line(
     def passing(method: str, path: str) -> str:
         with lock:
             counts[path] += method == "GET"
-            if method == "GET" and counts[path] == 1 and "list-type" not in path:
+            if "list-type=2" in path:
+                faults.append("late")  # it lists nothing yet
+                return faults[-1]
+            if method == "GET" and counts[path] == 1:
                 faults.append(kinds[len(faults) % len(kinds)])
                 return "" if path.endswith("SHA256SUMS") else faults[-1]
         return ""
@@ -207,6 +219,7 @@ def test_what_passes_changes_no_verdict_and_what_stays_is_one_line(
     front.fault = passing
     assert verify(url, status=0) == f"{url}: sound\n"
     assert len(faults) > 2 * len(kinds)
+    assert "late" in faults
     begun = threading.Event()
 
     def staying(method: str, path: str) -> str:
@@ -229,3 +242,16 @@ def test_what_needs_a_folder_is_refused_by_name(tmp_path: Path) -> None:
         said = verify("s3://user:password@bucket/x?sig=1", option, status=1)
         assert said.startswith(f"Error: {option} is for folders, and s3://bucket/x is a URL")
         assert len(said.splitlines()) == 1
+
+
+def test_a_process_that_has_read_from_a_store_can_verify_one(
+    small: dict[str, Path], placed: Placed
+) -> None:
+    code = (
+        "import sys, imnet_data; from imnet_data.storage.store import open_store\n"
+        "assert open_store(sys.argv[1]).nbytes('dataset.json')\n"
+        "print(imnet_data.verify(sys.argv[1], workers=2))\n"
+    )
+    words = [sys.executable, "-c", code, placed(small["mds"], "mds")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stderr
