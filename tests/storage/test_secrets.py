@@ -28,6 +28,7 @@ def commands(url: str, made: dict[str, Path], folder: Path) -> list[list[str]]:
         [*imnet, "verify", str(made["mds"]), "--against", url],
         [*imnet, "inspect", url, "--record", "3"],
         [*imnet, "convert", url, str(folder / "converted")],
+        [*imnet, "convert", str(made["mds"]), f"{url}-converted", "--limit", "5"],
         [*imnet, "train", url, "--out", str(folder / "run")],
         [*imnet, "evaluate", url, "--model", "resnet18"],
         [*imnet, "bench", url],
