@@ -133,7 +133,7 @@ ray = click.option(
     metavar="[ADDRESS]",
     callback=_ray_address,
     help="Run shards as tasks of the Ray cluster at ADDRESS (HOST:PORT), whose machines share "
-    "all paths.  [ADDRESS by default: RAY_ADDRESS, or the cluster that this machine belongs to]",
+    "all paths.  [default: RAY_ADDRESS, or the cluster that this machine belongs to]",
 )
 workers = click.option(
     "--workers",
