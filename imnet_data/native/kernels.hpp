@@ -33,6 +33,7 @@ struct Kernels {
   PackFunction pack;
   EncodeFunction encode;
   SkipFunction skip;
+  MarkerFunction next_marker;
   UnstuffFunction unstuff;
   StuffFunction stuff;
   const UpsampleRows* upsample;

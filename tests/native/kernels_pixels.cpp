@@ -153,6 +153,18 @@ Bytes stuffed_like(Random& random, size_t nbytes, bool large) {
   return data;
 }
 
+Case marker_case(Random& random, bool large) {
+  const size_t nbytes = large ? 8192 : size_t(random.between(1, 300));
+  const Bytes data = stuffed_like(random, nbytes, large);
+  const auto run = [data, all = Bytes()](const Kernels& table) mutable -> const Bytes& {
+    all.clear();
+    const uint8_t* const end = data.data() + data.size();
+    append_number(all, table.next_marker(data.data(), end) - data.data());
+    return all;
+  };
+  return {run, double(nbytes)};
+}
+
 Case unstuff_case(Random& random, bool large) {
   const size_t nbytes = large ? 8192 : size_t(random.between(1, 300));
   const Bytes data = stuffed_like(random, nbytes, large);
@@ -269,6 +281,7 @@ std::vector<Kernel> pixel_kernels() {
        [](K k) { return address(k.normalize); }},
       {"normalize_b16", "sample", normalize_case<NumberType::bfloat16>,
        [](K k) { return address(k.normalize); }},
+      {"next_marker", "byte", marker_case, [](K k) { return address(k.next_marker); }},
       {"unstuff", "byte", unstuff_case, [](K k) { return address(k.unstuff); }},
       {"stuff", "byte", stuff_case, [](K k) { return address(k.stuff); }},
       {"sha256_of_1", "byte", sha256_case<1>, [](K k) { return address(k.sha256[0]); }},

@@ -25,6 +25,7 @@ KERNELS = [
     "normalize_32",
     "normalize_16",
     "normalize_b16",
+    "next_marker",
     "unstuff",
     "stuff",
     "sha256_of_1",

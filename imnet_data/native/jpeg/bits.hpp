@@ -52,12 +52,25 @@ struct SlowCoefficient {
   unsigned position = 0;  // 0: damaged
 };
 
+// As HuffmanCodes::find.
+IMNET_SCAN_INLINE HuffmanCodes::Symbol find_symbol(const HuffmanCodes& codes, uint32_t window) {
+#ifdef IMNET_SCAN_BMI2
+  const __m256i limits = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes.limits.data()));
+  const __m256i each = _mm256_set1_epi16(short(window));
+  const __m256i within = _mm256_cmpeq_epi16(_mm256_max_epu16(each, limits), each);
+  const int bits = 1 + __builtin_popcount(unsigned(_mm256_movemask_epi8(within))) / 2;
+  return bits > 16 ? HuffmanCodes::Symbol{17, 0}
+                   : HuffmanCodes::Symbol{bits, codes.symbol(window, bits)};
+#else
+  return codes.find(window);
+#endif
+}
+
 // One symbol and its value, whatever their length; `reader.bits` need not be right.
-IMNET_SCAN_TARGET __attribute__((noinline)) SlowSymbol slow_symbol(const HuffmanCodes& codes,
-                                                                   BitReader reader) {
+IMNET_SCAN_INLINE SlowSymbol any_symbol(const HuffmanCodes& codes, BitReader reader) {
   reader.bits = load_big_endian(reader.next - 8) << (-reader.count & 63);
   refill(reader);
-  const HuffmanCodes::Symbol found = codes.find(uint32_t(reader.bits >> 48));
+  const HuffmanCodes::Symbol found = find_symbol(codes, uint32_t(reader.bits >> 48));
   SlowSymbol result;
   if (found.bits <= 16) {
     const int size = found.value & 15;
@@ -70,10 +83,15 @@ IMNET_SCAN_TARGET __attribute__((noinline)) SlowSymbol slow_symbol(const Huffman
   return result;
 }
 
+IMNET_SCAN_TARGET __attribute__((noinline)) SlowSymbol slow_symbol(const HuffmanCodes& codes,
+                                                                   BitReader reader) {
+  return any_symbol(codes, reader);
+}
+
 // `block` may be null: then the value is not kept.
 IMNET_SCAN_TARGET __attribute__((noinline)) SlowCoefficient slow_coefficient(
     const HuffmanCodes& codes, BitReader reader, unsigned position, int16_t* block) {
-  const SlowSymbol found = slow_symbol(codes, reader);
+  const SlowSymbol found = any_symbol(codes, reader);
   if (found.symbol < 0) return {reader, 0};
   if ((found.symbol & 15) == 0 && found.symbol != 0xF0)
     return {found.reader, position + kEndOfBlock};

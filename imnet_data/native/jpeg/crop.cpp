@@ -4,6 +4,7 @@
 
 #include "jpeg/append.hpp"
 #include "jpeg/scan.hpp"
+#include "kernels.hpp"
 
 namespace imnet {
 namespace {
@@ -84,6 +85,7 @@ JpegStatus crop_jpeg(const uint8_t* data, size_t nbytes, const Box& box, std::ve
   append_header(data, header, end_x - left, end_y - upper, out);
   const uint8_t* const end = data + nbytes;
   const uint8_t* at = data + header.scan.data_offset;
+  const MarkerFunction next_marker = kernels().next_marker;
   int due = 0, written = 0;
   for (int64_t i = 0; i < int64_t(region.lower) * per_row; ++i) {
     const uint8_t* const stop = next_marker(at, end);

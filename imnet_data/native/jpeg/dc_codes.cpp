@@ -15,7 +15,7 @@ bool add_codes(HuffmanSpec& spec, const std::vector<uint8_t>& symbols) {
   if (!codes.build(spec)) return false;
   int length = 16;
   while (length > 0 && spec.counts[length] == 0) --length;
-  const uint32_t free = codes.limits[16];  // the first 16-bit window above all codes
+  const uint32_t free = codes.limits[15];  // the first 16-bit window above all codes
   for (; length <= 16; ++length) {
     const uint32_t last = (free >> (16 - length)) + uint32_t(symbols.size());
     if (last < 1u << length) break;

@@ -186,9 +186,9 @@ JpegStatus JpegDecoder::Workspace::decode_scan() {
 
 void JpegDecoder::Workspace::pass_scan() {
   const uint8_t* const end = data + nbytes;
-  scan_end = next_marker(data + header->scan.data_offset, end);
+  scan_end = use->next_marker(data + header->scan.data_offset, end);
   while (header->restart_interval != 0 && end - scan_end >= 2 && (scan_end[1] & 0xF8) == 0xD0)
-    scan_end = next_marker(scan_end + 2, end);
+    scan_end = use->next_marker(scan_end + 2, end);
 }
 
 // The walk has said that the data is not sound: it is decoded, to find the place.

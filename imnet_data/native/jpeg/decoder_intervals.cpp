@@ -60,7 +60,7 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
       if (!status) return status;
       number = (number + 1) & 7;
     }
-    const uint8_t* const stop = next_marker(at, end);
+    const uint8_t* const stop = use->next_marker(at, end);
     const int64_t last = std::min(first + interval, int64_t(columns) * rows);
     if (interval_wanted(first, last)) {
       const Job job = {at, stop, first, last};

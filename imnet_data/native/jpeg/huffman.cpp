@@ -131,7 +131,6 @@ constexpr uint8_t kAcChroma[162] = {
 
 bool HuffmanCodes::build(const HuffmanSpec& spec) {
   symbols = spec.symbols;
-  limits[0] = 0;
   offsets[0] = 0;
   uint32_t code = 0;
   int next = 0;
@@ -141,7 +140,7 @@ bool HuffmanCodes::build(const HuffmanSpec& spec) {
     next += spec.counts[bits];
     // no code may be all ones; libjpeg checks this, too
     if (spec.counts[bits] != 0 && code >= 1u << bits) return false;
-    limits[bits] = code << (16 - bits);
+    limits[bits - 1] = uint16_t(code << (16 - bits));
     code <<= 1;
   }
   return spec.symbol_count > 0;
@@ -149,9 +148,8 @@ bool HuffmanCodes::build(const HuffmanSpec& spec) {
 
 HuffmanCodes::Symbol HuffmanCodes::find(uint32_t window) const {
   int bits = 1;
-  for (int length = 1; length <= 16; ++length) bits += window >= limits[length];
-  if (bits > 16) return {17, 0};
-  return {bits, symbols[((window >> (16 - bits)) + offsets[bits]) & 255]};
+  for (const uint16_t limit : limits) bits += window >= limit;
+  return bits > 16 ? Symbol{17, 0} : Symbol{bits, symbol(window, bits)};
 }
 
 bool AcTable::build(const HuffmanSpec& spec) {

@@ -45,7 +45,13 @@ struct HuffmanCodes {
   // The symbol at the front of 16 bits.
   Symbol find(uint32_t window) const;
 
-  std::array<uint32_t, 17> limits;  // the first 16-bit window above all codes of this length
+  // The symbol at the front of 16 bits, whose code has this many bits.
+  uint8_t symbol(uint32_t window, int bits) const {
+    return symbols[((window >> (16 - bits)) + offsets[bits]) & 255];
+  }
+
+  // the first 16-bit window above all codes of 1, 2, ... bits
+  alignas(32) std::array<uint16_t, 16> limits;
   std::array<int32_t, 17> offsets;
   std::array<uint8_t, 256> symbols;
 };

@@ -92,7 +92,4 @@ constexpr const char* kFilledData = "fill bytes within the image data";
 // Moves `at`, the end of image data, past the restart marker that is due (0 to 7).
 JpegStatus pass_restart(const uint8_t* data, size_t nbytes, int due, const uint8_t*& at);
 
-// The first marker at or after `data` (its FF), or `end`.
-const uint8_t* next_marker(const uint8_t* data, const uint8_t* end);
-
 }  // namespace imnet

@@ -18,6 +18,11 @@ using UnstuffFunction = size_t (*)(const uint8_t* data, const uint8_t* end, uint
 size_t unstuff_scalar(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
 size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t* out, const uint8_t** stop);
 
+// Returns the first marker at or after `data` (its FF), or `end`.
+using MarkerFunction = const uint8_t* (*)(const uint8_t* data, const uint8_t* end);
+const uint8_t* next_marker_scalar(const uint8_t* data, const uint8_t* end);
+const uint8_t* next_marker_avx2(const uint8_t* data, const uint8_t* end);
+
 // Copies `nbytes` bytes from bit `first` (0 to 7) of `data` on and stuffs them; returns the end of
 // what it wrote. kStuffingSlack bytes after the last one must be readable, and writable.
 constexpr size_t kStuffingSlack = 40;

@@ -53,6 +53,15 @@ IMNET_AVX2 size_t unstuff_avx2(const uint8_t* data, const uint8_t* end, uint8_t*
   return out - start;
 }
 
+IMNET_AVX2 const uint8_t* next_marker_avx2(const uint8_t* data, const uint8_t* end) {
+  for (; size_t(end - data) > kVector; data += kVector) {
+    const __m256i stuffing = _mm256_cmpeq_epi8(load(data + 1), _mm256_setzero_si256());
+    const uint32_t found = marks(load(data)) & ~uint32_t(_mm256_movemask_epi8(stuffing));
+    if (found != 0) return data + _tzcnt_u32(found);
+  }
+  return next_marker_scalar(data, end);
+}
+
 IMNET_AVX2 uint8_t* stuff_avx2(const uint8_t* data, int first, size_t nbytes, uint8_t* out) {
   const __m128i left = _mm_cvtsi32_si128(first), right = _mm_cvtsi32_si128(8 - first);
   const __m256i high = _mm256_set1_epi8(char(0xFF << first));
