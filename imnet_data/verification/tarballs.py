@@ -64,7 +64,7 @@ def verify(
         found |= {tarball: official.check_official(tarball, progress) for tarball in tarballs}
     else:
         local = [each for each in tarballs if isinstance(each, Path)]
-        found = {**found, **_run(local, progress, run)}
+        found = _run(local, progress, run)
     return [
         Difference(tarball.name if tarball != path else "", what)
         for tarball in tarballs
@@ -72,8 +72,8 @@ def verify(
     ]
 
 
-def _run(tarballs: Sequence[Path], progress: Progress, run: Run) -> dict[Path, list[str]]:
-    found: dict[Path, list[str]] = {}
+def _run(tarballs: Sequence[Path], progress: Progress, run: Run) -> dict[Place, list[str]]:
+    found: dict[Place, list[str]] = {}
 
     def report() -> None:
         progress(Step("verify tarballs", len(found), len(tarballs)))
