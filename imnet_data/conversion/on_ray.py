@@ -17,9 +17,11 @@ from imnet_data.conversion.sharing import Place
 from imnet_data.conversion.which_part import Part
 from imnet_data.dataset import opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
-from imnet_data.errors import ClusterError
+from imnet_data.dataset.remote import is_remote_dataset
+from imnet_data.errors import ClusterError, ConvertError
 from imnet_data.machine import pool, ray_cluster
 from imnet_data.machine.progress import no_progress
+from imnet_data.storage import address as urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +66,11 @@ def convert_on_ray(
         for root in arguments.places("paths", paths)
     ]
     place = Place(arguments.path("out", out).absolute())
+    for url in (root for root in roots if isinstance(root, str) and is_remote_dataset(root)):
+        raise ConvertError(
+            f"{urls.shown(url)}: is a dataset in a store, whose index comes to one "
+            "machine alone; copy it with `imnet-data copy` to the disk that all machines share"
+        )
     with ray_cluster.Cluster(address) as cluster:
         share = Share(
             name="ray",

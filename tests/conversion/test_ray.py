@@ -34,6 +34,7 @@ pytest.importorskip("ray", reason="Ray is not installed")
 
 import ray_kit
 import source_layouts
+import store_kit
 from ray_kit import RayCluster
 
 SHARDS = Options(shard_nbytes=64_000)
@@ -95,6 +96,40 @@ def test_a_callers_connection_is_used_and_gives_the_bytes_of_one_machine(
     for name, (_, format) in jobs.items():
         assert sums(out / name) == sums(made[format]), name
         assert all_names(out / name) == all_names(made[format]), name
+
+
+_IN_STORE = """
+import sys, ray
+from pathlib import Path
+from imnet_data import ImnetError, Options, convert_on_ray, verify
+from imnet_data.storage.store import open_store
+
+tarballs, dataset, out = sys.argv[1:]
+store = open_store("s3://bucket/for-ray")
+for path in Path(tarballs).iterdir():
+    store.write(path.name, path)
+ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+convert_on_ray(["s3://bucket/for-ray"], out, options=Options(shard_nbytes=64_000))
+assert verify(dataset, ray="auto") == []
+try:
+    convert_on_ray([dataset], out + "-again")
+except ImnetError as error:
+    print(error)
+"""
+
+
+def test_archives_and_datasets_in_a_store_are_read_by_the_tasks(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, in_store: dict[str, str], store_port: int
+) -> None:
+    url = in_store["webdataset"]
+    words = [sys.executable, "-c", _IN_STORE, str(tarballs), url, str(tmp_path / "out")]
+    with ray_kit.environment() as variables:
+        done = run(words, env=variables | store_kit.environment(store_port))
+    assert done.returncode == 0, done.stderr
+    assert sums(tmp_path / "out") == sums(made["webdataset"])
+    assert done.stdout.startswith(
+        f"{url}: is a dataset in a store, whose index comes to one machine"
+    )
 
 
 def test_a_relative_path_is_the_same_file_for_every_machine(

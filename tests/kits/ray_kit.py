@@ -119,4 +119,4 @@ def cluster() -> Iterator[RayCluster]:
         try:
             yield RayCluster(process)
         finally:
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
