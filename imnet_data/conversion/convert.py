@@ -88,7 +88,14 @@ def convert(
     refuse_own_source(roots, out)
     with staging.held(out) as stage:
         spool = stage / "spool" if compressed.are_unpacked(options, split) else None
-        source = planning.open_source(roots, options, split=split, spool=spool, progress=progress)
+        source = planning.open_source(
+            roots,
+            options,
+            split=split,
+            spool=spool,
+            listings=stage / staging.LISTINGS,
+            progress=progress,
+        )
         try:
             conversion = planning.plan_conversion(source, format_name=format, options=options)
             conversion = planning.with_costs(conversion, unpacks=False)

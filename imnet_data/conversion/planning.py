@@ -35,6 +35,7 @@ def open_source(
     *,
     split: str | None,
     spool: Path | None,
+    listings: Path | None = None,
     progress: Progress,
 ) -> Source:
     """Open what is converted, as its options want it."""
@@ -44,6 +45,7 @@ def open_source(
         boxes=bool(options.boxes),
         labels=options.labels,
         spool=spool,
+        listings=listings,
         progress=progress,
     )
 

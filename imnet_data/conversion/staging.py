@@ -31,6 +31,7 @@ SHARED = "shared"  # where parts of a conversion meet: see `sharing`
 _LOCK = "lock"
 _BOOT = "boot"
 _SPOOL = "spool"
+LISTINGS = "listings"  # of archives in stores
 _GOING = "going"  # the SHA256SUMS of a dataset that is being removed
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"  # random(4)
 
@@ -176,7 +177,9 @@ def _remove_unused(out: Path) -> None:
     """Remove the stage if nothing has to go on from it, and `out` if it is empty then."""
     stage = out / NAME
     names = {path.name for path in stage.iterdir()}
-    if _GOING not in names and (opened.is_dataset(out) or names <= {_LOCK, _BOOT, _SPOOL}):
+    if _GOING not in names and (
+        opened.is_dataset(out) or names <= {_LOCK, _BOOT, _SPOOL, LISTINGS}
+    ):
         shutil.rmtree(stage)
     if not any(out.iterdir()):
         out.rmdir()

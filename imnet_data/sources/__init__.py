@@ -106,6 +106,7 @@ def open_sources(
     boxes: bool = False,
     labels: str | None = None,
     spool: Path | None = None,
+    listings: Path | None = None,
     progress: Progress = no_progress,
 ) -> Source:
     """Open files and folders together as one source, by looking at what they are.
@@ -120,6 +121,7 @@ def open_sources(
             `imagenet.labels`.
         spool: folder to unpack compressed archives of images to, which cannot be read in place;
             without it, they are listed.
+        listings: folder to keep the lists of archives in stores in, for the next run.
         progress: called now and then.
 
     Raises:
@@ -143,7 +145,7 @@ def open_sources(
                 layout, split=split, labels=labels, spool_folder=spool, progress=progress
             )
             return _of_variant(layout, opened)
-        gathered = Gathered(split=split, boxes=boxes, labels=labels)
+        gathered = Gathered(split=split, boxes=boxes, labels=labels, listings=listings)
         return _open_ilsvrc(gathered, places, split=split, spool=spool, progress=progress)
     except OSError as error:
         raise SourceError(f"{error.filename or places[0]}: {error.strerror}") from error

@@ -39,13 +39,21 @@ class FoundIn(NamedTuple):
 class Gathered:
     """What was found so far."""
 
-    def __init__(self, *, split: str | None, boxes: bool, labels: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        split: str | None,
+        boxes: bool,
+        labels: str | None = None,
+        listings: Path | None = None,
+    ) -> None:
         self.containers: list[Container] = []
         self.notes: list[str] = []
         self.left_out = LeftOut()
         self.found: list[FoundIn] = []
         self.devkit: devkit.Devkit | None = None
         self._split = split
+        self._listings = listings
         self._tools = ToolFiles(split=split, labels=labels)
         self._boxes = _boxes.BoxesBuilder() if boxes else None
         self._columns: dict[str, list[Columns]] = {}
@@ -98,6 +106,7 @@ class Gathered:
             split=self._split,
             boxes_builder=self._boxes,
             promised=promised,
+            listings=self._listings,
             progress=progress,
         )
         self._check(container, found)

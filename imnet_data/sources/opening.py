@@ -31,12 +31,19 @@ def open_any(
     boxes: bool = False,
     labels: str | None = None,
     spool: Path | None = None,
+    listings: Path | None = None,
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
     if not any(map(_is_dataset, paths)):
         return sources.open_sources(
-            paths, split=split, boxes=boxes, labels=labels, spool=spool, progress=progress
+            paths,
+            split=split,
+            boxes=boxes,
+            labels=labels,
+            spool=spool,
+            listings=listings,
+            progress=progress,
         )
     root = paths[0]
     if len(paths) > 1:

@@ -8,12 +8,14 @@ from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import known_names
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.sources import boxes, first_bytes, names
+from imnet_data.sources import boxes, first_bytes, listing, names
 from imnet_data.sources.devkit import GROUND_TRUTH, META
 from imnet_data.sources.images import ColumnsBuilder
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, UNPACKED, LeftOut
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imnet_data.archives.containers import Container, Entry
     from imnet_data.machine.progress import Progress
     from imnet_data.sources.boxes import BoxesBuilder
@@ -49,6 +51,7 @@ def scan(
     split: str | None,
     boxes_builder: BoxesBuilder | None,
     promised: str = "",
+    listings: Path | None = None,
     progress: Progress = no_progress,
 ) -> Found:
     """Walk a container.
@@ -59,10 +62,11 @@ def scan(
         split: the one split that is wanted; None for all.
         boxes_builder: takes boxes found in XML files; None where they are not wanted.
         promised: the split that the container's name promises; "" where it does not.
+        listings: where what is listed in a store is kept; see `listing`.
         progress: called with place and extent of the container.
     """
     walk = _Walk(container, number, split, promised)
-    for count, entry in enumerate(container.entries()):
+    for count, entry in enumerate(listing.entries(container, listings)):
         if count % _PROGRESS_STEP == 0:
             progress(Step(f"list {container.name}", entry.place, container.extent))
         file = entry.path.rpartition("/")[2]

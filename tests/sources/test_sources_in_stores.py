@@ -151,6 +151,11 @@ def test_a_fault_that_stays_is_one_line_that_names_the_object_and_no_secret(
     assert not (tmp_path / "out/dataset.json").exists()
 
 
+def whole_of_train(ranges: list[tuple[str, int, int]]) -> bool:
+    """Return whether the train archive was read on behind the piece that a look begins with."""
+    return any("img_train" in path and start == 256 << 10 for path, start, _ in ranges)
+
+
 def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     tarballs: Path, store: store_kit.Front, tmp_path: Path, expected: str
 ) -> None:
@@ -177,8 +182,12 @@ def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     with pytest.raises(ConvertError, match=r"source has changed since then: s3://bucket/.*_train"):
         convert(mine, out, options=SHARDS, workers=1)
     upload(tarballs, mine)
+    assert whole_of_train(store.ranges)  # to list it
+    store.ranges.clear()
     convert(mine, out, options=SHARDS, workers=1)
     assert sums(out) == expected
+    assert store.ranges
+    assert not whole_of_train(store.ranges)
 
 
 def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
