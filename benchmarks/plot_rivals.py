@@ -53,6 +53,8 @@ def read(log: str) -> tuple[str, list[Row]]:
         if not line.startswith("|"):
             break
         label, figures = (cell.strip() for cell in line.split("|")[1:3])
+        if "twice the cores" in label:
+            continue
         if matched := _FIGURES.fullmatch(figures):
             numbers = (int(number.replace(",", "")) for number in matched.groups())
             rows.append(Row(label.replace("*", ""), *numbers))
@@ -83,7 +85,7 @@ def draw(date: str, rows: list[Row]) -> str:
         ]
     shapes.append(
         f'<text class="note" x="16" y="{height - 12}">{date}, one core of a 2-core AMD EPYC, '
-        "medians and ranges of five rounds (benchmarks/log.md)</text>"
+        "medians and ranges of the rounds (benchmarks/log.md)</text>"
     )
     body = "\n".join(f"  {shape}" for shape in shapes)
     return (
