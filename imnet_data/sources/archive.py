@@ -63,7 +63,8 @@ def far_cost_text(name: str, nbytes: int) -> str:
     requests = -(-nbytes // PIECE_NBYTES)
     return (
         f"{name}: is in a store; to list its files, its {nbytes:,} bytes are read once, in "
-        f"{requests:,} requests or a few more, and to convert it, its images once more"
+        f"{requests:,} request{'s' * (requests != 1)} or a few more, and to convert it, its images "
+        "once more"
     )
 
 
