@@ -5,13 +5,13 @@ Source: RFC 3720, B.4; the mask is that of TensorFlow's tsl/lib/hash/crc32c.h.
 
 from __future__ import annotations
 
-from imnet_data.native import _native
-
 _ALL_ONES = 0xFFFFFFFF
 
 
 def crc32c(message: bytes | memoryview) -> int:
     """Return the CRC-32C of `message`, 32 bits."""
+    from imnet_data.native import _native  # doctor lists formats where it is missing
+
     return _native.crc32c(message)
 
 
