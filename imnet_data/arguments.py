@@ -14,6 +14,17 @@ MAX_SIDE = 65_535  # pixels: what a JPEG can have, and what the native resize ta
 MAX_THREADS = 1024  # beyond any machine's cores; more would end in failed forks, or in no memory
 
 
+class ArgumentError(ValueError):
+    """A value that is not allowed for a parameter; `name` is that of the parameter."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(name, value, allowed)  # what it is pickled with
+        self.name, self.problem = name, f"is {value!r}; allowed are {allowed}"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem}"
+
+
 def path(name: str, value: StrPath) -> Path:
     """Return one path."""
     if isinstance(value, str | os.PathLike):
@@ -24,7 +35,7 @@ def path(name: str, value: StrPath) -> Path:
                 "dataset between folders and object stores"
             )
         return Path(value)
-    raise _refused(name, value, "a str or an os.PathLike")
+    raise ArgumentError(name, value, "a str or an os.PathLike")
 
 
 def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
@@ -33,7 +44,7 @@ def paths(name: str, value: StrPath | Iterable[StrPath]) -> list[Path]:
         return [path(name, value)]
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [path(name, one) for one in value]
-    raise _refused(name, value, "one path or several")
+    raise ArgumentError(name, value, "one path or several")
 
 
 def places(name: str, value: StrPath | Iterable[StrPath]) -> list[Path | str]:
@@ -55,7 +66,7 @@ def nbytes(name: str, value: object) -> int:
     if isinstance(value, str):
         matched = _SIZE.fullmatch(value.upper())
         if matched is None or not int(matched[1]):
-            raise _refused(name, value, "sizes such as 256MiB or 1GB")
+            raise ArgumentError(name, value, "sizes such as 256MiB or 1GB")
         return int(matched[1]) * _UNITS[matched[2] or ""]
     return integer(name, value, least=1)
 
@@ -64,7 +75,7 @@ def integer(name: str, value: object, *, least: int | None = None, most: int | N
     """Return an int from `least` to `most`; a bool is none."""
     if isinstance(value, int) and not isinstance(value, bool) and _is_within(value, least, most):
         return value
-    raise _refused(name, value, f"integers{_range(least, most)}")
+    raise ArgumentError(name, value, f"integers{_range(least, most)}")
 
 
 def number(
@@ -85,13 +96,13 @@ def number(
     ):
         return value
     lower = "" if above is None else f" above {above}"
-    raise _refused(name, value, f"numbers{lower}{_range(least, most)}")
+    raise ArgumentError(name, value, f"numbers{lower}{_range(least, most)}")
 
 
 def numbers(name: str, value: object, count: int, *, above: float | None = None) -> None:
     """Require a tuple of `count` numbers."""
     if not isinstance(value, tuple) or len(value) != count:
-        raise _refused(name, value, f"tuples of {count} numbers")
+        raise ArgumentError(name, value, f"tuples of {count} numbers")
     for position, one in enumerate(value):
         number(f"{name}[{position}]", one, above=above)
 
@@ -100,7 +111,7 @@ def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
     """Require one of a few values."""
     allowed = tuple(allowed)
     if not any(type(value) is type(one) and value == one for one in allowed):
-        raise _refused(name, value, ", ".join(map(str, allowed)))
+        raise ArgumentError(name, value, ", ".join(map(str, allowed)))
 
 
 def _is_within(value: float, least: float | None, most: float | None) -> bool:
@@ -110,7 +121,3 @@ def _is_within(value: float, least: float | None, most: float | None) -> bool:
 def _range(least: float | None, most: float | None) -> str:
     lower = "" if least is None else f" from {least:,}"
     return lower if most is None else f"{lower} to {most:,}"
-
-
-def _refused(name: str, value: object, allowed: str) -> ValueError:
-    return ValueError(f"{name} is {value!r}; allowed are {allowed}")

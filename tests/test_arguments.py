@@ -1,5 +1,6 @@
 """A wrong argument is refused where it is passed in, by name and with what is allowed."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def test_one_of_a_few_is_of_their_type(value: object) -> None:
     arguments.one_of("boxes", True, (True, False))
     with pytest.raises(ValueError, match=f"^boxes is {re.escape(repr(value))}; allowed are True"):
         arguments.one_of("boxes", value, (True, False))
+
+
+def test_a_refusal_crosses_processes_as_it_is() -> None:
+    with pytest.raises(arguments.ArgumentError) as refused:
+        arguments.integer("count", 0, least=1)
+    copied = pickle.loads(pickle.dumps(refused.value))
+    assert (copied.name, str(copied)) == ("count", "count is 0; allowed are integers from 1")

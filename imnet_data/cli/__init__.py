@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import click
 
+from imnet_data.arguments import ArgumentError
 from imnet_data.errors import ImnetError
 
 # kept here so that --help, which lists them, imports none of the commands
@@ -49,6 +50,12 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_SUMMARIES.items()))
 
+    def _option(self, ctx: click.Context, name: str) -> str:
+        """Return the option of the command that has run whose value is the parameter `name`."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        options = command.params if command else []
+        return next((one.opts[0] for one in options if one.name == name), name)
+
     def invoke(self, ctx: click.Context) -> Any:
         _require_streams()
         try:
@@ -57,6 +64,9 @@ class _LazyGroup(click.Group):
             return result
         except ImnetError as error:
             raise click.ClickException(str(error)) from error
+        except ArgumentError as error:
+            option = self._option(ctx, error.name)
+            raise click.UsageError(f"{option} {error.problem}") from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader has seen enough; click ends silently

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from imnet_data.arguments import ArgumentError
 from imnet_data.cli.examples import examples
 from imnet_data.cli.progress import Progress
 from imnet_data.cli.values import nbytes, out_path, source_path
@@ -143,6 +144,8 @@ def command(
                     )
             else:
                 names = synth_detection(out, cast("Task", set_name), layout=layout, seed=seed)
+        except ArgumentError:
+            raise  # the name of its option is known to all commands
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         click.echo("\n".join(str(out / name) for name in names))

@@ -14,7 +14,6 @@ import mmap
 import os
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -201,7 +200,7 @@ def open_remote(url: str, folder: Path, limit_nbytes: int | None) -> RemoteFiles
 
 def is_remote_dataset(url: str) -> bool:
     """Return whether there is a finished dataset at a URL, which is not that of an archive."""
-    name = urlsplit(url).path
+    name = address.parts(url).path
     return not name.endswith(_ARCHIVES) and (
         StoreApart(url).nbytes(description.FILE_NAME) is not None
     )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from imnet_data.errors import StorageError
 
 SCHEMES = ("s3", "gs", "az", "http", "https")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a Path has one slash left of a URL's two
+_USER = re.compile(r"^[^@/?#]*(:(?!\d+[/?#])[^@]*)?@")  # and password, which may have any character
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
@@ -20,8 +23,19 @@ def is_url(place: str | os.PathLike[str]) -> bool:
 
 
 def shown(url: str) -> str:
-    """Return a URL without what may be secret."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
+    """Return a URL as it was given, without what may be secret."""
+    scheme, slashes, rest = re.split("(:/*)", url, maxsplit=1)
+    place = re.split("[?#]", _USER.sub("", rest))[0]
+    return f"{scheme}{slashes}{place.removesuffix('/')}"
+
+
+def parts(url: str) -> SplitResult:
+    """Return the parts of a URL.
+
+    Raises:
+        StorageError: if it has none.
+    """
+    try:
+        return urlsplit(url)
+    except ValueError:  # its text may have the password
+        raise StorageError(f"{shown(url)}: is not a URL; check its spelling") from None

@@ -262,8 +262,8 @@ def _open(url: str) -> Any:
         return opens(url, client_options=options, retry_config=retry)
     except (exceptions.BaseError, ValueError):
         raise StorageError(
-            f"{address.shown(url)}: is not a URL that can be opened; check its bucket, and the "
-            "credentials in the environment"
+            f"{address.shown(url)}: is not a URL that can be opened; check its slashes and "
+            "bucket, and the credentials in the environment"
         ) from None
 
 

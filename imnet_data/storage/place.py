@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlunsplit
 
 from imnet_data.errors import StorageError
 from imnet_data.machine import files
@@ -143,7 +143,7 @@ def located(place: str | os.PathLike[str] | StoredPath) -> Place:
 
 def _above(url: str) -> tuple[str, str]:
     """Return the URL of the folder that a URL is in, with its query, and the name there."""
-    parts = urlsplit(url)
+    parts = address.parts(url)
     folder, _, name = parts.path.rstrip("/").rpartition("/")
     name = unquote(name) if url.startswith("http") else name
     return urlunsplit(parts._replace(path=folder or "/")), name

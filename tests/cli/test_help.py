@@ -1,6 +1,7 @@
 """What --help shows can be read by a stranger, and its examples can be typed."""
 
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -52,3 +53,14 @@ def test_workers_means_the_same_in_every_command_that_has_it() -> None:
         if isinstance(option, click.Option) and "--workers" in option.opts
     }
     assert texts == {"Number of worker processes.  [default: one per core]"}
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "mds"], ["--set", "winter21"]])
+def test_a_value_that_the_work_refuses_is_one_line_with_the_name_of_its_option(
+    more: list[str], tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(main, ["synth", str(tmp_path / "out"), "--bytes", "1KB", *more])
+    assert result.exit_code == 2
+    line = "Error: --bytes is 1000; allowed are integers from 1,500 to 110,000\n"
+    assert result.output.endswith(line)
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import store_kit
 
+import imnet_data
 from imnet_data import TrainRecipe, open_loader
 from imnet_data.dataset import layout
 from imnet_data.errors import StorageError
@@ -191,6 +192,24 @@ def test_no_message_nor_repr_has_what_is_secret() -> None:
 
     url = "https://user:password@host:9000/bucket/data?X-Amz-Signature=abc&sig=def#token"
     assert shown(url) == "https://host:9000/bucket/data"
+    assert shown("https://user:a/b?c@host/data?sig=d@e") == "https://host/data"
+    assert shown("https:/user:password@host/data") == "https:/host/data"
+
+
+@pytest.mark.parametrize(
+    "url", ["s3:/bucket/data", "s3://", "S3://bucket/data", "s3://b/a@2", "s3://b/a//c"]
+)
+def test_a_url_is_shown_as_it_was_given(url: str) -> None:
+    from imnet_data.storage.address import shown
+
+    assert shown(url) == url
+
+
+@pytest.mark.parametrize("url", ["http://[::1/data", "s3://user:password@[/data"])
+def test_what_cannot_be_read_as_a_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(StorageError, match=r"is not a URL; check its spelling$") as error:
+        imnet_data.verify(url)
+    assert "password" not in str(error.value)
 
 
 def test_a_process_that_was_forked_after_a_read_is_refused_and_does_not_hang(
