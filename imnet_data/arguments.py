@@ -29,6 +29,10 @@ def path(name: str, value: StrPath) -> Path:
     """Return one path."""
     if isinstance(value, str | os.PathLike):
         if _URL.match(str(value)):
+            if not isinstance(value, str):
+                raise ValueError(
+                    f"{name} has a URL that was made a Path, which loses a slash; pass it as a str"
+                )
             scheme = str(value).partition(":")[0]
             raise ValueError(
                 f"{name} is a URL ({scheme}:), and this takes a path; imnet_data.copy copies a "

@@ -62,6 +62,15 @@ def is_dataset(bucket: Bucket) -> bool:
     return bucket.store.nbytes(description.FILE_NAME) is not None
 
 
+def require_reachable(bucket: Bucket) -> None:
+    """Ask for what a run asks for later, so that a wrong OUT is known before a source is scanned.
+
+    Raises:
+        StorageError: if the place does not exist, or cannot be read.
+    """
+    bucket.store.names(staging.NAME)
+
+
 def read_plan(bucket: Bucket) -> tuple[Bucket, SharedPlan] | None:
     """Return the plan that was begun there, if one was, and the place with it."""
     if bucket.store.nbytes(_PLAN) is None:

@@ -93,6 +93,7 @@ def convert_part_to_store(
             f"{place.out}: {asked.format_name} has a file for each image, and would have an object "
             "for each here; choose another format, or another OUT"
         )
+    bucket.require_reachable(place)
     with run_folder.made(asked.stage) as folder:
         spool = folder / "spool" if compressed.are_unpacked(asked.options, asked.split) else None
         source = planning.open_source(

@@ -18,8 +18,19 @@ _USER = re.compile(r"^[^@/?#]*(:(?!\d+[/?#])[^@]*)?@")  # and password, which ma
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
-    """Return whether a place is a URL, if only a Path that was made of one."""
-    return _URL.match(os.fspath(place)) is not None
+    """Return whether a place is a URL.
+
+    Raises:
+        StorageError: if it is a Path that was made of one.
+    """
+    text = os.fspath(place)
+    if _URL.match(text) is None:
+        return False
+    if not isinstance(place, str):
+        raise StorageError(
+            f"{shown(text)}: is a URL that was made a Path, which loses a slash; pass it as a str"
+        )
+    return True
 
 
 def shown(url: str) -> str:

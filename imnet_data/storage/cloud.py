@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import random
 import re
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imnet_data.errors import MissingExtra, StorageError
@@ -41,8 +43,13 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_log = logging.getLogger("imnet_data")
+
 ATTEMPTS = 6
 _WAIT_SECONDS = 0.2  # before the second attempt; it doubles
+_PATIENCE_SECONDS = 300  # no attempt begins later
+_RETRY_SECONDS = 60  # no retry of obstore's own begins later
+_TOLD_SECONDS = 20  # an attempt that takes longer is told of
 _TIMEOUT = "60s"  # of a request: no more than a piece is asked for at a time
 _CONNECT_TIMEOUT = "10s"
 _CONNECTIONS = 16
@@ -201,10 +208,12 @@ class CloudStore:
         return self._store
 
     def _retried(self, name: str, attempt: Callable[[], Result]) -> Result:
-        reason = ""
-        for number in range(ATTEMPTS):
-            if number:
-                time.sleep(_WAIT_SECONDS * 2 ** (number - 1) * random.uniform(0.5, 1.5))
+        reason, attempts, end = "", 0, time.monotonic() + _PATIENCE_SECONDS
+        while attempts < ATTEMPTS and time.monotonic() < end:
+            if attempts:
+                time.sleep(_WAIT_SECONDS * 2 ** (attempts - 1) * random.uniform(0.5, 1.5))
+            attempts += 1
+            begin = time.monotonic()
             try:
                 return attempt()
             except (exceptions.NotFoundError, FileNotFoundError):
@@ -216,8 +225,10 @@ class CloudStore:
             if _FINAL.fullmatch(reason):
                 said = _SAID.get(reason, f"the store does not do that ({reason}); check the URL")
                 raise StorageError(f"{self.where(name)}: {said}")
+            if time.monotonic() - begin > _TOLD_SECONDS:
+                _log.warning("%s: does not answer (%s); asking again", self.where(name), reason)
         raise StorageError(
-            f"{self.where(name)}: cannot be reached after {ATTEMPTS} attempts ({reason}); run the "
+            f"{self.where(name)}: cannot be reached after {attempts} attempts ({reason}); run the "
             "same again once the store answers"
         )
 
@@ -256,7 +267,7 @@ def _open(url: str) -> Any:
         "pool_max_idle_per_host": str(_CONNECTIONS),
         "allow_http": url.startswith("http:") or endpoint.startswith("http:"),
     }
-    retry: Any = {"max_retries": 2}
+    retry: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)}
     try:
         opens: Any = HTTPStore.from_url if url.startswith("http") else from_url
         return opens(url, client_options=options, retry_config=retry)

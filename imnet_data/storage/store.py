@@ -75,6 +75,11 @@ def open_store(place: str | os.PathLike[str]) -> Store:
     if scheme not in address.SCHEMES or "://" not in url:
         schemes = ", ".join(f"{each}://" for each in address.SCHEMES)
         raise StorageError(f"{address.shown(url)}: is not a URL of {schemes}, nor a folder")
+    if not scheme.startswith("http") and ("?" in url or "#" in url):
+        raise StorageError(
+            f"{address.shown(url)}: its URL has a query, which {scheme}:// does not take; leave it "
+            "out (credentials come from the environment)"
+        )
     from imnet_data.storage.cloud import CloudStore
 
     return CloudStore(url)

@@ -228,7 +228,7 @@ def test_a_fault_that_stays_is_one_line_that_names_the_object(
 ) -> None:
     front.fault = lambda asked, path: what if asked == method and where in path else ""
     line = run(command(tarballs, url(out), "lmdb", "--split", "val"), status=1)
-    name = "" if "=" in where else where
+    name = ".part" if "=" in where else where
     assert re.fullmatch(rf"Error: {url(out)}/{re.escape(name)}: {said}.*", line)
     assert not (out / "dataset.json").exists()
 

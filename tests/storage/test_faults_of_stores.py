@@ -100,6 +100,27 @@ def test_a_fault_that_stays_is_one_line_that_names_the_object_and_no_secret(
     assert store_kit.KEY not in text
 
 
+def test_a_store_that_does_not_answer_is_told_of_and_then_an_error(
+    in_store: dict[str, str],
+    front: store_kit.Front,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cloud = pytest.importorskip("imnet_data.storage.cloud")
+    for name, seconds in (("WAIT", 0.001), ("RETRY", 0), ("TOLD", 0.1), ("PATIENCE", 1)):
+        monkeypatch.setattr(cloud, f"_{name}_SECONDS", seconds)
+    monkeypatch.setattr(cloud, "_TIMEOUT", "400ms")
+    front.latency_seconds = 2
+    store = cloud.CloudStore(in_store["webdataset"])
+    with pytest.raises(StorageError, match=r"dataset.json: cannot be reached after [23] attempts"):
+        store.nbytes("dataset.json")
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) in (2, 3)
+    assert all(line.endswith("; asking again") for line in said)
+    assert all(line.startswith("s3://bucket/webdataset/dataset.json: does") for line in said)
+
+
 def test_a_dataset_that_is_not_there_or_denied_is_one_line(
     in_store: dict[str, str],
     front: store_kit.Front,

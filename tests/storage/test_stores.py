@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import store_kit
 
+import imnet_data
 from imnet_data.errors import StorageError
 from imnet_data.storage.store import Store, open_store
 
@@ -47,6 +48,18 @@ def test_the_identity_of_an_object_changes_with_its_bytes(store: Store, tmp_path
     assert store.identity("name") == first
     store.put("name", b"other")
     assert store.identity("name") not in (None, first)
+
+
+def test_a_url_that_cannot_be_one_of_a_store_is_refused_by_name() -> None:
+    with pytest.raises(StorageError, match=r"^s3:/bucket/x: is a URL that was made a Path"):
+        open_store(Path("s3://bucket/x"))
+    with pytest.raises(ValueError, match=r"^paths has a URL that was made a Path"):
+        imnet_data.convert(Path("s3://bucket/x"), "out")
+    with pytest.raises(
+        StorageError, match=r"^s3://bucket/x: its URL has a query, which s3:// "
+    ) as it:
+        open_store("s3://bucket/x?X-Amz-Signature=signature")
+    assert "signature" not in str(it.value)
 
 
 def test_a_bucket_that_is_not_there_is_one_line(front: store_kit.Front) -> None:
