@@ -249,10 +249,10 @@ def command(
             "--ray goes with none of --force (remove OUT instead), --part and --workers (the "
             "cluster has a task for each CPU)"
         )
-    if address.is_url(out) and (force or ray is not None):
+    if address.is_url(out) and force:
         raise click.UsageError(
-            "OUT is a URL, which goes with neither --force (remove the objects there with the "
-            "store's own tools) nor --ray (start the parts with --part)"
+            "--force does not go with an OUT that is a URL: remove the objects there with the "
+            "store's own tools"
         )
     if stage is not None and not address.is_url(out):
         raise click.UsageError("--stage goes with an OUT that is a URL")
@@ -278,6 +278,7 @@ def command(
                 format=format_name,
                 split=split,
                 options=options,
+                stage=stage,
                 progress=progress,
             )
         elif part is not None:

@@ -22,7 +22,6 @@ from imnet_data.conversion import (
     staging,
     to_store,
 )
-from imnet_data.conversion.to_store import Asked
 from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.errors import ConvertError
@@ -80,8 +79,7 @@ def convert(
     if address.is_url(out):
         if force:
             raise ValueError("force is True, and out is a URL; remove the objects there instead")
-        local = None if stage is None else arguments.path("stage", stage)
-        asked = Asked(format, split, options, local, worker_count)
+        asked = to_store.asked_here(format, split, options, stage, workers)
         return to_store.convert_to_store(roots, os.fspath(out), asked, progress)
     to_store.refuse_stage(stage)
     out = arguments.path("out", out)

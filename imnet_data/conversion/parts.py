@@ -30,7 +30,6 @@ from imnet_data.conversion import (
     which_part,
 )
 from imnet_data.conversion.sharing import Place
-from imnet_data.conversion.to_store import Asked
 from imnet_data.dataset import opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.machine import pool
@@ -100,8 +99,7 @@ def convert_part(
     if address.is_url(out):
         _log.info("part %s: %s", which, said)
         roots = arguments.places("paths", paths)
-        local = None if stage is None else arguments.path("stage", stage)
-        asked = Asked(format, split, options, local, worker_count)
+        asked = to_store.asked_here(format, split, options, stage, workers)
         return to_store.convert_part_to_store(roots, os.fspath(out), which, asked, progress)
     to_store.refuse_stage(stage)
     share = Share(

@@ -10,9 +10,9 @@ import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imnet_data import formats
+from imnet_data import arguments, formats
 from imnet_data.conversion import (
     agreement,
     bucket,
@@ -34,13 +34,15 @@ from imnet_data.storage import address
 from imnet_data.storage.apart import StoreApart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
     from imnet_data.conversion.shard import Writing
     from imnet_data.conversion.shared_plan import SharedPlan
     from imnet_data.conversion.written import ShardJob
     from imnet_data.dataset.description import Description, Options
+    from imnet_data.machine.pool import Run
     from imnet_data.machine.progress import Progress
 
 _JOURNALS = "journals"  # of a run's folder, as those of a stage
@@ -54,6 +56,21 @@ class Asked(NamedTuple):
     options: Options
     stage: Path | None  # None: the system's temporary folder
     workers: int
+    run: Run
+    write: Callable[[Bucket, Writing, ShardJob], Any]  # what `run` returns as `write_shard` does
+
+
+def asked_here(
+    format_name: str,
+    split: str | None,
+    options: Options,
+    stage: StrPath | None,
+    workers: int | None,
+) -> Asked:
+    """Return what a run with processes of this machine is asked to do."""
+    local = None if stage is None else arguments.path("stage", stage)
+    count = pool.worker_count(workers)
+    return Asked(format_name, split, options, local, count, pool.processes(count), write_shard)
 
 
 def opened(url: str) -> Bucket:
@@ -105,7 +122,7 @@ def convert_part_to_store(
             )
             conversion = planning.with_costs(conversion, unpacks=False)
             planning.tell(conversion)
-            return _run(conversion, place, part, asked.workers, folder, progress)
+            return _run(conversion, place, part, asked, folder, progress)
         except (bucket.Overtaken, StorageError):  # another run has finished it, or it is an error
             if not bucket.is_dataset(place):
                 raise
@@ -168,7 +185,7 @@ def _run(
     conversion: Conversion,
     place: Bucket,
     part: Part,
-    workers: int,
+    asked: Asked,
     folder: Path,
     progress: Progress,
 ) -> Description | None:
@@ -180,14 +197,14 @@ def _run(
     writing.journals.mkdir()
     left = set(bucket.missing(place, plan, writing.journals))
     waiting = [job for job in part.of(writing.jobs()) if job in left]
-    space.check(writing, _largest(writing, waiting, workers), folder)
+    space.check(writing, _largest(writing, waiting, asked.workers), folder)
     shards.write_shards(
         writing,
         waiting,
-        pool.processes(workers),
+        asked.run,
         progress,
         remedy=f"remove {place.out}, and convert with `--bad skip` or `--bad keep`",
-        write=partial(_write_shard, place),
+        write=partial(asked.write, place),
     )
     # the source may have changed meanwhile
     now, identities = shared_plan.of(conversion), conversion.source.identities()
@@ -195,7 +212,7 @@ def _run(
     if bucket.missing(place, plan, writing.journals):
         bucket.require_begun(place)  # else another run has joined all parts
         return None
-    return _assemble(place, plan, folder, workers, progress)
+    return _assemble(place, plan, folder, asked.workers, progress)
 
 
 def _largest(writing: Writing, waiting: Sequence[ShardJob], count: int) -> list[ShardJob]:
@@ -204,7 +221,7 @@ def _largest(writing: Writing, waiting: Sequence[ShardJob], count: int) -> list[
     return [job for _, job in sorted(sized, reverse=True)[:count]]
 
 
-def _write_shard(place: Bucket, writing: Writing, job: ShardJob) -> Mapping[str, int]:
+def write_shard(place: Bucket, writing: Writing, job: ShardJob) -> Mapping[str, int]:
     """Write one shard in a folder of its own, and bring it to the store."""
     stage = Path(tempfile.mkdtemp(prefix=f"{job.split}-{job.number:06d}.", dir=writing.stage))
     alone = writing._replace(stage=stage, journals=stage / writing.journals.name)

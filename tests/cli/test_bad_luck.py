@@ -133,7 +133,10 @@ def test_ctrl_c_gets_out_even_when_workers_hang(seconds: float, signals: int) ->
         for _ in range(signals):
             run.send_signal(signal.SIGINT)
             time.sleep(0.5)
-        out, err = run.communicate(timeout=30)
+        try:
+            out, err = run.communicate(timeout=30)
+        finally:
+            run.kill()
     assert (run.returncode, out, err) == (0, "stopped\n", "")
 
 

@@ -101,7 +101,9 @@ def test_a_callers_connection_is_used_and_gives_the_bytes_of_one_machine(
 _IN_STORE = """
 import sys, ray
 from pathlib import Path
-from imnet_data import ImnetError, Options, convert_on_ray, verify
+from imnet_data import ImnetError, Options, convert, convert_on_ray, verify
+from imnet_data.errors import ImageError
+from imnet_data.storage.download import content
 from imnet_data.storage.store import open_store
 
 tarballs, dataset, out = sys.argv[1:]
@@ -111,6 +113,22 @@ for path in Path(tarballs).iterdir():
 ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
 convert_on_ray(["s3://bucket/for-ray"], out, options=Options(shard_nbytes=64_000))
 assert verify(dataset, ray="auto") == []
+
+convert_on_ray(tarballs, "s3://bucket/by-ray", options=Options(shard_nbytes=64_000))
+Path(out + "-sums").write_bytes(content(open_store("s3://bucket/by-ray"), "SHA256SUMS"))
+strict = Options(shard_nbytes=64_000, bad="error")
+for work, place, more in (
+    (convert, out + "-one", {}),
+    (convert_on_ray, "s3://bucket/strict", {"stage": out + "-stage"}),
+):
+    try:
+        work(tarballs, place, options=strict, **more)
+    except ImageError as error:
+        assert len(str(error).splitlines()) > 2
+(one,), (many,) = (sorted(Path(out + end).rglob("refused.txt")) for end in ("-one", "-stage"))
+assert one.read_bytes() == many.read_bytes()
+assert [path.name for path in Path(out + "-stage").iterdir()] == [many.parent.name]
+
 try:
     convert_on_ray([dataset], out + "-again")
 except ImnetError as error:
@@ -118,7 +136,7 @@ except ImnetError as error:
 """
 
 
-def test_archives_and_datasets_in_a_store_are_read_by_the_tasks(
+def test_the_tasks_read_from_stores_and_write_into_them(
     tarballs: Path, made: dict[str, Path], tmp_path: Path, in_store: dict[str, str], store_port: int
 ) -> None:
     url = in_store["webdataset"]
@@ -127,6 +145,7 @@ def test_archives_and_datasets_in_a_store_are_read_by_the_tasks(
         done = run(words, env=variables | store_kit.environment(store_port))
     assert done.returncode == 0, done.stderr
     assert sums(tmp_path / "out") == sums(made["webdataset"])
+    assert (tmp_path / "out-sums").read_bytes() == sums(made["webdataset"])
     assert done.stdout.startswith(
         f"{url}: is a dataset in a store, whose index comes to one machine"
     )

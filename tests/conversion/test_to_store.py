@@ -292,7 +292,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="stage is 'x', and out is no URL"):
         imnet_data.convert(tarballs, tmp_path / "out", stage="x")
     words = command(tarballs, "s3://bucket/x", "webdataset", "--force")
-    assert "neither --force (remove the objects there" in run(words, status=2)
+    assert "--force does not go with an OUT that is a URL: remove" in run(words, status=2)
     words = command(tarballs, tmp_path / "out", "webdataset", "--stage", str(tmp_path))
     assert "--stage goes with an OUT that is a URL" in run(words, status=2)
 
