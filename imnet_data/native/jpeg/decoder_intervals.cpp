@@ -56,8 +56,10 @@ JpegStatus JpegDecoder::Workspace::decode_intervals() {
   waiting.clear();
   for (int64_t first = 0; first < last_wanted; first += interval) {
     if (first > 0) {
-      const JpegStatus status = pass_restart(data, nbytes, number, at);
-      if (!status) return status;
+      if (const JpegStatus status = pass_restart(data, nbytes, number, at); !status) {
+        const JpegStatus before = decode_waiting();  // what is damaged first is what is told
+        return before ? status : before;
+      }
       number = (number + 1) & 7;
     }
     const uint8_t* const stop = use->next_marker(at, end);
