@@ -107,7 +107,7 @@ class TensorBatches:
     def made(self, number: int, start: int) -> Iterator[TensorViews]:
         """Return the batches of epoch `number` from batch `start` on, with all their views."""
         loader, schedule, recipe = self._loader, self._loader.schedule, self._loader.recipe
-        is_made_here = self._device.type != "cuda" and not recipe.is_augmented
+        is_made_here = self._device.type == "cpu" and not recipe.is_augmented
         if is_made_here and isinstance(loader, CpuLoader):
             return map(self._viewed, loader.decoded(number, start=start, numbers=self._numbers))
         decoded = loader.decoded(number, start=start)

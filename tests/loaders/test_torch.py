@@ -364,6 +364,11 @@ def test_wrong_arguments_say_what_is_allowed(root):
             loaders.TorchLoader(loader).state_dict()
 
 
+def test_plain_batches_are_on_the_device_that_was_asked_for(root):
+    loader = open_torch(root, EVALUATE, device="meta", split="val")
+    assert {part.device.type for batch in loader.epoch(0) for part in batch} == {"meta"}
+
+
 def test_a_device_that_is_not_there_is_refused(root):
     with pytest.raises(ValueError, match=r"device is 'quda'; allowed are cpu, cuda and cuda:N"):
         open_torch(root, device="quda")
