@@ -18,7 +18,7 @@ from imnet_data.sources.names import IMAGE_SUFFIXES
 from imnet_data.sources.scan import TRAIN_CSV, VAL_CSV
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from imnet_data.storage.place import Place, StoredPath
 
@@ -62,7 +62,7 @@ _ON_DISK = (
 class Expanded(NamedTuple):
     """What a path stands for."""
 
-    archives: list[Place]
+    archives: list[Place]  # of all splits
     trees: list[Tree]
     notes: list[str]
     not_asked: list[Place]  # archives of boxes, where those are not wanted
@@ -92,7 +92,7 @@ def expand(path: Place, *, split: str | None, boxes: bool) -> Expanded:
             names say nothing; or if it is in a store, and neither an archive nor has some.
     """
     if not isinstance(path, Path):
-        return _stored(path, split, boxes=boxes)
+        return _stored(path, boxes=boxes)
     if path.is_dir():
         return _Folder(path, split, boxes=boxes).expanded()
     if not path.exists():
@@ -104,37 +104,27 @@ def expand(path: Place, *, split: str | None, boxes: bool) -> Expanded:
     return Expanded([path], [], [], [])
 
 
-def _stored(path: StoredPath, split: str | None, *, boxes: bool) -> Expanded:
+def _stored(path: StoredPath, *, boxes: bool) -> Expanded:
     if not path.is_dir():
         if not _ARCHIVE_SUFFIX.search(path.name):
             raise SourceError(f"{path}: {_ON_DISK}")
         return Expanded([path], [], [], [])
-    named = _Archives(path, split, boxes=boxes)
-    archives = named.wanted()
-    if not archives:
+    named = _Archives(path, boxes=boxes)
+    if not named.found:
         folders, files = listed(path)
         some = ", ".join([*(f"{folder}/" for folder in folders), *files][:5]) or "nothing"
         raise SourceError(f"{path}: no archives with official names (found {some}); {_ON_DISK}")
-    return Expanded(archives, [], named.notes, named.not_asked)
+    return Expanded(named.found, [], named.notes, named.not_asked)
 
 
 class _Archives:
     """The archives in a folder, by their names."""
 
-    def __init__(self, folder: Place, split: str | None, *, boxes: bool) -> None:
+    def __init__(self, folder: Place, *, boxes: bool) -> None:
         self._folder = folder
-        self._split = split
         self._boxes = boxes
         self.notes: list[str] = []
         self.not_asked: list[Place] = []
-
-    def wanted(self) -> list[Place]:
-        """Return those that may have the split that is wanted."""
-        return [
-            path
-            for path in self.found
-            if self._split in (None, split_of_name(path.name) or self._split)
-        ]
 
     @functools.cached_property
     def found(self) -> list[Place]:
@@ -173,11 +163,11 @@ class _Folder:
         self._folder = folder
         self._split = split
         self._boxes = boxes
-        self._archives = _Archives(folder, split, boxes=boxes)
+        self._archives = _Archives(folder, boxes=boxes)
         self._notes = self._archives.notes
 
     def expanded(self) -> Expanded:
-        archives: Sequence[Place] = self._archives.found
+        archives = self._archives.found
         promised = {split_of_name(path.name) for path in archives} - {None}
         has_whole = any(_matches(path, _WHOLE) for path in archives)
         branches = []
@@ -187,7 +177,6 @@ class _Folder:
                 self._notes.append(f"{branch.path} was left out: the archives beside it were taken")
             elif self._split in (None, split) or not split:
                 branches.append(branch)
-        archives = self._archives.wanted()
         files = [] if any(_matches(path, _DEVKIT) for path in archives) else self._devkit_files()
         if not has_whole:
             files += [path for path in [self._folder / VAL_CSV] if path.is_file()]

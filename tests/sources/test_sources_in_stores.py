@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import store_kit
 
 from imnet_data.conversion.convert import convert, dry_run
 from imnet_data.dataset.description import Options
-from imnet_data.errors import ConvertError, SourceError, StorageError
+from imnet_data.errors import ConvertError, SourceError, SplitError, StorageError
 from imnet_data.inspection.summary import summary
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
@@ -209,6 +210,10 @@ def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
     upload(local, f"s3://bucket/{tmp_path.name}")
     for name in ("whole", "shards", "zip"):
         assert read_all(f"s3://bucket/{tmp_path.name}/{name}") == read_all(local / name)
+    with closing(open_sources(f"s3://bucket/{tmp_path.name}/zip")) as source:
+        store.requests.clear()
+        assert source.splits["train"][0]
+        assert len(store.requests) == 4
 
 
 @pytest.mark.parametrize(
@@ -217,6 +222,7 @@ def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
         ("nothing", "there is no such object; check the URL"),
         ("images", r"no archives with official names \(found train/\); .*, and pass that"),
         ("train-0.parquet", "tar and zip archives are read, .* copy it to a disk, and pass that"),
+        ("val_data.npz", "tar and zip archives are read, .* copy it to a disk, and pass that"),
     ],
 )
 def test_what_is_not_read_in_a_store_is_refused_in_one_line(
@@ -227,10 +233,35 @@ def test_what_is_not_read_in_a_store_is_refused_in_one_line(
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\xff\xd8\xff")
     (local / "train-0.parquet").write_bytes(b"PAR1")
+    (local / "val_data.npz").write_bytes(b"PK")
     upload(local, f"s3://bucket/{tmp_path.name}")
     place = f"s3://bucket/{tmp_path.name}/{name}"
     with pytest.raises((SourceError, StorageError), match=f"^{place}: .*{said}$"):
         open_sources(place)
+
+
+def test_a_folder_in_a_store_is_what_it_is_on_a_disk(
+    url: str, tarballs: Path, store: store_kit.Front, tmp_path: Path
+) -> None:
+    val = tarballs / "ILSVRC2012_img_val.tar"
+    local = tmp_path / "local"
+    source_layouts.write_tar(
+        local / "mixed/imagenet-r.tar", {"imagenet-r/n01440764/art_0.jpg": b"\xff\xd8\xff"}
+    )
+    (local / "mixed/data").mkdir()
+    (local / "mixed/data" / val.name).hardlink_to(val)
+    (local / "val").mkdir()
+    (local / "val" / val.name).hardlink_to(val)
+    there = f"s3://bucket/{tmp_path.name}"
+    upload(local, there)
+    for root in (str(local), there):
+        with closing(open_sources(f"{root}/mixed")) as source:
+            assert [*source.splits] == ["val"]
+            assert any("imagenet-r.tar was left out" in note for note in source.notes)
+        with pytest.raises(
+            SplitError, match=f"^{root}/val: no split 'train'; .*; found {val.name}"
+        ):
+            open_sources(f"{root}/val", split="train")
 
 
 class _Web(BaseHTTPRequestHandler):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imnet_data.sources.images import ImageRecords
     from imnet_data.sources.left_out import Reason
     from imnet_data.sources.variants.rules import Rules
-    from imnet_data.storage.place import Place, StoredPath
+    from imnet_data.storage.place import Place
 
 _ROOT = re.compile(
     r"(imagenetv2-(?:matched-frequency|threshold0\.7|top-images))-format-val"
@@ -89,23 +89,37 @@ def find_layout(paths: Sequence[Place]) -> Layout | None:
 
 def _layout_of(path: Place) -> Layout | None:
     if path.is_dir():
-        return _of_folder(path) if isinstance(path, Path) else _of_stored(path)
+        return _of_folder(path)
     if not path.is_file():
         return None
-    if arrays.NAME.fullmatch(path.name):
-        return Layout(_ARRAYS, (path,))
     if path.name.endswith(_ARCHIVES):
         return None if is_shard(path) else _of_archive(path)
     if not isinstance(path, Path):
         return None
+    if arrays.NAME.fullmatch(path.name):
+        return Layout(_ARRAYS, (path,))
     hard = parquet.files_among([path], alone=True)
     return Layout(HARD, (path,)) if hard and parquet.is_hard(path) else None
 
 
-def _of_folder(path: Path) -> Layout | None:
+def _of_folder(path: Place) -> Layout | None:
     folders, files = find.listed(path)
-    if not folders and (alone := _of_only_archive(path, files)):
+    archives = [file for file in files if file.endswith(_ARCHIVES)]
+    if len(archives) == 1 and not folders and (alone := _layout_of(path / archives[0])):
         return alone
+    if isinstance(path, Path) and (extracted := _of_extracted(path, folders, files)):
+        return extracted
+    tars = tuple(path / file for file in files if file in corrupted.ARCHIVES)
+    if tars and all((_of_archive(tar) or Layout("", ())).name == IMAGENET_C for tar in tars):
+        return Layout(IMAGENET_C, tars)
+    if isinstance(path, Path):
+        tables = parquet.files_among(parts.files_below(path), alone=False)
+        if tables and parquet.is_hard(tables[0]):
+            return Layout(HARD, tuple(tables))
+    return None
+
+
+def _of_extracted(path: Path, folders: Sequence[str], files: Sequence[str]) -> Layout | None:
     name = _name_of(path.resolve().name)
     if name:
         return Layout(name, (path,))
@@ -118,28 +132,7 @@ def _of_folder(path: Path) -> Layout | None:
         return Layout(_ARRAYS, batches)
     if {"wnids.txt", "words.txt"} <= set(files) and {"train", "val"} <= set(folders):
         return Layout(TINY, (path,))
-    if found := _of_corrupted(path, files):
-        return found
-    tables = parquet.files_among(parts.files_below(path), alone=False)
-    if tables and parquet.is_hard(tables[0]):
-        return Layout(HARD, tuple(tables))
     return None
-
-
-def _of_stored(path: StoredPath) -> Layout | None:
-    files = path.listed()[1]
-    return _of_only_archive(path, files) or _of_corrupted(path, files)
-
-
-def _of_only_archive(path: Place, files: Sequence[str]) -> Layout | None:
-    archives = [file for file in files if file.endswith(_ARCHIVES)]
-    return _layout_of(path / archives[0]) if len(archives) == 1 else None
-
-
-def _of_corrupted(path: Place, files: Sequence[str]) -> Layout | None:
-    tars = tuple(path / file for file in files if file in corrupted.ARCHIVES)
-    is_set = all((_of_archive(tar) or Layout("", ())).name == IMAGENET_C for tar in tars)
-    return Layout(IMAGENET_C, tars) if tars and is_set else None
 
 
 def _of_archive(path: Place) -> Layout | None:
