@@ -10,12 +10,13 @@ import os
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from imnet_data.archives import tar
 from imnet_data.archives.gzipped import SeekableGzip
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
+from imnet_data.storage import ranges
 from imnet_data.storage.ahead import ahead_of
 from imnet_data.storage.object_file import ObjectFile
 from imnet_data.storage.place import identity, nbytes_of, open_place
@@ -76,8 +77,8 @@ class Container(Protocol):
 
 
 @runtime_checkable
-class MayBeFar(Protocol):
-    """What of a container may be in a store: then entries are better read several at a time."""
+class MayBeFar(Container, Protocol):
+    """A container that may be in a store: then entries are better read several at a time."""
 
     @property
     def is_far(self) -> bool:
@@ -85,6 +86,11 @@ class MayBeFar(Protocol):
 
     def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
         """Return the bytes of several entries; threads may do so at once."""
+
+
+def is_far(container: Container) -> TypeGuard[MayBeFar]:
+    """Return whether a container is in a store."""
+    return isinstance(container, MayBeFar) and container.is_far
 
 
 def unfolded(
@@ -193,8 +199,7 @@ class Tar:
 
     def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
         """Return the bytes of several entries."""
-        assert isinstance(self._file, ObjectFile)
-        return self._file.read_ranges(places, nbytes)
+        return [*map(bytes, ranges.read_together(self._file.read, places, nbytes))]
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:
         """Return the first bytes of an entry."""

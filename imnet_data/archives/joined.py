@@ -11,7 +11,7 @@ import numpy as np
 
 from imnet_data.archives.containers import FIRST_NBYTES
 from imnet_data.errors import SourceError
-from imnet_data.storage.object_file import ObjectFile
+from imnet_data.storage import ranges
 from imnet_data.storage.place import StoredPath, identity, nbytes_of, open_place
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Joined(Generic[Where]):
 
     @property
     def is_far(self) -> bool:
-        """Whether some of the files are in a store."""
-        return any(isinstance(path, StoredPath) for path in self.paths)
+        """Whether the files are in a store: all of them are, or none."""
+        return isinstance(self.paths[0], StoredPath)
 
     def read_together(self, places: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
         """Return the bytes at several places."""
@@ -59,14 +59,10 @@ class Joined(Generic[Where]):
         found = [b""] * len(places)
         for number in {number for number, _ in at}:
             members = [row for row, (of, _) in enumerate(at) if of == number]
-            file = open_place(self.paths[number])
-            if not isinstance(file, ObjectFile):
-                contents = [self.read(places[row], nbytes[row]) for row in members]
-            else:
-                starts, sizes = zip(*((at[row][1], nbytes[row]) for row in members), strict=True)
-                contents = file.read_ranges(starts, sizes)
+            starts, sizes = zip(*((at[row][1], nbytes[row]) for row in members), strict=True)
+            contents = ranges.read_together(open_place(self.paths[number]).read, starts, sizes)
             for row, content in zip(members, contents, strict=True):
-                found[row] = content
+                found[row] = bytes(content)
         return found
 
     def first_bytes(self, place: int, nbytes: int) -> bytes:

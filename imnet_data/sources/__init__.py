@@ -10,7 +10,7 @@ archive belongs to `archives`.
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,7 @@ from imnet_data.storage.place import located, written_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from imnet_data.archives.containers import Container
@@ -226,7 +227,7 @@ def _of_variant(layout: variants.Layout, opened: variants.Opened) -> Source:
 
 
 def _nothing_found(paths: Sequence[Place], split: str | None) -> str:
-    items = [item for path in paths for item in _items(path) if not item.name.startswith(".")]
+    items = [item for path in paths for item in _items(path)]
     where = ", ".join(map(str, paths)) or "no path"
     what = f"no split {split!r}" if split else "no images found"
     for item in items[:_LOOKED_AT]:
@@ -240,6 +241,4 @@ def _nothing_found(paths: Sequence[Place], split: str | None) -> str:
 def _items(path: Place) -> Sequence[Place]:
     if not path.is_dir():
         return [path]
-    if isinstance(path, Path):
-        return sorted(path.iterdir())
-    return [path / name for name in path.listed()[1]]
+    return [path / name for name in sorted(chain(*find.listed(path)))]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.archives.tree import regular_nbytes
 from imnet_data.formats.crc32c import masked
-from imnet_data.storage.place import nbytes_of, open_place
+from imnet_data.storage.place import open_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,10 @@ def foreign(path: Place) -> str:
         return f"is a part of a split archive; join the parts (cat {part[1]}.* > {part[1]})"
     if part := _ZIP_PART.fullmatch(path.name):
         return f"is a part of a split zip; join the parts (zip -s 0 {part[1]}.zip --out whole.zip)"
-    nbytes = regular_nbytes(path) if isinstance(path, Path) else nbytes_of([path])[0]
-    head = open_place(path).read(0, _HEAD_NBYTES)
+    if isinstance(path, Path):
+        regular_nbytes(path)
+    file = open_place(path)
+    head = file.read(0, _HEAD_NBYTES)
     for magic, name, remedy in _MAGIC:
         if head.startswith(magic):
             return f"is {name}, which is not read; {remedy}"
@@ -79,7 +81,7 @@ def foreign(path: Place) -> str:
         return "is a web page, as a download without a login produces; download the archive again"
     if _PICKLE.match(head):
         return f"is a pickle, which is not read; {_TO_FOLDERS}"
-    kind = _structured(head, nbytes)
+    kind = _structured(head, file.nbytes)
     return f"is {kind} of another name; pass it as a SOURCE of its own" if kind else ""
 
 

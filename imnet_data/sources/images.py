@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.archives.containers import MayBeFar
+from imnet_data.archives.containers import is_far
 from imnet_data.errors import SourceError
 from imnet_data.record import Listing, Record
 from imnet_data.sources.names import KEY_OF_CLASS
@@ -166,7 +166,7 @@ class ImageRecords:
     @property
     def is_far(self) -> bool:
         """Whether some of them lie in a store."""
-        return any(isinstance(each, MayBeFar) and each.is_far for each in self._containers)
+        return any(map(is_far, self._containers))
 
     def read_together(self, indices: Sequence[int]) -> list[Record]:
         """Return some records; what lies in a store is read in few requests."""
@@ -175,7 +175,7 @@ class ImageRecords:
         found: dict[int, Record] = {}
         for number in np.unique(numbers).tolist():
             container, inside = self._containers[number], rows[numbers == number]
-            if not (isinstance(container, MayBeFar) and container.is_far):
+            if not is_far(container):
                 found |= {index: self[index] for index in inside.tolist()}
                 continue
             places, nbytes = self._columns.places[inside], self._columns.nbytes[inside]

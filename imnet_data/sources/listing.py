@@ -8,7 +8,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from imnet_data.archives.containers import Entry, MayBeFar
+from imnet_data.archives.containers import Entry, is_far
 from imnet_data.machine.files import PART
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def entries(container: Container, folder: Path | None) -> Iterator[Entry]:
     Where it has none, they are put there when all are listed. A container that was written to since
     has another name there.
     """
-    if folder is None or not (isinstance(container, MayBeFar) and container.is_far):
+    if folder is None or not is_far(container):
         yield from container.entries()
         return
     which = f"{container.path} {container.identity()}"

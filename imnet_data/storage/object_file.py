@@ -7,12 +7,11 @@ import functools
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from imnet_data.storage import ranges
 from imnet_data.storage.apart import StoreApart
 from imnet_data.storage.download import PIECE_NBYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 class Objects(Protocol):
@@ -51,10 +50,6 @@ class ObjectFile:
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return a range of it; less only where it ends."""
         return self._store.read(self._name, offset, max(0, min(nbytes, self.nbytes - offset)))
-
-    def read_ranges(self, starts: Sequence[int], nbytes: Sequence[int]) -> list[bytes]:
-        """Return several ranges of it; those that lie near each other are read in one go."""
-        return [bytes(found) for found in ranges.read_together(self.read, starts, nbytes)]
 
     def read_later(self, offset: int, nbytes: int) -> Callable[[], bytes]:
         """Return what returns a range of it, which is within it; it may be under way meanwhile."""

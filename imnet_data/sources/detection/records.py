@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imnet_data.archives.containers import MayBeFar
+from imnet_data.archives.containers import is_far
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.detection import VID
 from imnet_data.record import Listing, Record, Scene
@@ -73,7 +73,7 @@ class DetectionRecords:
     @property
     def is_far(self) -> bool:
         """Whether some of them lie in a store."""
-        return any(isinstance(each, MayBeFar) and each.is_far for each in self._containers)
+        return any(map(is_far, self._containers))
 
     def read_together(self, indices: Sequence[int]) -> list[Record]:
         """Return some records."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from imnet_data.archives.containers import Container
+    from imnet_data.sources.tools.parts import Where
     from imnet_data.storage.place import Place, StoredPath
 
 
@@ -68,7 +69,7 @@ class ToolFiles:
         self._split = split
         self._labels = labels
         self._taken: dict[Tool, list[Path]] = {}
-        self._stored: list[Place] = []  # shards in stores
+        self._stored: list[StoredPath] = []  # shards
 
     def take(self, path: Place) -> bool:
         """Take the files that a path stands for; return whether there are any.
@@ -86,7 +87,7 @@ class ToolFiles:
                 _refuse_ours(paths)
                 if path.is_dir():
                     self.notes.append(f"{path}: only its {len(paths)} {tool.WHAT} were read")
-                self._taken.setdefault(tool, []).extend(self._wanted(tool, paths))
+                self._taken.setdefault(tool, []).extend(self._wanted(paths, tool.splits_of(paths)))
         return any(found.values())
 
     def _take_stored(self, path: StoredPath) -> bool:
@@ -96,14 +97,10 @@ class ToolFiles:
         found = shards.files_among(files, alone=alone)
         if found and not alone:
             self.notes.append(f"{path}: only its {len(found)} {shards.WHAT} were read")
-        pairs = zip(found, shards.splits_of(found), strict=True)
-        self._stored += [
-            each for each, split in pairs if self._split in (None, split or self._split)
-        ]
+        self._stored += self._wanted(found, shards.splits_of(found))
         return bool(found)
 
-    def _wanted(self, tool: Tool, paths: list[Path]) -> list[Path]:
-        splits = tool.splits_of(paths)
+    def _wanted(self, paths: Sequence[Where], splits: Sequence[str]) -> list[Where]:
         pairs = zip(paths, splits, strict=True)
         return [path for path, split in pairs if not self._split or split in ("", self._split)]
 
