@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -55,6 +57,17 @@ def test_the_changelog_names_options_and_functions_that_are_there() -> None:
     functions = set(re.findall(r"`imnet_data\.(\w+)`", newest)) - {"__all__"}
     assert "dry_run" in functions
     assert functions <= set(imnet_data.__all__)
+
+
+@pytest.mark.slow
+def test_all_tests_are_collected_where_no_optional_library_is_installed() -> None:
+    code = (
+        "import sys, pytest\n"
+        "sys.modules |= dict.fromkeys(('torch', 'torchvision', 'timm', 'nvidia', 'ray', 'ffcv'))\n"
+        "sys.exit(pytest.main(['--collect-only', '-qq', '-p', 'no:cacheprovider']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data.errors import OutputError
@@ -21,7 +22,6 @@ from imnet_data.native import _native
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from io import FileIO
-    from pathlib import Path
 
     from imnet_data.machine.open_file import ReadAt
 
@@ -59,7 +59,7 @@ def written_ns(path: Path) -> int:
     """Return when a file, or the newest file below a folder, was last written to, in ns."""
     if not path.is_dir():
         return path.stat().st_mtime_ns
-    found = (path / at / name for at, _, names in os.walk(path) for name in names)
+    found = (Path(at, name) for at, _, names in os.walk(path) for name in names)
     return max((file.lstat().st_mtime_ns for file in found), default=0)
 
 

@@ -85,9 +85,11 @@ def test_a_finished_dataset_says_which_source_was_written_to_since(
     made: dict[str, Path],
     kind: str,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    source = tmp_path / "source"
+    monkeypatch.chdir(tmp_path)
+    source = Path("source")
     shutil.copytree(tarballs if kind == "tarballs" else made["folder"], source)
     (source / "dataset.json").unlink(missing_ok=True)  # then it is a tree
     (source / "SHA256SUMS").unlink(missing_ok=True)

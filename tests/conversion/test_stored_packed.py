@@ -21,7 +21,6 @@ from imnet_data.inspection import summary
 from imnet_data.loaders.jpegs import JpegReader
 from imnet_data.loaders.schedule import Schedule
 from imnet_data.loaders.source import source_of
-from imnet_data.loaders.torch_dataset import ImageNet
 from imnet_data.transforms import EvalRecipe
 from imnet_data.verification.read_back import read_back
 from imnet_data.verification.repair import repair
@@ -122,6 +121,9 @@ def test_a_packed_dataset_becomes_any_other_form_again(
 def test_map_style_datasets_have_the_same_pictures(
     packed: dict[str, Path], made: dict[str, Path]
 ) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: the extra `torch`")
+    from imnet_data.loaders.torch_dataset import ImageNet
+
     ours, theirs = ImageNet(packed["lmdb"], "train"), ImageNet(made["lmdb"], "train")
     for index in range(0, len(ours), 5):
         (picture, label), (other, other_label) = ours[index], theirs[index]
