@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imnet_data import arguments
 from imnet_data.imagenet import class_lists, labels
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.machine import files
@@ -16,15 +17,13 @@ from imnet_data.storage import address
 if TYPE_CHECKING:
     from imnet_data.dataset.remote import RemoteFiles
 
-_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
-
 
 def nbytes(text: str) -> int:
     """Read a size such as 256MiB, 1GB or 4096."""
-    matched = re.fullmatch(r"(\d+)\s*([KMG]I?)?B?", text.upper())
-    if matched is None or not int(matched[1]):
-        raise click.BadParameter(f"{text!r} is not a size such as 256MiB or 1GB")
-    return int(matched[1]) * _UNITS[matched[2] or ""]
+    try:
+        return arguments.nbytes("size", text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a size such as 256MiB or 1GB") from error
 
 
 def classes(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from typed_commands import command, require_known
 
-from imnet_data.cli import main
+from imnet_data.cli import main, values
 
 COMMANDS = main.list_commands(click.Context(main))
 
@@ -53,6 +53,14 @@ def test_workers_means_the_same_in_every_command_that_has_it() -> None:
         if isinstance(option, click.Option) and "--workers" in option.opts
     }
     assert texts == {"Number of worker processes.  [default: one per core]"}
+
+
+def test_a_size_has_the_units_that_it_has_in_python() -> None:
+    sizes = {"4096": 4096, "1 KB": 1000, "3MiB": 3 << 20, "2TB": 2 * 1000**4, "1tib": 1 << 40}
+    assert {text: values.nbytes(text) for text in sizes} == sizes
+    for text in ("0", "1.5GB", ""):
+        with pytest.raises(click.BadParameter, match=f"'{text}' is not a size such as 256MiB"):
+            values.nbytes(text)
 
 
 @pytest.mark.parametrize("more", [[], ["--set", "mds"], ["--set", "winter21"]])
