@@ -305,16 +305,12 @@ def command(
                 stage=stage,
                 progress=progress,
             )
-    click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=_shown(out)))
-
-
-def _shown(out: Path | str) -> str:
-    return address.shown(str(out)) if address.is_url(out) else str(out)
+    click.echo(result(out, about) if about else _NOT_THE_LAST.format(out=address.shown(out)))
 
 
 def result(out: Path | str, about: Description) -> str:
     """Return a summary of the dataset, as text."""
-    lines = [f"{_shown(out)}: {about.format}"]
+    lines = [f"{address.shown(out)}: {about.format}"]
     for name, split in about.splits.items():
         shards = f"{len(split.shards)} shard{'s' * (len(split.shards) != 1)}"
         lines.append(
@@ -338,7 +334,8 @@ def _named(out: Path | str, split: str, verdict: str, count: int) -> str:
     """Return the first records that some reader refuses, and the command that lists all."""
     if verdict in (Verdict.OTHER_DECODER, Verdict.NOT_A_JPEG):
         return ""
-    command = f"imnet-data inspect {shlex.quote(_shown(out))} --verdict {verdict} --split {split}"
+    shown = shlex.quote(address.shown(out))
+    command = f"imnet-data inspect {shown} --verdict {verdict} --split {split}"
     if isinstance(out, str):
         return f" (`{command}` lists them)"
     keys = ", ".join(key for _, key in islice(keys_by_verdict(out, verdict, split), _NAMED))

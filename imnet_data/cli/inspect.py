@@ -9,11 +9,10 @@ import click
 from imnet_data.cli import output
 from imnet_data.cli.examples import examples
 from imnet_data.cli.values import as_json, label_space, place
-from imnet_data.dataset.opened import is_dataset
-from imnet_data.dataset.remote import is_remote_dataset
 from imnet_data.errors import FormatError, verify_command
 from imnet_data.inspection import page, summary, text
 from imnet_data.jpeg import Verdict
+from imnet_data.sources.opening import is_dataset
 from imnet_data.storage import address
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def command(
             f"--html does not go with the URL {address.shown(path)}; copy the dataset to a disk "
             "with `imnet-data copy`"
         )
-    if split and record is None and verdict is None and _is_dataset(path):
+    if split and record is None and verdict is None and is_dataset(path):
         raise click.UsageError("--split of a dataset goes with --record or --verdict")
     if verdict is not None and (record is not None or html or as_json):
         raise click.UsageError("--verdict lists keys; leave out --record, --html and --json")
@@ -102,10 +101,6 @@ def command(
     click.echo(summary.to_json(found) if as_json else text.text(found))
 
 
-def _is_dataset(path: Path | str) -> bool:
-    return is_remote_dataset(path) if isinstance(path, str) else is_dataset(path)
-
-
 def _show_record(
     path: Path | str, which: str, split: str | None, *, saves: bool, as_json: bool
 ) -> bytes:
@@ -116,7 +111,7 @@ def _show_record(
         raise click.BadParameter(str(error), param_hint="--record") from error
     click.echo(summary.to_json(shown) if as_json else text.record_text(shown))
     if not shown.is_sound:
-        name = address.shown(path) if isinstance(path, str) else path
+        name = address.shown(path)
         raise FormatError(
             f"{shown.key} in {name}/{shown.shard} at {shown.offset}: is damaged; "
             f"run {verify_command(name, repairs=True)}"

@@ -89,7 +89,7 @@ def command(
     with Progress() as progress:
         check = partial(verify, workers=workers, ray=ray, progress=progress)
         for root in path:
-            name = address.shown(root) if isinstance(root, str) else str(root)
+            name = address.shown(root)
             differences = _differences(root, bool(repair_from), partial(check, decode=decode))
             if isinstance(root, Path) and not opened.is_dataset(root):
                 found[name] = differences

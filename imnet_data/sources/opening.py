@@ -35,7 +35,7 @@ def open_any(
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""
-    if not any(map(_is_dataset, paths)):
+    if not any(map(is_dataset, paths)):
         return sources.open_sources(
             paths,
             split=split,
@@ -49,18 +49,17 @@ def open_any(
     if len(paths) > 1:
         raise ConvertError("a dataset is converted by itself; pass it as the only SOURCE")
     if labels is not None:
-        raise ConvertError(f"{_shown(root)}: is a dataset, which has wnids; leave out --labels")
+        raise ConvertError(
+            f"{address.shown(root)}: is a dataset, which has wnids; leave out --labels"
+        )
     if isinstance(root, str):
         return _open_stored(root, split)
     return _of_dataset(root, split, None)
 
 
-def _is_dataset(place: Path | str) -> bool:
+def is_dataset(place: Path | str) -> bool:
+    """Return whether a place, which may be a URL, has a dataset."""
     return is_remote_dataset(place) if isinstance(place, str) else opened.is_dataset(place)
-
-
-def _shown(place: Path | str) -> str:
-    return address.shown(place) if isinstance(place, str) else str(place)
 
 
 def _open_stored(url: str, split: str | None) -> Source:
@@ -78,7 +77,7 @@ def _open_stored(url: str, split: str | None) -> Source:
     except BaseException:
         folder.cleanup()
         raise
-    return source._replace(dataset=None, fetched=Fetched(remote.key, _shown(url), folder))
+    return source._replace(dataset=None, fetched=Fetched(remote.key, address.shown(url), folder))
 
 
 def _of_dataset(root: Path, split: str | None, remote: RemoteFiles | None) -> Source:

@@ -33,11 +33,13 @@ def is_url(place: str | os.PathLike[str]) -> bool:
     return True
 
 
-def shown(url: str) -> str:
-    """Return a URL as it was given, without what may be secret."""
-    scheme, slashes, rest = re.split("(:/*)", url, maxsplit=1)
-    place = re.split("[?#]", _USER.sub("", rest))[0]
-    return f"{scheme}{slashes}{place.removesuffix('/')}"
+def shown(place: str | os.PathLike[str]) -> str:
+    """Return a URL, or a Path, as it was given, without what may be secret."""
+    if not isinstance(place, str):
+        return os.fspath(place)
+    scheme, slashes, rest = re.split("(:/*)", place, maxsplit=1)
+    path = re.split("[?#]", _USER.sub("", rest))[0]
+    return f"{scheme}{slashes}{path.removesuffix('/')}"
 
 
 def parts(url: str) -> SplitResult:

@@ -13,7 +13,6 @@ import hashlib
 from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import arguments
@@ -21,13 +20,12 @@ from imnet_data.conversion import finish, planning, shards, staging
 from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import coco, description, index_file, layout, manifest
 from imnet_data.dataset.layout import COCO, LABELS, SUMS
-from imnet_data.dataset.opened import is_dataset
 from imnet_data.errors import ConvertError, ImnetError, ManifestError
 from imnet_data.formats import get
 from imnet_data.machine import pool
 from imnet_data.machine.files import file_sha256, write_whole
 from imnet_data.machine.progress import no_progress
-from imnet_data.sources.opening import open_any
+from imnet_data.sources.opening import is_dataset, open_any
 from imnet_data.storage import address
 from imnet_data.verification import in_store, strays
 from imnet_data.verification.expected import expect
@@ -37,6 +35,7 @@ from imnet_data.verification.witness import Sums, restore_description
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
@@ -208,11 +207,10 @@ class _Repair:
         What `proves` the dataset is not held against what is doubted of it.
         """
         about = self._about
-        is_from_dataset = any(isinstance(each, Path) and is_dataset(each) for each in self._paths)
         source = open_any(
             self._paths,
             boxes=bool(about.options.boxes),
-            labels=None if is_from_dataset else about.options.labels,
+            labels=None if any(map(is_dataset, self._paths)) else about.options.labels,
             spool=self._stage / "spool",
             progress=self._progress,
         )

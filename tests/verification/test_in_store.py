@@ -184,6 +184,17 @@ def test_what_is_repaired_is_sent_and_nothing_else(
             assert (there / path.relative_to(small[name])).read_bytes() == path.read_bytes()
 
 
+def test_a_dataset_in_a_store_is_a_source_of_repairs_whatever_labels_it_was_made_from(
+    placed: Placed, tarballs: Path, tmp_path: Path
+) -> None:
+    options = Options(limit=12, shard_nbytes=30_000, labels="sorted")
+    convert([tarballs], tmp_path / "made", options=options, workers=1)
+    damaged = shutil.copytree(tmp_path / "made", tmp_path / "damaged")
+    shards(damaged)[0].unlink()
+    said = verify(damaged, "--repair", placed(tmp_path / "made", "made"), status=0)
+    assert said.splitlines() == [f"{shards(damaged)[0]}: rebuilt", f"{damaged}: sound"]
+
+
 def test_what_cannot_be_proven_is_not_sent(
     small: dict[str, Path], placed: Placed, front: store_kit.Front, tmp_path: Path
 ) -> None:
