@@ -183,9 +183,7 @@ def fetch(bucket: Bucket, name: str, folder: Path) -> None:
     """
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbytes = download.size(bucket.store, name)
-    with path.open("wb") as file:
-        file.writelines(download.pieces(bucket.store, name, nbytes))
+    download.download(bucket.store, name, path, sha256=None)
 
 
 def _has_objects(bucket: Bucket, head: Path, split: str) -> bool:

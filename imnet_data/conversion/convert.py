@@ -24,13 +24,12 @@ from imnet_data.conversion import (
 )
 from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
-from imnet_data.errors import ConvertError
 from imnet_data.machine import files, pool
 from imnet_data.machine.progress import no_progress
 from imnet_data.storage import address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from imnet_data.arguments import StrPath
@@ -79,34 +78,30 @@ def convert(
     if address.is_url(out):
         if force:
             raise ValueError("force is True, and out is a URL; remove the objects there instead")
-        asked = to_store.asked_here(format, split, options, stage, workers)
+        asked = to_store.asked_here(format, split, options, stage, worker_count)
         return to_store.convert_to_store(roots, os.fspath(out), asked, progress)
     to_store.refuse_stage(stage)
     out = arguments.path("out", out)
-    refuse_own_source(roots, out)
-    with staging.held(out) as stage:
-        spool = stage / "spool" if compressed.are_unpacked(options, split) else None
-        source = planning.open_source(
+    planning.refuse_own_source(roots, out)
+    with (
+        staging.held(out) as stage,
+        planning.planned(
             roots,
-            options,
+            stage,
+            format_name=format,
             split=split,
-            spool=spool,
+            options=options,
             listings=stage / staging.LISTINGS,
             progress=progress,
-        )
-        try:
-            conversion = planning.plan_conversion(source, format_name=format, options=options)
-            conversion = planning.with_costs(conversion, unpacks=False)
-            planning.tell(conversion)
-            if force:
-                writing = shards.planned_writing(conversion, stage)
-                space.check(writing, writing.jobs(), out, freed_nbytes=staging.nbytes(out))
-                staging.clear(out)
-            about = _run(conversion, out, worker_count, progress)
-            beside.write(out, about)
-            return about
-        finally:
-            source.close()
+        ) as conversion,
+    ):
+        if force:
+            writing = shards.planned_writing(conversion, stage)
+            space.check(writing, writing.jobs(), out, freed_nbytes=staging.nbytes(out))
+            staging.clear(out)
+        about = _run(conversion, out, worker_count, progress)
+        beside.write(out, about)
+        return about
 
 
 def dry_run(
@@ -126,9 +121,9 @@ def dry_run(
     formats.get(format)
     roots = arguments.places("paths", paths)
     if address.is_url(out):
-        to_store.refuse_source(roots, os.fspath(out))
+        to_store.refuse(roots, os.fspath(out), format)
     else:
-        refuse_own_source(roots, arguments.path("out", out))
+        planning.refuse_own_source(roots, arguments.path("out", out))
     source = planning.open_source(roots, options, split=split, spool=None, progress=progress)
     try:
         conversion = planning.plan_conversion(source, format_name=format, options=options)
@@ -169,18 +164,3 @@ def _forget_what_is_lost(writing: Writing) -> None:
         head = writing.journal(job)
         if head.exists() and not shard.is_whole(writing, job):
             head.unlink()
-
-
-def refuse_own_source(paths: Sequence[Path | str], out: Path) -> None:
-    """Refuse to write into what is read.
-
-    Raises:
-        ConvertError: if `out` is inside one of `paths`, or there are none.
-    """
-    if not paths:
-        raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
-    for path in (each for each in paths if not isinstance(each, str)):
-        # a loop of links is given back as it is
-        real, inside = os.path.realpath(path), os.path.realpath(out)
-        if path.is_dir() and os.path.commonpath((real, inside)) == real:
-            raise ConvertError(f"{out}: is inside its own source {path}; choose another OUT")

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import arguments, formats
 from imnet_data.conversion import (
     agreement,
-    compressed,
-    convert,
     join,
     planning,
-    shard,
     shards,
     shared_plan,
     sharing,
@@ -38,6 +32,7 @@ from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
@@ -99,7 +94,7 @@ def convert_part(
     if address.is_url(out):
         _log.info("part %s: %s", which, said)
         roots = arguments.places("paths", paths)
-        asked = to_store.asked_here(format, split, options, stage, workers)
+        asked = to_store.asked_here(format, split, options, stage, worker_count)
         return to_store.convert_part_to_store(roots, os.fspath(out), which, asked, progress)
     to_store.refuse_stage(stage)
     share = Share(
@@ -128,22 +123,25 @@ def convert_share(
     progress: Progress,
 ) -> Description | None:
     """Do one share of a conversion; join all of them if it is the last; see `convert_part`."""
-    convert.refuse_own_source(roots, place.out)
-    with sharing.attempt(place, share.name, takes_over=True) as folder:
-        spool = folder / "spool" if compressed.are_unpacked(options, split) else None
-        source = planning.open_source(roots, options, split=split, spool=spool, progress=progress)
+    planning.refuse_own_source(roots, place.out)
+    with (
+        sharing.attempt(place, share.name, takes_over=True) as folder,
+        planning.planned(
+            roots,
+            folder,
+            format_name=format_name,
+            split=split,
+            options=options,
+            progress=progress,
+        ) as conversion,
+    ):
+        _log.info("%s", share.said)
         try:
-            conversion = planning.plan_conversion(source, format_name=format_name, options=options)
-            conversion = planning.with_costs(conversion, unpacks=False)
-            planning.tell(conversion)
-            _log.info("%s", share.said)
             return _run(conversion, share, place, folder, progress)
         except FileNotFoundError:  # another run has joined all parts, or else it is an error
             if not opened.is_dataset(place.out):
                 raise
             return agreement.already_done(conversion, place.out, remedy="remove it")
-        finally:
-            source.close()
 
 
 def _run(
@@ -180,14 +178,4 @@ def write_shard(place: Place, writing: Writing, job: ShardJob) -> Mapping[str, i
 
     Several attempts at a shard may be made at the same time: each publishes the same bytes.
     """
-    # makes no parents: the run's own folder is gone if another run took over
-    stage = Path(tempfile.mkdtemp(prefix=f"{job.split}-{job.number:06d}.", dir=writing.stage))
-    alone = writing._replace(stage=stage, journals=stage / writing.journals.name)
-    shards.make_folders(alone)
-    refusals = shard.write_shard(alone, job)
-    if refusals:
-        alone.refused(job).replace(writing.refused(job))
-        shutil.rmtree(stage)
-    else:
-        sharing.publish(place, alone, job)
-    return refusals
+    return shards.write_alone(writing, job, partial(sharing.publish, place))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imnet_data import formats
@@ -16,6 +18,7 @@ from imnet_data.imagenet import variants
 from imnet_data.imagenet.detection import TASKS, VID
 from imnet_data.sources import report
 from imnet_data.sources.opening import open_any
+from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,11 +53,55 @@ def open_source(
     )
 
 
-def tell(conversion: Conversion) -> None:
-    """Log the summary, before anything is written."""
-    warned = warnings(conversion)
-    for line in summary(conversion):
-        _log.log(logging.WARNING if line in warned else logging.INFO, "%s", line)
+@contextmanager
+def planned(
+    paths: Sequence[Path | str],
+    folder: Path,
+    *,
+    format_name: str,
+    split: str | None,
+    options: Options,
+    listings: Path | None = None,
+    progress: Progress,
+) -> Iterator[Conversion]:
+    """Open what is converted, plan it, and log the summary; archives are unpacked to `folder`."""
+    spool = folder / "spool" if compressed.are_unpacked(options, split) else None
+    source = open_source(
+        paths, options, split=split, spool=spool, listings=listings, progress=progress
+    )
+    try:
+        conversion = plan_conversion(source, format_name=format_name, options=options)
+        conversion = with_costs(conversion, unpacks=False)
+        warned = warnings(conversion)
+        for line in summary(conversion):
+            _log.log(logging.WARNING if line in warned else logging.INFO, "%s", line)
+        yield conversion
+    finally:
+        source.close()
+
+
+def refuse_own_source(paths: Sequence[Path | str], out: Path | str) -> None:
+    """Refuse to write into what is read.
+
+    Raises:
+        ConvertError: if `out` is inside one of `paths`, or there are none.
+    """
+    if not paths:
+        raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
+    for path in paths:
+        if _is_inside(out, path):
+            raise ConvertError(
+                f"{address.shown(out)}: is inside its own source {address.shown(path)}; choose "
+                "another OUT"
+            )
+
+
+def _is_inside(out: Path | str, path: Path | str) -> bool:
+    if isinstance(out, str) or isinstance(path, str):
+        return f"{out}/".startswith(f"{str(path).rstrip('/')}/")
+    # a loop of links is given back as it is
+    real, inside = os.path.realpath(path), os.path.realpath(out)
+    return path.is_dir() and os.path.commonpath((real, inside)) == real
 
 
 def with_costs(conversion: Conversion, *, unpacks: bool) -> Conversion:

@@ -59,7 +59,7 @@ def made(parent: Path | None) -> Iterator[Path]:
 
 
 def _remove_left(lock: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), lock.open("w") as file:
+    with contextlib.suppress(FileNotFoundError), lock.open("r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import shutil
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import formats
@@ -15,7 +18,6 @@ from imnet_data.machine.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from imnet_data.conversion.plan import Conversion
     from imnet_data.conversion.shared_plan import SharedPlan
@@ -74,6 +76,25 @@ def write_shards(
     report()
     if counts:
         raise refused.error(writing.stage, map(writing.refused, waiting), counts, remedy)
+
+
+def write_alone(
+    writing: Writing, job: ShardJob, publish: Callable[[Writing, ShardJob], None]
+) -> Mapping[str, int]:
+    """Write one shard in a folder of its own, which goes once what is in it is published."""
+    # makes no parents: the run's own folder is gone if another run took over
+    stage = Path(tempfile.mkdtemp(prefix=f"{job.split}-{job.number:06d}.", dir=writing.stage))
+    alone = writing._replace(stage=stage, journals=stage / writing.journals.name)
+    try:
+        make_folders(alone)
+        refusals = shard.write_shard(alone, job)
+        if refusals:
+            alone.refused(job).rename(writing.refused(job))
+        else:
+            publish(alone, job)
+        return refusals
+    finally:
+        shutil.rmtree(stage)
 
 
 def describe(writing: Writing, conversion: Conversion, workers: int, progress: Progress) -> None:

@@ -182,7 +182,6 @@ def publish(place: Place, writing: Writing, job: ShardJob) -> None:
         bring(path, target, sync=sync_each)
     for path in journal.files(writing.journal(job)):
         bring(path, place.journals / path.name)
-    shutil.rmtree(writing.stage)
 
 
 def bring(path: Path, target: Path, *, sync: bool = True) -> None:

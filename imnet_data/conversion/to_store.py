@@ -6,20 +6,15 @@ alone, so that a stopped run is resumed on any machine, and several machines can
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imnet_data import arguments, formats
 from imnet_data.conversion import (
     agreement,
     bucket,
-    compressed,
     planning,
     run_folder,
-    shard,
     shards,
     shared_plan,
     space,
@@ -35,6 +30,7 @@ from imnet_data.storage.apart import StoreApart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from imnet_data.arguments import StrPath
     from imnet_data.conversion.plan import Conversion
@@ -65,12 +61,12 @@ def asked_here(
     split: str | None,
     options: Options,
     stage: StrPath | None,
-    workers: int | None,
+    workers: int,
 ) -> Asked:
     """Return what a run with processes of this machine is asked to do."""
     local = None if stage is None else arguments.path("stage", stage)
-    count = pool.worker_count(workers)
-    return Asked(format_name, split, options, local, count, pool.processes(count), write_shard)
+    run = pool.processes(workers)
+    return Asked(format_name, split, options, local, workers, run, write_shard)
 
 
 def opened(url: str) -> Bucket:
@@ -103,32 +99,25 @@ def convert_part_to_store(
     Returns:
         What dataset.json says; None if other parts have still to end.
     """
-    place = opened(url)
-    refuse_source(paths, url)
-    if formats.get(asked.format_name).record_file is not None:
-        raise ConvertError(
-            f"{place.out}: {asked.format_name} has a file for each image, and would have an object "
-            "for each here; choose another format, or another OUT"
-        )
+    place = refuse(paths, url, asked.format_name)
     bucket.require_reachable(place)
-    with run_folder.made(asked.stage) as folder:
-        spool = folder / "spool" if compressed.are_unpacked(asked.options, asked.split) else None
-        source = planning.open_source(
-            paths, asked.options, split=asked.split, spool=spool, progress=progress
-        )
+    with (
+        run_folder.made(asked.stage) as folder,
+        planning.planned(
+            paths,
+            folder,
+            format_name=asked.format_name,
+            split=asked.split,
+            options=asked.options,
+            progress=progress,
+        ) as conversion,
+    ):
         try:
-            conversion = planning.plan_conversion(
-                source, format_name=asked.format_name, options=asked.options
-            )
-            conversion = planning.with_costs(conversion, unpacks=False)
-            planning.tell(conversion)
             return _run(conversion, place, part, asked, folder, progress)
         except (bucket.Overtaken, StorageError):  # another run has finished it, or it is an error
             if not bucket.is_dataset(place):
                 raise
             return _already_done(conversion, place, folder)
-        finally:
-            source.close()
 
 
 def join(url: str, workers: int, progress: Progress) -> Description:
@@ -165,20 +154,20 @@ def refuse_stage(stage: object) -> None:
         raise ValueError(f"stage is {stage!r}, and out is no URL; leave it out")
 
 
-def refuse_source(paths: Sequence[Path | str], url: str) -> None:
-    """Refuse to write into what is read.
+def refuse(paths: Sequence[Path | str], url: str, format_name: str) -> Bucket:
+    """Return the place at a URL, unless these sources cannot be converted to this format there.
 
     Raises:
-        ConvertError: if `url` is below one of `paths`, or there are none.
+        ConvertError: naming the place.
     """
-    if not paths:
-        raise ConvertError("no SOURCE; pass tarballs, a folder or a dataset")
-    for path in map(str, paths):
-        if f"{url.rstrip('/')}/".startswith(f"{path.rstrip('/')}/"):
-            raise ConvertError(
-                f"{address.shown(url)}: is inside its own source {address.shown(path)}; choose "
-                "another OUT"
-            )
+    place = opened(url)
+    planning.refuse_own_source(paths, url)
+    if formats.get(format_name).record_file is not None:
+        raise ConvertError(
+            f"{place.out}: {format_name} has a file for each image, and would have an object "
+            "for each here; choose another format, or another OUT"
+        )
+    return place
 
 
 def _run(
@@ -216,25 +205,13 @@ def _run(
 
 
 def _largest(writing: Writing, waiting: Sequence[ShardJob], count: int) -> list[ShardJob]:
-    """Return the shards that take most room at a time."""
-    sized = [(space.size(writing.plans, [job]), job) for job in waiting]
-    return [job for _, job in sorted(sized, reverse=True)[:count]]
+    """Return the `count` shards that take most room."""
+    return sorted(waiting, key=lambda job: space.size(writing.plans, [job])[1])[-count:]
 
 
 def write_shard(place: Bucket, writing: Writing, job: ShardJob) -> Mapping[str, int]:
     """Write one shard in a folder of its own, and bring it to the store."""
-    stage = Path(tempfile.mkdtemp(prefix=f"{job.split}-{job.number:06d}.", dir=writing.stage))
-    alone = writing._replace(stage=stage, journals=stage / writing.journals.name)
-    shards.make_folders(alone)
-    try:
-        refusals = shard.write_shard(alone, job)
-        if refusals:
-            alone.refused(job).rename(writing.refused(job))
-        else:
-            bucket.publish(place, alone, job)
-        return refusals
-    finally:
-        shutil.rmtree(stage)
+    return shards.write_alone(writing, job, partial(bucket.publish, place))
 
 
 def _assemble(

@@ -128,15 +128,9 @@ def running(address: str) -> Run:
     """
     _import_ray()
 
-    def run(
-        task: Callable[[Job], Result],
-        jobs: Sequence[Job],
-        *,
-        counter: Counter,
-        poll: Callable[[], None],
-    ) -> Iterator[Result]:
+    def run(*args: Any, **named: Any) -> Iterator[Any]:
         with Cluster(address) as cluster:
-            yield from cluster.run(task, jobs, counter=counter, poll=poll)
+            yield from cluster.run(*args, **named)
 
     return run
 

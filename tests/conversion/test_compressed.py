@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import store_kit
 
 from imnet_data import Options, convert, dry_run
 from imnet_data.dataset import opened
@@ -64,6 +65,22 @@ def test_reading_in_place_leaves_no_copy_of_the_archive_at_any_time(
     assert seen
     assert not any("spool" in names for names in seen)
     assert opened.is_dataset(tmp_path / "out")
+
+
+def test_on_the_way_to_a_store_it_is_unpacked_on_the_stage(archives, front, store_folder, tmp_path):
+    plain, packed = archives
+    options, stage = Options(classes=FOUND, shard_nbytes=30_000), tmp_path / "stage"
+    convert(plain, tmp_path / "plain", options=options, workers=1)
+    seen = []
+
+    def look(step: object) -> None:
+        seen.extend(stage.glob("*/spool"))
+
+    url = f"s3://{store_kit.BUCKET}/{tmp_path.name}"
+    convert(packed, url, options=options, stage=stage, workers=1, progress=look)
+    assert seen
+    assert not list(stage.iterdir())
+    assert shards(store_folder / store_kit.BUCKET / tmp_path.name) == shards(tmp_path / "plain")
 
 
 def test_a_dry_run_tells_what_either_way_takes(archives, tmp_path):

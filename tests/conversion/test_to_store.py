@@ -15,7 +15,9 @@ import store_kit
 
 import imnet_data
 from imnet_data import formats
+from imnet_data.conversion import planning, shards, space, to_store
 from imnet_data.errors import ImnetError
+from imnet_data.sources.opening import open_any
 from imnet_data.storage import ranges, upload
 from imnet_data.storage.store import open_store
 
@@ -163,6 +165,19 @@ def test_no_more_shards_than_workers_are_on_the_stage(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_stage_needs_room_for_the_shards_of_most_bytes_not_of_most_images(
+    tarballs: Path, tmp_path: Path
+) -> None:
+    source = open_any([tarballs])
+    planned = planning.plan_conversion(source, format_name="webdataset", options=SHARDS)
+    writing = shards.planned_writing(planned, tmp_path)
+    sizes = {job: space.size(writing.plans, [job]) for job in writing.jobs()}
+    largest = sorted(sizes, key=lambda job: sizes[job][1])[-3:]
+    assert {*largest} != {*sorted(sizes, key=sizes.__getitem__)[-3:]}
+    assert to_store._largest(writing, writing.jobs(), 3) == largest
+    source.close()
+
+
 @pytest.fixture(scope="module")
 def val(tarballs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of val alone."""
@@ -281,12 +296,16 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     tarballs: Path, command: Command, tmp_path: Path
 ) -> None:
     pytest.importorskip("obstore", reason="obstore is not installed: the extra `cloud`")
-    for place, said in (
-        ("https://example.com/x", "https://example.com/x: a web server takes no dataset; pass a"),
-        ("ftp://example.com/x", "ftp://example.com/x: is not a URL of s3://"),
+    for source, place, format, said in (
+        (tarballs, "https://x.com/x", "mds", "https://x.com/x: a web server takes no dataset"),
+        (tarballs, "ftp://x.com/x", "mds", "ftp://x.com/x: is not a URL of s3://"),
+        (tarballs, "s3://bucket/x", "folder", "s3://bucket/x: folder has a file for each image"),
+        ("s3://bucket", "s3://bucket/x/", "mds", "s3://bucket/x: is inside its own source s3://bu"),
+        ([], "s3://bucket/x", "mds", "no SOURCE; pass"),
     ):
-        with pytest.raises(ImnetError, match=f"^{re.escape(said)}"):
-            imnet_data.convert(tarballs, place)
+        for work in (imnet_data.convert, imnet_data.dry_run):
+            with pytest.raises(ImnetError, match=f"^{re.escape(said)}"):
+                work(source, place, format=format)
     with pytest.raises(ValueError, match="force is True, and out is a URL"):
         imnet_data.convert(tarballs, "s3://bucket/x", force=True)
     with pytest.raises(ValueError, match="stage is 'x', and out is no URL"):
