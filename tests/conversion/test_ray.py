@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def said(message: str) -> list[str]:
     return [line for line in message.splitlines() if line and not line.startswith(progress)]
 
 
-def convert_words(source: Path, out: Path, *more: str) -> list[str]:
+def convert_words(source: Path, out: Path | str, *more: str) -> list[str]:
     return [sys.executable, "-m", "imnet_data", "convert", str(source), str(out), *more]
 
 
@@ -228,6 +229,36 @@ def test_a_lost_machine_means_tasks_that_run_again_elsewhere(
     assert said(message) == []
     assert before < 80
     assert sums(out) == many_shards
+
+
+def test_a_machine_that_is_lost_while_it_uploads_leaves_nothing_on_the_stage(
+    tarballs: Path,
+    made: dict[str, Path],
+    tmp_path: Path,
+    front: store_kit.Front,
+    store_folder: Path,
+) -> None:
+    stage, url = tmp_path / "stage", f"s3://{store_kit.BUCKET}/{tmp_path.name}"
+    uploads, is_lost = set[str](), threading.Event()
+    with ray_kit.cluster() as cluster:
+        machine = cluster.add(num_cpus=2)
+
+        def lose(method: str, path: str) -> str:
+            if method == "PUT" and path.endswith(".tar") and not is_lost.is_set():
+                uploads.add(path)
+                if len(uploads) > 2:  # more than the other machine has CPUs
+                    machine.is_lost()
+                    is_lost.set()
+                is_lost.wait(60)
+            return ""
+
+        front.fault = lose
+        words = convert_words(tarballs, url, "--shard-size", "64000", "--stage", str(stage))
+        done = run([*words, f"--ray={cluster.address}"])
+    assert is_lost.is_set()
+    assert done.returncode == 0, done.stderr
+    assert sums(store_folder / store_kit.BUCKET / tmp_path.name) == sums(made["webdataset"])
+    assert list(stage.iterdir()) == []
 
 
 # refused
