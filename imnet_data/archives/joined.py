@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Where = TypeVar("Where", bound="Place")
 
+_REQUESTS = 8  # at a time, where there may be thousands of files
 REMEDY = "download it again, or write it again with the tool that made it"
 
 
@@ -80,7 +82,9 @@ class Joined(Generic[Where]):
 
     def identity(self) -> str:
         """Return what distinguishes the files from others."""
-        identities = "\n".join(f"{path} {identity(path)}" for path in self.paths)
+        with ThreadPoolExecutor(_REQUESTS) as threads:
+            found = zip(self.paths, threads.map(identity, self.paths), strict=True)
+            identities = "\n".join(f"{path} {each}" for path, each in found)
         return hashlib.sha256(os.fsencode(identities)).hexdigest()
 
     def close(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import secrets
+import zlib
 from typing import TYPE_CHECKING
 
 from imnet_data.archives.containers import Entry, is_far
-from imnet_data.machine.files import PART
+from imnet_data.errors import SourceError
+from imnet_data.machine.files import appearing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ def entries(container: Container, folder: Path | None) -> Iterator[Entry]:
 
     Where it has none, they are put there when all are listed. A container that was written to since
     has another name there.
+
+    Raises:
+        SourceError: if the container, or what the folder has of it, is damaged.
     """
     if folder is None or not is_far(container):
         yield from container.entries()
@@ -32,16 +36,14 @@ def entries(container: Container, folder: Path | None) -> Iterator[Entry]:
     which = f"{container.path} {container.identity()}"
     path = folder / f"{hashlib.sha256(which.encode()).hexdigest()[:32]}.gz"
     if path.exists():
-        with gzip.open(path, "rt") as lines:
-            yield from (Entry(*json.loads(line)) for line in lines)
+        try:
+            with gzip.open(path, "rt") as lines:
+                yield from (Entry(*json.loads(line)) for line in lines)
+        except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
+            raise SourceError(f"{path}: is damaged ({error}); remove it, and run again") from error
         return
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")  # another may list it, too
-    try:
-        with gzip.open(part, "wt", _LEVEL) as file:
-            for entry in container.entries():
-                file.write(f"{json.dumps(entry)}\n")
-                yield entry
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with appearing(path) as part, gzip.open(part, "wt", _LEVEL) as file:
+        for entry in container.entries():
+            file.write(f"{json.dumps(entry)}\n")
+            yield entry

@@ -214,6 +214,15 @@ def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
         store.requests.clear()
         assert source.splits["train"][0]
         assert len(store.requests) == 4
+    together = threading.Barrier(2)  # each shard is asked for while the other one is
+
+    def fault(method: str, path: str) -> str:
+        together.wait(60)
+        return ""
+
+    with closing(open_sources(f"s3://bucket/{tmp_path.name}/shards")) as source:
+        store.fault = fault
+        assert len(source.identities()) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,6 +247,19 @@ def test_what_is_not_read_in_a_store_is_refused_in_one_line(
     place = f"s3://bucket/{tmp_path.name}/{name}"
     with pytest.raises((SourceError, StorageError), match=f"^{place}: .*{said}$"):
         open_sources(place)
+
+
+def test_a_kept_listing_that_is_damaged_is_one_line(
+    url: str, store: store_kit.Front, tmp_path: Path
+) -> None:
+    name = f"{url}/ILSVRC2012_img_val.tar"
+    open_sources(name, listings=tmp_path / "kept").close()
+    (kept,) = (tmp_path / "kept").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-9])
+    with pytest.raises(SourceError, match=f"^{kept}: is damaged .*; remove it, and run again$"):
+        open_sources(name, listings=tmp_path / "kept")
+    kept.unlink()
+    open_sources(name, listings=tmp_path / "kept").close()
 
 
 def test_a_folder_in_a_store_is_what_it_is_on_a_disk(
