@@ -59,12 +59,10 @@ def verify(
             f"{path}: its name is not a published one, so there is no size or MD5 to compare "
             "with; only its contents are checked"
         )
-    found: dict[Place, list[str]] = {}
     if run is None:
-        found |= {tarball: official.check_official(tarball, progress) for tarball in tarballs}
+        found = {tarball: official.check_official(tarball, progress) for tarball in tarballs}
     else:
-        local = [each for each in tarballs if isinstance(each, Path)]
-        found = _run(local, progress, run)
+        found = _run(tarballs, progress, run)
     return [
         Difference(tarball.name if tarball != path else "", what)
         for tarball in tarballs
@@ -72,7 +70,7 @@ def verify(
     ]
 
 
-def _run(tarballs: Sequence[Path], progress: Progress, run: Run) -> dict[Place, list[str]]:
+def _run(tarballs: Sequence[Place], progress: Progress, run: Run) -> dict[Place, list[str]]:
     found: dict[Place, list[str]] = {}
 
     def report() -> None:
@@ -83,6 +81,7 @@ def _run(tarballs: Sequence[Path], progress: Progress, run: Run) -> dict[Place, 
     return found
 
 
-def _check(tarball: Path) -> tuple[Path, list[str]]:
-    ray_cluster.require_here(tarball)
+def _check(tarball: Place) -> tuple[Place, list[str]]:
+    if isinstance(tarball, Path):
+        ray_cluster.require_here(tarball)
     return tarball, official.check_official(tarball)

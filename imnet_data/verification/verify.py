@@ -74,7 +74,7 @@ def verify(
     if address.is_url(path) and not is_remote_dataset(str(path)):
         place = located(str(path))
         if found := tarballs.find(place):
-            return tarballs.verify(place, found, progress)
+            return tarballs.verify(place, found, progress, run if ray else None)
     if address.is_url(path):
         with bucket(str(path)) as (location, brought):
             differences = _verify(location, decode, worker_count, run, progress)

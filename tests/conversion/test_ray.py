@@ -114,6 +114,11 @@ for path in Path(tarballs).iterdir():
 ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
 convert_on_ray(["s3://bucket/for-ray"], out, options=Options(shard_nbytes=64_000))
 assert verify(dataset, ray="auto") == []
+steps = []
+archive = "s3://bucket/for-ray/ILSVRC2012_img_val.tar"
+found = verify(archive, ray="auto", progress=steps.append)
+assert found and found == verify(archive)
+assert {step.task for step in steps} == {"verify tarballs"}
 
 convert_on_ray(tarballs, "s3://bucket/by-ray", options=Options(shard_nbytes=64_000))
 Path(out + "-sums").write_bytes(content(open_store("s3://bucket/by-ray"), "SHA256SUMS"))
