@@ -90,6 +90,24 @@ def test_a_missing_restart_marker_is_named_with_its_place():
         jpeg.decode(wrong)
 
 
+def test_decoding_and_examining_name_the_first_of_several_damaged_intervals(variant):
+    data = encoded(photo(64, 160), subsampling=0, restart_marker_rows=1)
+    begins = [jpeg.header(data).scan_offset]
+    for number in range(19):
+        begins.append(data.index(b"\xff%c" % (0xD0 + number % 8), begins[-1]) + 2)
+    bad_code = "image data has a code that cannot be there"
+    for first in range(10):  # also beyond the eight that are decoded together
+        place = begins[first]
+        damaged = data[:place] + b"\xff\x00\xff\x00" + data[place + 4 :]  # no code is all ones
+        for later in begins[first + 1 :]:
+            wrong_number = b"\xff%c" % (data[later - 1] ^ 1)
+            for rest in (wrong_number + data[later:], data[later:], b""):
+                wrong = damaged[: later - 2] + rest
+                with pytest.raises(ImageError, match=f"damaged at byte {place}: {bad_code}"):
+                    jpeg.decode(wrong)
+                assert jpeg.examine(wrong).reason.startswith(f"{bad_code} at byte {place}")
+
+
 def test_sizes_that_the_data_cannot_fill_are_refused_before_memory_is_asked_for():
     data = FILES[0]
     huge = data.replace(b"\x08" + (52).to_bytes(2) + (70).to_bytes(2), b"\x08\x30\x00\x30\x00")
