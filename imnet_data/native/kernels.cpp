@@ -13,9 +13,10 @@ struct Tables {
   int count = 0;
 
   Tables() noexcept {
-    add({"scalar", scan_scalar, scan_lanes_scalar, idct_scalar, unpack_scalar, pack_scalar, encode_scalar,
-         skip_scalar, next_marker_scalar, unstuff_scalar, stuff_scalar, &kUpsampleScalar,
-         &kColorScalar, &kResizeScalar, normalize_scalar, kSha256Scalar, crc32c_scalar});
+    add({"scalar", scan_scalar, scan_lanes_scalar, idct_scalar, unpack_scalar, pack_scalar,
+         encode_scalar, skip_scalar, next_marker_scalar, unstuff_scalar, stuff_scalar,
+         &kUpsampleScalar, &kColorScalar, &kResizeScalar, normalize_scalar, kSha256Scalar,
+         crc32c_scalar});
 #if defined(__x86_64__)
     const Sha256Compress* const sha256 = has_sha() ? kSha256Sha : kSha256Scalar;
     const UnpackFunction unpack_2 = has_fast_pdep() ? unpack_avx2 : unpack_avx2_without_pdep;
@@ -23,17 +24,18 @@ struct Tables {
     const EncodeFunction encode_2 = has_fast_pdep() ? encode_avx2 : encode_scalar;
     const UnpackFunction unpack_512 = has_avx512_vbmi() ? unpack_avx512 : unpack_2;
     if (has_avx2())
-      add({"avx2", scan_avx2, scan_lanes_avx2, idct_avx2, unpack_2, pack_2, encode_2, skip_avx2, next_marker_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx2,
-           &kColorAvx2, &kResizeAvx2, normalize_avx2, sha256,
-           crc32c_sse42});
+      add({"avx2", scan_avx2, scan_lanes_avx2, idct_avx2, unpack_2, pack_2, encode_2, skip_avx2,
+           next_marker_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx2, &kColorAvx2, &kResizeAvx2,
+           normalize_avx2, sha256, crc32c_sse42});
     // a block of the IDCT fits AVX2, and the others have no vectors or few
     if (has_avx512())
-      add({"avx512", scan_avx512, scan_lanes_avx512, idct_avx2, unpack_512, pack_2, encode_2, skip_avx2, next_marker_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx512,
-           &kColorAvx512, &kResizeAvx512, normalize_avx512, sha256,
-           crc32c_sse42});
+      add({"avx512", scan_avx512, scan_lanes_avx512, idct_avx2, unpack_512, pack_2, encode_2,
+           skip_avx2, next_marker_avx2, unstuff_avx2, stuff_avx2, &kUpsampleAvx512, &kColorAvx512,
+           &kResizeAvx512, normalize_avx512, sha256, crc32c_sse42});
 #elif defined(__aarch64__)
-    add({"neon", scan_neon, scan_lanes_neon, idct_neon, unpack_neon, pack_scalar, encode_scalar, skip_scalar, next_marker_scalar, unstuff_scalar, stuff_scalar, &kUpsampleNeon,
-         &kColorNeon, &kResizeNeon, normalize_neon, kSha256Scalar, has_crc() ? crc32c_arm : crc32c_scalar});
+    add({"neon", scan_neon, scan_lanes_neon, idct_neon, unpack_neon, pack_scalar, encode_scalar,
+         skip_scalar, next_marker_scalar, unstuff_scalar, stuff_scalar, &kUpsampleNeon, &kColorNeon,
+         &kResizeNeon, normalize_neon, kSha256Scalar, has_crc() ? crc32c_arm : crc32c_scalar});
 #endif
   }
 

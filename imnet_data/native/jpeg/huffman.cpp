@@ -51,44 +51,30 @@ void fill_signs(int length, int width, Entry negative, Entry positive, Entry* ou
   std::fill_n(out + half, half, positive);
 }
 
-// The second of two symbols, and the end of the block after it.
-void fill_seconds(const HuffmanSpec& spec, int width, const Parts& ends, uint64_t* out) {
-  fill_windows(spec, width, uint64_t(0), out, [&](int length, int symbol, uint64_t* to) {
+// The first of two symbols, and after it what `after` has; or the second one, and the end of block.
+template <bool kFirst>
+void fill_symbols(const HuffmanSpec& spec, int width, const Parts& after, uint64_t* out) {
+  constexpr uint64_t kUnknown = kFirst ? kUnknownSymbol : 0;
+  const auto one = [](int bits, int size, int advance, int first_advance, int value) {
+    return kFirst ? pack(bits, size, advance, first_advance, value, 0)
+                  : pack(bits, size, advance, 0, 0, value);
+  };
+  fill_windows(spec, width, kUnknown, out, [&](int length, int symbol, uint64_t* to) {
     const int size = symbol & 15, bits = length + size, advance = (symbol >> 4) + 1;
     if (ends_block(symbol)) {
-      std::fill_n(to, 1 << (width - length), pack(length, 0, kEndOfBlock + 1, 0, 0, 0));
+      std::fill_n(to, 1 << (width - length), one(length, 0, kEndOfBlock + 1, 1, 0));
     } else if (bits <= width) {
       const int count = 1 << (width - bits);
       for (int i = 0; i < 1 << size; ++i, to += count) {
-        const uint64_t own = pack(bits, 0, advance, 0, 0, extend(i, size));
-        for (int k = 0; k < count; ++k) to[k] = own + ends[count + k];
+        const uint64_t own = one(bits, 0, advance, advance, extend(i, size));
+        for (int k = 0; k < count; ++k) to[k] = own + after[count + k];
       }
     } else if (length < width && kLookupBits - width + bits <= kMaxEntryBits) {
-      fill_signs(length, width, pack(bits, size, advance, 0, 0, negative_base(size)),
-                 pack(bits, size, advance, 0, 0, 0), to);
+      const uint64_t positive = pack(bits, size, advance, kFirst ? kBeyond : 0, 0, 0);
+      const uint64_t negative = positive + pack(0, 0, 0, 0, 0, negative_base(size));
+      fill_signs(length, width, negative, positive, to);
     } else {
-      std::fill_n(to, 1 << (width - length), 0);
-    }
-  });
-}
-
-void fill_entries(const HuffmanSpec& spec, const Parts& seconds, uint64_t* out) {
-  constexpr int width = kLookupBits;
-  fill_windows(spec, width, kUnknownSymbol, out, [&](int length, int symbol, uint64_t* to) {
-    const int size = symbol & 15, bits = length + size, advance = (symbol >> 4) + 1;
-    if (ends_block(symbol)) {
-      std::fill_n(to, 1 << (width - length), pack(length, 0, kEndOfBlock + 1, 1, 0, 0));
-    } else if (bits <= width) {
-      const int count = 1 << (width - bits);
-      for (int i = 0; i < 1 << size; ++i, to += count) {
-        const uint64_t own = pack(bits, 0, advance, advance, extend(i, size), 0);
-        for (int k = 0; k < count; ++k) to[k] = own + seconds[count + k];
-      }
-    } else if (length < width && bits <= kMaxEntryBits) {
-      fill_signs(length, width, pack(bits, size, advance, kBeyond, 0, negative_base(size)),
-                 pack(bits, size, advance, kBeyond, 0, 0), to);
-    } else {
-      std::fill_n(to, 1 << (width - length), kUnknownSymbol);
+      std::fill_n(to, 1 << (width - length), kUnknown);
     }
   });
 }
@@ -157,9 +143,9 @@ bool AcTable::build(const HuffmanSpec& spec) {
   Parts ends, seconds;
   for (int width = 0; width < kLookupBits; ++width) {
     fill_ends(spec, width, &ends[1 << width]);
-    fill_seconds(spec, width, ends, &seconds[1 << width]);
+    fill_symbols<false>(spec, width, ends, &seconds[1 << width]);
   }
-  fill_entries(spec, seconds, entries.data());
+  fill_symbols<true>(spec, kLookupBits, seconds, entries.data());
   return true;
 }
 

@@ -35,7 +35,6 @@ class ScanWalk {  // keeps its tables between images
   const uint64_t* starts() const { return starts_.data(); }
 
   const SkipBlock* ring() const { return ring_.data(); }  // the blocks of an MCU
-  int block_count() const { return block_count_; }
 
  private:
   static constexpr int64_t kBlocksAtOnce = 512;  // whose ends fit the first-level cache

@@ -12,7 +12,7 @@ uint32_t bits_of(float number) {
   return bits;
 }
 
-// 16 of the bits below `kept` decide how the others are rounded; half goes to even.
+// The lowest bits decide how the others are rounded; half goes to even.
 uint32_t without_low_bits(uint32_t bits, int dropped) {
   const uint32_t is_odd = bits >> dropped & 1;
   return (bits + (uint32_t{1} << (dropped - 1)) - 1 + is_odd) >> dropped;

@@ -1,10 +1,10 @@
-// The loop of `normalize` for any vectors. What is included before it has Floats, Numbers of kLanes
-// each, IMNET_NORMALIZE_TARGET and IMNET_NORMALIZE_INLINE, and
+// The loop of `normalize` for any vectors; included once for each instruction set, with
+// IMNET_NORMALIZE_NAME, IMNET_NORMALIZE_TARGET and IMNET_NORMALIZE_INLINE defined, Floats of kLanes
+// each, and
 //   samples_in_a_row(pixels, part)   third number `part` of the samples of kLanes pixels
 //   samples_of_channel(pixels, c)    those of one channel; both may read 6 bytes more
-//   filled(number), loaded(numbers), difference(a, b), product(a, b), sum_with_product(a, b, c)
-//   stored<type>(out, floats)
-#pragma once
+//   filled(number), loaded(numbers), difference(a, b), product(a, b), sum_with_product(sum, a, b)
+//   store<type>(out, floats)
 
 #include "pixels/normalize.hpp"
 
@@ -61,7 +61,9 @@ IMNET_NORMALIZE_TARGET void normalize_as(const Normalization& n, const uint8_t* 
            : normalize_vectors<type, false>(n, image, pixels, numbers);
 }
 
-IMNET_NORMALIZE_TARGET void normalize_by_vectors(const Normalization& n, const uint8_t* image,
+}  // namespace
+
+IMNET_NORMALIZE_TARGET void IMNET_NORMALIZE_NAME(const Normalization& n, const uint8_t* image,
                                                  size_t pixels, void* out) {
   if (!n.by_products) return normalize_scalar(n, image, pixels, out);
   switch (n.type) {
@@ -74,5 +76,4 @@ IMNET_NORMALIZE_TARGET void normalize_by_vectors(const Normalization& n, const u
   }
 }
 
-}  // namespace
 }  // namespace imnet

@@ -6,6 +6,7 @@
 
 #include "cpu/features.hpp"
 
+#define IMNET_NORMALIZE_NAME normalize_avx2
 #define IMNET_NORMALIZE_TARGET IMNET_AVX2
 #define IMNET_NORMALIZE_INLINE IMNET_AVX2 __attribute__((always_inline)) static inline
 
@@ -64,14 +65,5 @@ IMNET_NORMALIZE_INLINE void store(uint16_t* out, Floats numbers) {
 }  // namespace imnet
 
 #include "pixels/normalize_loop.hpp"
-
-namespace imnet {
-
-void normalize_avx2(const Normalization& normalization, const uint8_t* image, size_t pixels,
-                    void* out) {
-  normalize_by_vectors(normalization, image, pixels, out);
-}
-
-}  // namespace imnet
 
 #endif

@@ -11,6 +11,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
+#define IMNET_NORMALIZE_NAME normalize_avx512
 #define IMNET_NORMALIZE_TARGET IMNET_AVX512
 #define IMNET_NORMALIZE_INLINE IMNET_AVX512 __attribute__((always_inline)) static inline
 
@@ -65,14 +66,5 @@ IMNET_NORMALIZE_INLINE void store(uint16_t* out, Floats numbers) {
 }  // namespace imnet
 
 #include "pixels/normalize_loop.hpp"
-
-namespace imnet {
-
-void normalize_avx512(const Normalization& normalization, const uint8_t* image, size_t pixels,
-                      void* out) {
-  normalize_by_vectors(normalization, image, pixels, out);
-}
-
-}  // namespace imnet
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <arm_neon.h>
 
+#define IMNET_NORMALIZE_NAME normalize_neon
 #define IMNET_NORMALIZE_TARGET
 #define IMNET_NORMALIZE_INLINE __attribute__((always_inline)) static inline
 
@@ -58,14 +59,5 @@ IMNET_NORMALIZE_INLINE void store(uint16_t* out, Floats numbers) {
 }  // namespace imnet
 
 #include "pixels/normalize_loop.hpp"
-
-namespace imnet {
-
-void normalize_neon(const Normalization& normalization, const uint8_t* image, size_t pixels,
-                    void* out) {
-  normalize_by_vectors(normalization, image, pixels, out);
-}
-
-}  // namespace imnet
 
 #endif
