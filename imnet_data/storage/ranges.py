@@ -31,7 +31,8 @@ def near_each_other(
         if groups:
             first, last, members = groups[-1]
             if start - last <= gap_nbytes and max(stop, last) - first <= MOST_NBYTES:
-                groups[-1] = (first, max(stop, last), [*members, position])
+                members.append(position)
+                groups[-1] = (first, max(stop, last), members)
                 continue
         groups.append((start, stop, [position]))
     return groups
