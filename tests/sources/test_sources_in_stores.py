@@ -1,5 +1,6 @@
 """Sources in object stores and behind web servers: the same bytes as from the local files."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -42,9 +43,9 @@ def upload(folder: Path, url: str) -> None:
     subprocess.run([sys.executable, "-c", _UPLOAD, url, str(folder)], check=True)
 
 
-def read_all(place: str | Path) -> dict[str, list[Record]]:
+def read_all(place: str | Path, *, spool: Path | None = None) -> dict[str, list[Record]]:
     """Return all records of a source, as a conversion reads them."""
-    source = open_sources(place)
+    source = open_sources(place, spool=spool)
     try:
         splits = source.splits.items()
         found = {split: list(in_order(kept, range(len(kept)))) for split, kept in splits}
@@ -191,8 +192,8 @@ def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     assert not whole_of_train(store.ranges)
 
 
-def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
-    store: store_kit.Front, tmp_path: Path
+def test_shards_of_other_tools_a_tar_of_tars_a_gzipped_one_and_a_zip_are_read_in_a_store(
+    tarballs: Path, store: store_kit.Front, tmp_path: Path
 ) -> None:
     local = tmp_path / "local"
     jpegs = dict(source_layouts.train_tar_files())
@@ -207,9 +208,15 @@ def test_shards_of_other_tools_a_tar_of_tars_and_a_zip_are_read_in_a_store(
     source_layouts.write_tar(local / "shards/train-0000.tar", first)
     source_layouts.write_tar(local / "shards/train-0001.tar", second)
     source_layouts.kaggle_zip(local / "zip")
+    (local / "gzip").mkdir()
+    packed = gzip.compress((tarballs / "ILSVRC2012_img_val.tar").read_bytes())
+    (local / "gzip/ILSVRC2012_img_val.tar.gz").write_bytes(packed)
     upload(local, f"s3://bucket/{tmp_path.name}")
-    for name in ("whole", "shards", "zip"):
+    for name in ("whole", "shards", "gzip", "zip"):
         assert read_all(f"s3://bucket/{tmp_path.name}/{name}") == read_all(local / name)
+    gzipped, spool = f"s3://bucket/{tmp_path.name}/gzip", tmp_path / "spool"
+    assert read_all(gzipped, spool=spool) == read_all(local / "gzip")
+    assert (spool / "ILSVRC2012_img_val.tar").read_bytes() == gzip.decompress(packed)
     with closing(open_sources(f"s3://bucket/{tmp_path.name}/zip")) as source:
         store.requests.clear()
         assert source.splits["train"][0]
