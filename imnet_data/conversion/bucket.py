@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.shared_plan import SharedPlan
     from imnet_data.conversion.written import ShardJob
     from imnet_data.dataset.description import Description
-    from imnet_data.storage.store import Store
+    from imnet_data.storage.apart import StoreApart
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ class Overtaken(ConvertError):
 class Bucket(NamedTuple):
     """The objects below OUT."""
 
-    store: Store
+    store: StoreApart
     plan: bytes = b""  # that was agreed on
 
     @property

@@ -6,6 +6,7 @@ alone, so that a stopped run is resumed on any machine, and several machines can
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -238,6 +239,9 @@ def _already_done(conversion: Conversion, place: Bucket, folder: Path) -> Descri
     """Return what the dataset there says of itself, checked to be what the command makes."""
     there = folder / "there"
     about = _description(place, there)
+    # by its time there it is known what was written to since; a store tells whole seconds
+    made_ns = place.store.written_ns(description.FILE_NAME) + 999_999_999
+    os.utime(there / description.FILE_NAME, ns=(made_ns, made_ns))
     for split in about.splits:
         bucket.fetch(place, f"{split}/{index_file.FILE_NAME}", there)
     agreement.already_done(conversion, there, remedy=f"remove {place.out}", name=place.out)

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -273,6 +275,21 @@ def test_what_is_there_already_is_refused_and_stays(out: Path, tarballs: Path) -
     assert "other options (shard_nbytes None, not 20000); choose another OUT" in refused(
         options=other
     )
+
+
+def test_a_finished_dataset_says_which_source_was_written_to_since(
+    out: Path, tarballs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Path(shutil.copytree(tarballs, tmp_path / "source"))
+    convert = partial(imnet_data.convert, source, url(out), split="val")
+    about = convert()
+    assert convert() == about
+    assert "was written to after" not in caplog.text
+    changed = source / "ILSVRC2012_img_val.tar"
+    later_seconds = (out / "dataset.json").stat().st_mtime + 2
+    os.utime(changed, (later_seconds, later_seconds))
+    assert convert() == about
+    assert f"{changed}: was written to after {url(out)} was made" in caplog.text
 
 
 def test_another_conversion_that_was_begun_is_refused_by_what_differs(
