@@ -145,8 +145,7 @@ def _above(url: str) -> tuple[str, str]:
     """Return the URL of the folder that a URL is in, with its query, and the name there."""
     parts = address.parts(url)
     folder, _, name = parts.path.rstrip("/").rpartition("/")
-    name = unquote(name) if url.startswith("http") else name
-    return urlunsplit(parts._replace(path=folder or "/")), name
+    return urlunsplit(parts._replace(path=folder or "/")), unquote(name)
 
 
 def open_place(place: Place) -> ReadAt:

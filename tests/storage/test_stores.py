@@ -10,6 +10,8 @@ import store_kit
 
 import imnet_data
 from imnet_data.errors import StorageError
+from imnet_data.storage.apart import StoreApart
+from imnet_data.storage.place import located, open_place
 from imnet_data.storage.store import Store, open_store
 
 
@@ -67,6 +69,15 @@ def test_a_bucket_that_is_not_there_is_one_line(front: store_kit.Front) -> None:
     for act in (missing.names, lambda: missing.put("name", b"")):
         with pytest.raises(StorageError, match=r"^s3://no-such-bucket/x/(name)?: there is no such"):
             act()
+
+
+@pytest.mark.parametrize("name", ["a b+c", "a%20b+c"])
+def test_a_url_may_have_percent_signs_in_the_folder_and_in_the_name(
+    front: store_kit.Front, tmp_path: Path, name: str
+) -> None:
+    StoreApart(f"s3://bucket/{tmp_path.name}/a b+c").put("a b+c.tar", b"content")
+    place = located(f"s3://bucket/{tmp_path.name}/{name}/{name}.tar")
+    assert open_place(place).read(0, 9) == b"content"
 
 
 @pytest.fixture
