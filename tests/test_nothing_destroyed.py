@@ -1,5 +1,6 @@
 """Commands that write replace nothing that they did not write themselves."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from click.testing import CliRunner, Result
 
 from imnet_data import demo, formats
 from imnet_data.cli import main
-from imnet_data.conversion import staging
+from imnet_data.conversion import run_folder, staging
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import Options
 from imnet_data.dataset.opened import Dataset
 from imnet_data.errors import ConvertError, OutputError
 from imnet_data.machine.files import write_new
+from imnet_data.storage.cache import Cache
 from imnet_data.synth import FILE_NAMES, synth
 
 THESIS = b"years of work"
@@ -191,3 +193,48 @@ def test_a_forced_dataset_is_readable(dataset_root: Path, tarballs: Path) -> Non
     convert([tarballs], dataset_root, format="tfrecord", force=True, options=Options(limit=3))
     with Dataset.open(dataset_root, "train") as dataset:
         assert len(list(dataset)) == 3
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "SHA256SUMS", "train/train-000000.tar"])
+def test_a_copy_replaces_no_file_that_no_copy_has_left(
+    made: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / "target"
+    (target / name).parent.mkdir(parents=True)
+    (target / name).write_bytes(THESIS)
+    result = run("copy", made["webdataset"], target)
+    assert result.exit_code == 1
+    why = "(there already|of another dataset).*; choose another place.*"
+    assert re.fullmatch(rf"Error: {target / name}: is {why}\n", result.stderr)
+    assert (target / name).read_bytes() == THESIS
+
+
+def test_a_copy_that_was_damaged_is_copied_again(made: dict[str, Path], tmp_path: Path) -> None:
+    assert run("copy", made["lmdb"], tmp_path / "copy").exit_code == 0
+    whole = files(tmp_path / "copy")
+    (tmp_path / "copy" / "labels.tsv").write_bytes(b"")
+    assert ": 1 files copied" in run("copy", made["lmdb"], tmp_path / "copy").stdout
+    assert files(tmp_path / "copy") == whole
+
+
+def test_what_makes_room_in_a_cache_is_of_the_cache(tmp_path: Path) -> None:
+    mine = tmp_path / "my-shards" / "thesis.tar"
+    mine.parent.mkdir()
+    mine.write_bytes(THESIS)
+    (tmp_path / "notes.txt").write_bytes(THESIS)
+    cache = Cache(tmp_path, 10)
+    key = "0123456789abcdef" * 2
+    for name in "abc":
+        cache.get(f"{key}/{name}", 6, lambda part: None)
+    assert [path.name for path in (tmp_path / key).iterdir()] == ["c"]
+    assert mine.read_bytes() == (tmp_path / "notes.txt").read_bytes() == THESIS
+
+
+def test_a_stage_that_was_left_is_removed_and_what_its_lock_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_bytes(THESIS)
+    left = tmp_path / "stage" / "imnet-data-stage-left"
+    left.mkdir(parents=True)
+    (left / "lock").symlink_to(tmp_path / "thesis.tex")
+    with run_folder.made(tmp_path / "stage"):
+        assert not left.exists()
+    assert files(tmp_path) == {"thesis.tex": THESIS}

@@ -34,6 +34,10 @@ _SUMMARIES = {
     "doctor": "Report what is installed, and whether it fits together.",
 }
 _RESUMABLE = ("convert", "copy", "join", "train")  # they keep what is done, and resume
+_REMEDIES = {
+    errno.EACCES: "; check its permissions and those of its folders",
+    errno.ENOSPC: "; make room there",
+}
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
@@ -97,7 +101,8 @@ def _forget_output() -> None:
 
 def _text(error: OSError) -> str:
     name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
+    remedy = _REMEDIES.get(error.errno or 0, "")
+    return f"{name}{error.strerror or error}{remedy}"
 
 
 def _print_version(ctx: click.Context, option: click.Parameter, is_given: bool) -> None:

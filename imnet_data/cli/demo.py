@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--store",
     is_flag=True,
-    help="Run it in an object store: a local S3 server, of the extras `cloud` and `test`.",
+    help="Convert into an object store, a local S3 server; needs the extra `test`.",
 )
 @workers
 def command(directory: Path, store: bool, workers: int | None) -> None:

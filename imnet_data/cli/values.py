@@ -95,13 +95,13 @@ cache = click.option(
     "--cache",
     type=out_path,
     metavar="DIR",
-    help="Folder on a local disk that the files of a URL come to.",
+    help="Folder on a local disk that keeps what is fetched from a URL.",
 )
 cache_size = click.option(
     "--cache-size",
     type=nbytes,
     metavar="SIZE",
-    help="Most bytes of shards in it, such as 500GB.  [default: what the disk has]",
+    help="Largest size of the shards in --cache, such as 500GB.  [default: no limit]",
 )
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."

@@ -101,7 +101,8 @@ def _refuse_strangers(bucket: Bucket, splits: Collection[str]) -> None:
     """Refuse objects that are not in one of `splits`, and no part of a conversion."""
     for name in bucket.store.names():
         top, _, rest = name.partition("/")
-        if top != staging.NAME and not (splits and name in (LABELS, SUMS)):
+        is_stage = name == _PLAN or name.startswith(f"{_JOURNALS}/")
+        if not is_stage and not (splits and name in (LABELS, SUMS)):
             if rest and top in splits:
                 continue
             raise ConvertError(
@@ -218,7 +219,7 @@ def tidy(bucket: Bucket, about: Description, done: Iterable[ShardJob] = ()) -> N
             bucket.store.put(name, content)
     heads = (journal_path(Path(), job) for job in done)
     known = {f"{_JOURNALS}/{path.name}" for head in heads for path in _journal_files(head)}
-    _each(bucket.store.remove, sorted({_PLAN, *known, *bucket.store.names(staging.NAME)}))
+    _each(bucket.store.remove, sorted({_PLAN, *known, *bucket.store.names(_JOURNALS)}))
 
 
 def _each(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

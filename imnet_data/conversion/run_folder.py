@@ -59,9 +59,7 @@ def made(parent: Path | None) -> Iterator[Path]:
 
 
 def _remove_left(lock: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), lock.open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    # it is held, gone, or somebody else's
+    with contextlib.suppress(OSError), lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(lock.parent, ignore_errors=True)

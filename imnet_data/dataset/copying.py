@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.dataset import beside, description, layout
 from imnet_data.errors import StorageError
+from imnet_data.machine.files import PART
 from imnet_data.machine.progress import Step, no_progress
 from imnet_data.storage import address, download
 from imnet_data.storage.store import open_store
@@ -46,19 +47,17 @@ def copy(source: StrPath, target: StrPath, *, progress: Progress = no_progress) 
 
     Raises:
         StorageError: if an object cannot be had, or does not arrive as SHA256SUMS says, or if there
-            is another dataset at `target`.
+            is anything else at `target`.
         ManifestError: if `source` is no dataset.
     """
     origin, place = open_store(source), open_store(target)
     sums = _listed(origin)
-    _refuse_another(origin, place)
-    if not address.is_url(target):
-        Path(target).mkdir(parents=True, exist_ok=True)
+    is_begun = _require_own(place, sums)
     last = (layout.SUMS, description.FILE_NAME)
     names = [name for name in sums if name not in last]
     total, done = len(names) + 2, Copied(0, 0, 0)
     with tempfile.TemporaryDirectory(prefix="imnet-data-") as folder:
-        work = _Work(origin, place, sums, Path(folder))
+        work = _Work(origin, place, sums, Path(folder), is_begun)
         with ThreadPoolExecutor(_THREADS, "copy") as threads:
             for number, nbytes in enumerate(threads.map(work.copy, names), 1):
                 done = _added(done, nbytes)
@@ -94,13 +93,31 @@ def _listed(store: Store) -> dict[str, str]:
     return listed
 
 
-def _refuse_another(origin: Store, place: Store) -> None:
-    if place.nbytes(description.FILE_NAME) is None:
-        return
-    if download.content(place, layout.SUMS) != download.content(origin, layout.SUMS):
-        raise StorageError(
-            f"{place.where('')}: contains another dataset; choose another place, or remove it"
-        )
+def _require_own(place: Store, sums: dict[str, str]) -> bool:
+    """Return whether all but dataset.json is there; refuse what no copy of this dataset has left.
+
+    SHA256SUMS comes after all that it lists, so without it nothing tells whose the files are but
+    their names and sizes.
+    """
+    if place.nbytes(layout.SUMS) is not None:
+        digest = hashlib.sha256(download.content(place, layout.SUMS)).hexdigest()
+        if digest != sums[layout.SUMS]:
+            raise StorageError(
+                f"{place.where(layout.SUMS)}: is of another dataset; choose another place, or "
+                "remove that dataset"
+            )
+        return True
+    for name in place.names():
+        if name.removesuffix(PART) not in sums or name == description.FILE_NAME:
+            raise _not_ours(place, name)
+    return False
+
+
+def _not_ours(place: Store, name: str) -> StorageError:
+    return StorageError(
+        f"{place.where(name)}: is there already, and no copy of this dataset has left it; choose "
+        "another place"
+    )
 
 
 class _Work(NamedTuple):
@@ -108,12 +125,15 @@ class _Work(NamedTuple):
     place: Store
     sums: dict[str, str]
     folder: Path  # for what is on its way
+    replaces: bool  # files of other sizes: they are damaged ones of this dataset
 
     def copy(self, name: str) -> int | None:
         """Copy a file and check it there; return its size, or None if it was there already."""
         nbytes = download.size(self.origin, name)
         if self._is_there(name, nbytes):
             return None
+        if not self.replaces and self.place.nbytes(name) not in (None, nbytes):
+            raise _not_ours(self.place, name)
         try:
             with tempfile.NamedTemporaryFile(dir=self.folder) as part:
                 download.download(self.origin, name, Path(part.name), sha256=self.sums[name])

@@ -207,7 +207,21 @@ def is_remote_dataset(url: str) -> bool:
 
 
 def fetch(url: str, folder: Path) -> str:
-    """Fetch the small files of a dataset to `folder`; return its key."""
+    """Fetch the small files of a dataset to `folder`; return its key.
+
+    Raises:
+        StorageError: if they cannot be had or written, or their bytes are wrong.
+    """
+    try:
+        return _fetch(url, folder)
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or folder}: cannot be written to the cache ({error.strerror}); make "
+            "room there, or pass another cache, a folder that you may write to"
+        ) from error
+
+
+def _fetch(url: str, folder: Path) -> str:
     store = open_store(url)
     sums = content(store, layout.SUMS)
     key = hashlib.sha256(sums).hexdigest()[:32]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from imnet_data.machine import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_KEY = re.compile("[0-9a-f]{32}")  # the folder of each dataset
 _LOCKS = ".locks"
 _ROOM = "room"
 _WAIT_SECONDS = 0.05  # until another process has brought what it has reserved space for
@@ -68,7 +70,7 @@ class Cache(NamedTuple):
         """Return the path of a file, which `fill` writes if it is not there.
 
         Args:
-            name: of the file, with `/` between its parts.
+            name: of the file, with `/` between its parts; the first one is a dataset's key.
             nbytes: its size.
             fill: writes it, whole and checked, to the path that it is given.
             unused_since_ns: only files that were last used before this time may make room; if
@@ -134,8 +136,9 @@ class Cache(NamedTuple):
 
     def _entries(self) -> Iterator[_Entry]:
         for at, folders, names in os.walk(self.folder):
-            if _LOCKS in folders:
-                folders.remove(_LOCKS)
+            if Path(at) == self.folder:  # what has another name is somebody else's
+                folders[:] = filter(_KEY.fullmatch, folders)
+                continue
             for name in names:
                 path = Path(at) / name
                 try:

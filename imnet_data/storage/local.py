@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data.errors import StorageError
 from imnet_data.machine import files
-from imnet_data.machine.open_file import OpenFile
+from imnet_data.machine.open_file import OpenFile, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class LocalStore:
             content = OpenFile(self._folder / name).read(start, nbytes)
         except OSError as error:
             raise StorageError(
-                f"{self.where(name)}: cannot be read ({error.strerror}); check that it is there"
+                f"{self.where(name)}: {explained(error, 'check that it is there')}"
             ) from error
         if len(content) < nbytes:
             raise StorageError(
@@ -102,5 +102,6 @@ class LocalStore:
                 yield part
         except OSError as error:
             raise StorageError(
-                f"{target}: cannot be written ({error.strerror}); make room there"
+                f"{target}: cannot be written ({error.strerror}); make room there, or choose "
+                "another folder that you may write to"
             ) from error
