@@ -184,7 +184,8 @@ def fetch(bucket: Bucket, name: str, folder: Path) -> None:
     """
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    download.download(bucket.store, name, path, sha256=None)
+    nbytes = download.size(bucket.store, name)
+    download.download(bucket.store, name, nbytes, path, sha256=None)
 
 
 def _has_objects(bucket: Bucket, head: Path, split: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,10 +18,12 @@ from imnet_data.dataset import beside, description, layout
 from imnet_data.errors import StorageError
 from imnet_data.machine.files import PART
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.storage import address, download
+from imnet_data.storage import address, apart, download
 from imnet_data.storage.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imnet_data.arguments import StrPath
     from imnet_data.machine.progress import Progress
     from imnet_data.storage.store import Store
@@ -50,23 +53,34 @@ def copy(source: StrPath, target: StrPath, *, progress: Progress = no_progress) 
             is anything else at `target`.
         ManifestError: if `source` is no dataset.
     """
-    origin, place = open_store(source), open_store(target)
+    origin, place = _opened(source), _opened(target)
     sums = _listed(origin)
     is_begun = _require_own(place, sums)
     last = (layout.SUMS, description.FILE_NAME)
     names = [name for name in sums if name not in last]
     total, done = len(names) + 2, Copied(0, 0, 0)
+    stopped = threading.Event()
     with tempfile.TemporaryDirectory(prefix="imnet-data-") as folder:
-        work = _Work(origin, place, sums, Path(folder), is_begun)
+        work = _Work(origin, place, sums, Path(folder), is_begun, stopped.is_set)
         with ThreadPoolExecutor(_THREADS, "copy") as threads:
-            for number, nbytes in enumerate(threads.map(work.copy, names), 1):
-                done = _added(done, nbytes)
-                progress(Step("copy", number, total, done.nbytes))
+            try:
+                for number, nbytes in enumerate(threads.map(work.copy, names), 1):
+                    done = _added(done, nbytes)
+                    progress(Step("copy", number, total, done.nbytes))
+            except KeyboardInterrupt:
+                stopped.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                apart.stop()  # a store may not answer for minutes
+                raise
         for name in last:
             done = _added(done, work.copy(name))
     if not address.is_url(target):
         beside.write(Path(target), description.read(Path(target)))
     return done
+
+
+def _opened(place: StrPath) -> Store:
+    return apart.StoreApart(str(place)) if address.is_url(place) else open_store(place)
 
 
 def _added(done: Copied, nbytes: int | None) -> Copied:
@@ -126,6 +140,7 @@ class _Work(NamedTuple):
     sums: dict[str, str]
     folder: Path  # for what is on its way
     replaces: bool  # files of other sizes: they are damaged ones of this dataset
+    is_stopped: Callable[[], bool]
 
     def copy(self, name: str) -> int | None:
         """Copy a file and check it there; return its size, or None if it was there already."""
@@ -136,8 +151,12 @@ class _Work(NamedTuple):
             raise _not_ours(self.place, name)
         try:
             with tempfile.NamedTemporaryFile(dir=self.folder) as part:
-                download.download(self.origin, name, Path(part.name), sha256=self.sums[name])
-                self._send(name, Path(part.name), nbytes)
+                path = Path(part.name)
+                sha256 = self.sums[name]
+                download.download(
+                    self.origin, name, nbytes, path, sha256=sha256, is_stopped=self.is_stopped
+                )
+                self._send(name, path, nbytes)
         except OSError as error:
             raise StorageError(
                 f"{self.origin.where(name)}: cannot be written to {self.folder} "
@@ -158,5 +177,5 @@ class _Work(NamedTuple):
     def _is_there(self, name: str, nbytes: int) -> bool:
         return (
             self.place.nbytes(name) == nbytes
-            and download.sha256(self.place, name, nbytes) == self.sums[name]
+            and download.sha256(self.place, name, nbytes, self.is_stopped) == self.sums[name]
         )

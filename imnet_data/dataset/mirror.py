@@ -44,14 +44,15 @@ class Mirror(NamedTuple):
             StorageError: if they cannot be had, or are other ones each time.
         """
         for name in names:
-            if self.store.nbytes(name) is not None:
-                self._bring(name, keeps_other)
+            nbytes = self.store.nbytes(name)
+            if nbytes is not None:
+                self._bring(name, nbytes, keeps_other)
 
-    def _bring(self, name: str, keeps_other: bool) -> None:
+    def _bring(self, name: str, nbytes: int, keeps_other: bool) -> None:
         path, sha256 = self.root / name, _sums(self.root / SUMS).get(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            download(self.store, name, path, sha256=sha256, keeps_other=keeps_other)
+            download(self.store, name, nbytes, path, sha256=sha256, keeps_other=keeps_other)
         except OSError as error:
             raise StorageError(
                 f"{self.store.where(name)}: cannot be written to {self.root} ({error.strerror}); "

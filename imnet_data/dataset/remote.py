@@ -123,10 +123,11 @@ class RemoteFiles(NamedTuple):
         if sha256 is None:
             raise StorageError(f"{self.store.where(name)}: {layout.SUMS} does not list it")
 
-        def fill(part: Path) -> None:
-            download(self.store, name, part, sha256=sha256, is_stopped=is_stopped)
-
         nbytes = size(self.store, name)
+
+        def fill(part: Path) -> None:
+            download(self.store, name, nbytes, part, sha256=sha256, is_stopped=is_stopped)
+
         return self._cache.get(cached, nbytes, fill, unused_since_ns=unused_since_ns)
 
     def block(
@@ -253,7 +254,7 @@ def _bring(store: Store, name: str, root: Path, listed: dict[str, str]) -> None:
     path.parent.mkdir(exist_ok=True)
     part = _part(path)
     try:
-        download(store, name, part, sha256=listed[name])
+        download(store, name, size(store, name), part, sha256=listed[name])
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 0.2
-_STOP_SECONDS = 10.0  # for the record that a worker has in hand
+_STOP_SECONDS = 1.0  # for the record that a worker has in hand; a store may not answer for minutes
 
 
 def worker_count(workers: int | None) -> int:

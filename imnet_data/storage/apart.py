@@ -136,13 +136,13 @@ class _Reader:
     def __init__(self) -> None:
         mine, other = socket.socketpair()
         words = [sys.executable, "-c", _SERVE, str(other.fileno())]
-        process = subprocess.Popen(words, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, pass_fds=[other.fileno()], stdin=subprocess.DEVNULL)
         other.close()
         self._connection = Connection(mine.detach())
-        self._sending, self._receiving = threading.Lock(), threading.Lock()
-        self._asked = 0
+        self._sending, self._arrived = threading.Lock(), threading.Condition()
+        self._asked, self._is_receiving = 0, False
         self._answers: dict[int, Any] = {}
-        weakref.finalize(self, _end, os.getpid(), self._connection, process)
+        weakref.finalize(self, _end, os.getpid(), self._connection, self.process)
 
     def ask(self, url: str, call: str, arguments: tuple[object, ...]) -> Callable[[], Any]:
         """Send a request; return what waits for its answer."""
@@ -155,17 +155,31 @@ class _Reader:
             return functools.partial(self._answer, self._asked)
 
     def _answer(self, number: int) -> Any:
-        with self._receiving:
-            while number not in self._answers:
-                try:
-                    answered, *answer = self._connection.recv()
-                except (EOFError, OSError) as error:
-                    raise _killed() from error
+        while not self._has_arrived(number):  # of the threads that wait, one receives for all
+            try:
+                answered, *answer = self._connection.recv()
                 self._answers[answered] = answer
-            value, raised = self._answers.pop(number)
+            except (EOFError, OSError) as error:
+                raise _killed() from error
+            except BaseException:  # in the middle of an answer: what follows cannot be read
+                self.process.kill()
+                raise
+            finally:
+                with self._arrived:
+                    self._is_receiving = False
+                    self._arrived.notify_all()
+        value, raised = self._answers.pop(number)
         if raised is not None:
             raise raised
         return value
+
+    def _has_arrived(self, number: int) -> bool:
+        """Return whether an answer is there; if not, the caller is the one who receives."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: number in self._answers or not self._is_receiving)
+            has_arrived = number in self._answers
+            self._is_receiving = self._is_receiving or not has_arrived
+            return has_arrived
 
 
 @functools.lru_cache(1)
@@ -174,7 +188,14 @@ def _reader(process: int) -> _Reader:
     return _Reader()
 
 
+def stop() -> None:
+    """End what this process waits for; the threads that do so get a StorageError."""
+    if _reader.cache_info().currsize:
+        _reader(os.getpid()).process.kill()
+
+
 def _killed() -> StorageError:
+    _reader.cache_clear()  # the next request starts another
     return StorageError("the process that reads from stores was killed; run the same again")
 
 

@@ -21,16 +21,25 @@ def _never() -> bool:
     return False
 
 
-def pieces(store: Store, name: str, nbytes: int) -> Iterator[bytes | memoryview]:
-    """Yield an object piece by piece."""
+def pieces(
+    store: Store, name: str, nbytes: int, is_stopped: Callable[[], bool] = _never
+) -> Iterator[bytes | memoryview]:
+    """Yield an object piece by piece.
+
+    Raises:
+        StorageError: if they cannot be had.
+        Stopped: if `is_stopped` says so.
+    """
     for start in range(0, nbytes, PIECE_NBYTES):
+        if is_stopped():
+            raise Stopped("stopped")
         yield from store.read_ranges(name, [start], [min(PIECE_NBYTES, nbytes - start)])
 
 
-def sha256(store: Store, name: str, nbytes: int) -> str:
-    """Return the sha256 of an object, of which nothing is kept."""
+def sha256(store: Store, name: str, nbytes: int, is_stopped: Callable[[], bool] = _never) -> str:
+    """Return the sha256 of an object, of which nothing is kept; raise what `pieces` does."""
     digest = hashlib.sha256()
-    for piece in pieces(store, name, nbytes):
+    for piece in pieces(store, name, nbytes, is_stopped):
         digest.update(piece)
     return digest.hexdigest()
 
@@ -55,6 +64,7 @@ def content(store: Store, name: str) -> bytes:
 def download(
     store: Store,
     name: str,
+    nbytes: int,
     path: Path,
     *,
     sha256: str | None,
@@ -66,6 +76,7 @@ def download(
     Args:
         store: where it is.
         name: of the object.
+        nbytes: its size.
         path: of the file.
         sha256: what its bytes should have; None where that is not known.
         is_stopped: asked now and then.
@@ -76,13 +87,10 @@ def download(
         Stopped: if `is_stopped` says so.
         OSError: if they cannot be written.
     """
-    nbytes = size(store, name)
     for _ in range(_ATTEMPTS):
         digest = hashlib.sha256()
         with path.open("r+b" if path.exists() else "wb") as file:
-            for piece in pieces(store, name, nbytes):
-                if is_stopped():
-                    raise Stopped("stopped")
+            for piece in pieces(store, name, nbytes, is_stopped):
                 file.write(piece)
                 digest.update(piece)
             file.truncate()

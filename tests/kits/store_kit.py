@@ -66,6 +66,24 @@ def s3_server(folder: Path) -> Iterator[int]:
 Fault = Callable[[str, str], str]  # method and path of a request -> what is done to it, or ""
 
 
+class NoAnswer:
+    """A fault: requests of a method for a path get no answer until `end` is called."""
+
+    def __init__(self, method: str, path: str) -> None:
+        self._method, self._path = method, path
+        self.asked, self._is_over = threading.Event(), threading.Event()
+
+    def __call__(self, method: str, path: str) -> str:
+        if method == self._method and self._path in path:
+            self.asked.set()
+            self._is_over.wait(60)
+            return "503"
+        return ""
+
+    def end(self) -> None:
+        self._is_over.set()
+
+
 class _Quiet(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that is killed, or has seen enough, resets its connection."""

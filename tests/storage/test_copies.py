@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import store_kit
@@ -46,12 +47,37 @@ def url(tmp_path: Path) -> str:
     return f"s3://{store_kit.BUCKET}/{tmp_path.name}"
 
 
-def killed(words: list[str], front: store_kit.Front, method: str, count: int) -> None:
-    """Start a command, and kill it when it has sent so many requests."""
+class Way(NamedTuple):
+    """From where to where a copy goes."""
+
+    source: str
+    target: str
+    place: Path  # the folder of the target
+    method: str  # of the requests that carry the files
+
+
+@pytest.fixture(params=["to a store", "from a store"])
+def way(
+    request: pytest.FixtureRequest,
+    made: dict[str, Path],
+    in_store: dict[str, str],
+    there: Path,
+    url: str,
+    tmp_path: Path,
+) -> Way:
+    if request.param == "to a store":
+        return Way(str(made["webdataset"]), url, there, "PUT")
+    copied = tmp_path / "copy"
+    return Way(in_store["webdataset"], str(copied), copied, "GET")
+
+
+def killed(way: Way, front: store_kit.Front, count: int) -> None:
+    """Start a copy, and kill it when it has sent so many requests."""
     front.requests.clear()
+    words = [*COPY, way.source, way.target]
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while sum(1 for asked, _ in list(front.requests) if asked == method) < count:
+    while sum(1 for asked, _ in list(front.requests) if asked == way.method) < count:
         assert process.poll() is None, "it has ended before it was killed"
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -60,45 +86,27 @@ def killed(words: list[str], front: store_kit.Front, method: str, count: int) ->
     assert process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("way", ["to a store", "from a store"])
 def test_killed_at_several_moments_it_goes_on_and_ends_in_the_same_bytes(
-    made: dict[str, Path],
-    in_store: dict[str, str],
-    front: store_kit.Front,
-    there: Path,
-    url: str,
-    tmp_path: Path,
-    way: str,
+    made: dict[str, Path], front: store_kit.Front, way: Way
 ) -> None:
     wanted = digests(made["webdataset"])
     front.fault = lambda method, path: "slow" if method == "GET" else ""
-    source, target, place = str(made["webdataset"]), url, there
-    if way == "from a store":
-        source, target, place = in_store["webdataset"], str(tmp_path / "copy"), tmp_path / "copy"
     chosen = random.Random(5)
-    method = "PUT" if way == "to a store" else "GET"
     for count in sorted(chosen.sample(range(2, 12), 4)):
-        killed([*COPY, source, target], front, method, count)
-        found = digests(place) if place.exists() else {}
+        killed(way, front, count)
+        found = digests(way.place) if way.place.exists() else {}
         whole = {name: digest for name, digest in found.items() if not name.endswith(".part")}
         assert whole.items() <= wanted.items()
         assert "dataset.json" not in whole
     front.fault = lambda method, path: ""
-    said = copy(source, target)
-    assert digests(place) == wanted
+    said = copy(way.source, way.target)
+    assert digests(way.place) == wanted
     (done,) = re.findall(r"(\d+) were there", said)
     assert int(done) > 0
 
 
-@pytest.mark.parametrize("way", ["to a store", "from a store"])
 def test_a_fault_that_passes_changes_nothing(
-    made: dict[str, Path],
-    in_store: dict[str, str],
-    front: store_kit.Front,
-    there: Path,
-    url: str,
-    tmp_path: Path,
-    way: str,
+    made: dict[str, Path], front: store_kit.Front, way: Way
 ) -> None:
     lock, counts, faults = threading.Lock(), Counter[tuple[str, str]](), Counter[str]()
 
@@ -113,13 +121,9 @@ def test_a_fault_that_passes_changes_nothing(
             return "" if method == "PUT" and kind == "byte" else kind
 
     front.fault = fault
-    if way == "to a store":
-        copy(made["webdataset"], url)
-        assert digests(there) == digests(made["webdataset"])
-    else:
-        copy(in_store["webdataset"], tmp_path / "copy")
-        assert digests(tmp_path / "copy") == digests(made["webdataset"])
-        assert (tmp_path / "copy" / "_info.json").is_file()
+    copy(way.source, way.target)
+    assert digests(way.place) == digests(made["webdataset"])
+    assert (way.place / "_info.json").is_file() == (way.method == "GET")
     assert min(faults[kind] for kind in KINDS) > 2
 
 
