@@ -232,7 +232,7 @@ def test_what_makes_room_in_a_cache_is_of_the_cache(tmp_path: Path) -> None:
 
 def test_a_stage_that_was_left_is_removed_and_what_its_lock_leads_to_stays(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_bytes(THESIS)
-    left = tmp_path / "stage" / "imnet-data-stage-left"
+    left = tmp_path / "stage" / "imnet-data-run-left"
     left.mkdir(parents=True)
     (left / "lock").symlink_to(tmp_path / "thesis.tex")
     with run_folder.made(tmp_path / "stage"):

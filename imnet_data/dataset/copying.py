@@ -18,6 +18,7 @@ from imnet_data.dataset import beside, description, layout
 from imnet_data.errors import StorageError
 from imnet_data.machine.files import PART
 from imnet_data.machine.progress import Step, no_progress
+from imnet_data.machine.temporary import TemporaryFolder
 from imnet_data.storage import address, apart, download
 from imnet_data.storage.store import open_store
 
@@ -60,8 +61,8 @@ def copy(source: StrPath, target: StrPath, *, progress: Progress = no_progress) 
     names = [name for name in sums if name not in last]
     total, done = len(names) + 2, Copied(0, 0, 0)
     stopped = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="imnet-data-") as folder:
-        work = _Work(origin, place, sums, Path(folder), is_begun, stopped.is_set)
+    with TemporaryFolder() as folder:
+        work = _Work(origin, place, sums, folder.path, is_begun, stopped.is_set)
         with ThreadPoolExecutor(_THREADS, "copy") as threads:
             try:
                 for number, nbytes in enumerate(threads.map(work.copy, names), 1):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data.dataset.layout import SUMS, parse_sum
 from imnet_data.errors import ImnetError, StorageError
+from imnet_data.machine.temporary import TemporaryFolder
 from imnet_data.storage import address
 from imnet_data.storage.apart import StoreApart
 from imnet_data.storage.download import download
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 
 class Mirror(NamedTuple):
@@ -67,8 +67,8 @@ class Mirror(NamedTuple):
 @contextmanager
 def mirror(url: str) -> Iterator[Mirror]:
     """Yield a folder for files of the dataset at `url`; errors name the URL instead of it."""
-    with tempfile.TemporaryDirectory(prefix="imnet-data-") as folder:
-        made = Mirror(url, Path(folder))
+    with TemporaryFolder() as folder:
+        made = Mirror(url, folder.path)
         try:
             yield made
         except ImnetError as error:

@@ -30,11 +30,11 @@ from imnet_data.storage.place import located, written_ns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from tempfile import TemporaryDirectory
 
     from imnet_data.archives.containers import Container
     from imnet_data.arguments import StrPath
     from imnet_data.machine.progress import Progress
+    from imnet_data.machine.temporary import TemporaryFolder
     from imnet_data.record import Records
     from imnet_data.sources.devkit import Devkit
     from imnet_data.sources.left_out import Reason
@@ -58,7 +58,7 @@ class Fetched(NamedTuple):
 
     key: str  # another one if the dataset is
     url: str  # as it is shown
-    folder: TemporaryDirectory[str]
+    folder: TemporaryFolder
 
 
 class Source(NamedTuple):
@@ -97,7 +97,7 @@ class Source(NamedTuple):
         for container in self.containers:
             container.close()
         if self.fetched is not None:
-            self.fetched.folder.cleanup()
+            self.fetched.folder.close()
 
 
 def open_sources(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imnet_data import formats, sources
@@ -11,12 +9,14 @@ from imnet_data.dataset import description, layout, opened
 from imnet_data.dataset.remote import is_remote_dataset, open_remote
 from imnet_data.errors import ConvertError
 from imnet_data.machine.progress import no_progress
+from imnet_data.machine.temporary import TemporaryFolder
 from imnet_data.sources import Fetched
 from imnet_data.sources.left_out import Reason
 from imnet_data.storage import address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from imnet_data.dataset.description import Description
     from imnet_data.dataset.remote import RemoteFiles
@@ -64,9 +64,9 @@ def is_dataset(place: Path | str) -> bool:
 
 def _open_stored(url: str, split: str | None) -> Source:
     """Open a dataset in a store, of which records are read and no shard is kept."""
-    folder = tempfile.TemporaryDirectory(prefix="imnet-data-")
+    folder = TemporaryFolder()
     try:
-        remote = open_remote(url, Path(folder.name), 0)
+        remote = open_remote(url, folder.path, 0)
         about = description.read(remote.root)
         if formats.get(about.format).record_file is not None:
             raise ConvertError(
@@ -75,7 +75,7 @@ def _open_stored(url: str, split: str | None) -> Source:
             )
         source = _of_dataset(remote.root, split, remote)
     except BaseException:
-        folder.cleanup()
+        folder.close()
         raise
     return source._replace(dataset=None, fetched=Fetched(remote.key, address.shown(url), folder))
 
