@@ -26,6 +26,7 @@ from imnet_data.dataset import beside, description, opened
 from imnet_data.dataset.description import NOTHING_ASKED, Description, Options
 from imnet_data.machine import files, pool
 from imnet_data.machine.progress import no_progress
+from imnet_data.sources.listing import Listings
 from imnet_data.storage import address
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def convert(
             format_name=format,
             split=split,
             options=options,
-            listings=stage / staging.LISTINGS,
+            listings=Listings(stage / staging.LISTINGS, stage / staging.LISTINGS),
             progress=progress,
         ) as conversion,
     ):

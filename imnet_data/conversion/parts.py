@@ -132,6 +132,7 @@ def convert_share(
             format_name=format_name,
             split=split,
             options=options,
+            listings=sharing.listings(place, folder),
             progress=progress,
         ) as conversion,
     ):

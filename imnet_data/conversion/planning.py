@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.plan import SplitPlan
     from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
+    from imnet_data.sources.listing import Listings
 
 # the summary is logged; its warnings go to stderr, unless they are sent elsewhere
 _log = logging.getLogger("imnet_data")
@@ -38,7 +39,7 @@ def open_source(
     *,
     split: str | None,
     spool: Path | None,
-    listings: Path | None = None,
+    listings: Listings | None = None,
     progress: Progress,
 ) -> Source:
     """Open what is converted, as its options want it."""
@@ -61,7 +62,7 @@ def planned(
     format_name: str,
     split: str | None,
     options: Options,
-    listings: Path | None = None,
+    listings: Listings | None = None,
     progress: Progress,
 ) -> Iterator[Conversion]:
     """Open what is converted, plan it, and log the summary; archives are unpacked to `folder`."""

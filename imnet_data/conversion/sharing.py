@@ -24,6 +24,7 @@ from imnet_data.dataset import opened
 from imnet_data.dataset.layout import LABELS, SUMS
 from imnet_data.errors import ConvertError
 from imnet_data.machine import files
+from imnet_data.sources.listing import Listings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,6 +64,16 @@ class Place(NamedTuple):
     def journals(self) -> Path:
         """Where the journals of shards that are done are."""
         return self.shared / "journals"
+
+    @property
+    def listings(self) -> Path:
+        """What the run that put the plan here has found in archives, for the others."""
+        return self.shared / staging.LISTINGS
+
+
+def listings(place: Place, folder: Path) -> Listings:
+    """Return where a run finds listings, and keeps its own in its folder if it may be the first."""
+    return Listings(place.listings, None if place.plan.exists() else folder / staging.LISTINGS)
 
 
 def is_shared(out: Path) -> bool:
@@ -155,6 +166,8 @@ def agree(place: Place, plan: SharedPlan, folder: Path, identities: dict[str, st
         new = folder / "new"
         for name in (*plan.splits, place.journals.name):
             (new / name).mkdir(parents=True)
+        if (listings := folder / staging.LISTINGS).exists():
+            listings.rename(new / staging.LISTINGS)
         files.write_whole(new / shared_plan.FILE_NAME, plan.to_bytes())
         try:
             new.rename(place.shared)

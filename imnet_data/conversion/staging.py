@@ -31,7 +31,7 @@ SHARED = "shared"  # where parts of a conversion meet: see `sharing`
 _LOCK = "lock"
 _BOOT = "boot"
 _SPOOL = "spool"
-LISTINGS = "listings"  # of archives in stores
+LISTINGS = "listings"  # of archives
 _GOING = "going"  # the SHA256SUMS of a dataset that is being removed
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"  # random(4)
 

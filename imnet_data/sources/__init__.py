@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from imnet_data.record import Records
     from imnet_data.sources.devkit import Devkit
     from imnet_data.sources.left_out import Reason
+    from imnet_data.sources.listing import Listings
     from imnet_data.storage.place import Place
 
 __all__ = ["Source", "SourceFile", "open_sources"]
@@ -107,7 +108,7 @@ def open_sources(
     boxes: bool = False,
     labels: str | None = None,
     spool: Path | None = None,
-    listings: Path | None = None,
+    listings: Listings | None = None,
     progress: Progress = no_progress,
 ) -> Source:
     """Open files and folders together as one source, by looking at what they are.
@@ -122,7 +123,7 @@ def open_sources(
             `imagenet.labels`.
         spool: folder to unpack compressed archives of images to, which cannot be read in place;
             without it, they are listed.
-        listings: folder to keep the lists of archives in stores in, for the next run.
+        listings: where what archives hold is kept for other runs.
         progress: called now and then.
 
     Raises:

@@ -105,6 +105,15 @@ def from_csv_row(row: str, *, archive: str) -> tuple[Annotation, str]:
     return Annotation(match[1], *_NO_SIZE, boxes), words[0]
 
 
+class BoxColumns(NamedTuple):
+    """The boxes of many images as published, one after another."""
+
+    keys: NDArray[np.bytes_]
+    sizes: NDArray[np.int32]  # [keys, 2]: width and height that the corners relate to
+    counts: NDArray[np.int32]  # of the boxes of each key
+    corners: NDArray[np.int32]  # [boxes, 4]
+
+
 class BoxesBuilder:
     """Gathers annotations compactly: there are 544,546 for train alone."""
 
@@ -131,6 +140,24 @@ class BoxesBuilder:
         if len(self._new_keys) == 1 << 15:
             self._flush()
 
+    def extend(self, columns: BoxColumns) -> None:
+        """Add the boxes of many images."""
+        self._flush()
+        self._keys.append(columns.keys)
+        self._sizes.frombytes(columns.sizes.tobytes())
+        self._counts.frombytes(columns.counts.tobytes())
+        self._corners.frombytes(columns.corners.tobytes())
+
+    def columns(self) -> BoxColumns:
+        """Return all boxes, in the order they came."""
+        self._flush()
+        return BoxColumns(
+            np.concatenate(self._keys),
+            np.array(self._sizes, np.int32).reshape(-1, 2),
+            np.array(self._counts, np.int32),
+            np.array(self._corners, np.int32).reshape(-1, 4),
+        )
+
     def _flush(self) -> None:
         self._keys.append(np.array(self._new_keys, np.bytes_))
         self._new_keys = []
@@ -141,8 +168,7 @@ class BoxesBuilder:
         Raises:
             SourceError: if one key was annotated twice.
         """
-        self._flush()
-        annotated = np.concatenate(self._keys)
+        annotated, sizes, counts, corners = self.columns()
         order = np.argsort(annotated, kind="stable")
         in_order = annotated[order]
         twice = in_order[1:][in_order[1:] == in_order[:-1]]
@@ -152,12 +178,12 @@ class BoxesBuilder:
             )
         at = np.minimum(np.searchsorted(in_order, keys), max(0, len(order) - 1))
         found = in_order[at] == keys if len(order) else np.zeros(len(keys), np.bool_)
-        starts = np.concatenate(([0], np.cumsum(np.array(self._counts, np.int64))))
+        starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
         return BoxesOfKeys(
             np.where(found, order[at], -1) if len(order) else np.full(len(keys), -1),
-            np.array(self._sizes, np.int32).reshape(-1, 2),
+            sizes,
             starts,
-            np.array(self._corners, np.int32).reshape(-1, 4),
+            corners,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imnet_data.archives.tree import Tree
 from imnet_data.errors import SourceError
 from imnet_data.imagenet.split_names import SPLITS
-from imnet_data.sources import archive, devkit, find, merge
+from imnet_data.sources import archive, devkit, find, listing, merge
 from imnet_data.sources import boxes as _boxes
 from imnet_data.sources.images import ImageRecords
 from imnet_data.sources.left_out import HIDDEN_FOLDERS, LeftOut
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imnet_data.machine.progress import Progress
     from imnet_data.record import Records
     from imnet_data.sources.images import Columns
+    from imnet_data.sources.listing import Listings
     from imnet_data.storage.place import Place
 
 
@@ -45,7 +46,7 @@ class Gathered:
         split: str | None,
         boxes: bool,
         labels: str | None = None,
-        listings: Path | None = None,
+        listings: Listings | None = None,
     ) -> None:
         self.containers: list[Container] = []
         self.notes: list[str] = []
@@ -53,6 +54,7 @@ class Gathered:
         self.found: list[FoundIn] = []
         self.devkit: devkit.Devkit | None = None
         self._split = split
+        self._labels = labels
         self._listings = listings
         self._tools = ToolFiles(split=split, labels=labels)
         self._boxes = _boxes.BoxesBuilder() if boxes else None
@@ -99,22 +101,31 @@ class Gathered:
         return place
 
     def _walk(self, container: Container, progress: Progress, *, promised: str = "") -> None:
+        number = len(self.containers)
         self.containers.append(container)
-        found = scan(
-            container,
-            len(self.containers) - 1,
-            split=self._split,
-            boxes_builder=self._boxes,
-            promised=promised,
-            listings=self._listings,
-            progress=progress,
-        )
+        boxes = self._boxes is not None
+        asked = (self._split, self._labels, boxes, promised)
+        kept = listing.kept(container, self._listings, asked)
+        found = kept.read(number) if kept else None
+        if found is None:
+            found = scan(
+                container,
+                number,
+                split=self._split,
+                boxes=boxes,
+                promised=promised,
+                progress=progress,
+            )
+            if kept:
+                kept.write(found)
         self._check(container, found)
         beside = {"devkit": len(found.texts), "boxes": found.box_count}
         beside = {name: count for name, count in beside.items() if count}
         self.found.append(FoundIn(str(container.path), found.counts or beside))
-        for split, builder in found.images.items():
-            self._columns.setdefault(split, []).append(builder.columns())
+        for split, columns in found.images.items():
+            self._columns.setdefault(split, []).append(columns)
+        if self._boxes is not None:
+            self._boxes.extend(found.boxes.columns())
         for name, content in found.texts.items():
             if name in self._texts:
                 raise SourceError(

@@ -1,49 +1,134 @@
-"""The entries of an archive in a store, kept in a file: another run need not read it to list it."""
+"""What was found in an archive, kept in a file: another run need not walk the archive for it.
+
+The file is NumPy's npz: the images of each split, boxes, small files as bytes, and the rest as
+JSON. Its name is a hash of what it was found in and of what was asked for, then the sha256 of its
+bytes. An archive that was written to since has another name, and so it has in another version.
+
+Folders are not kept: that a folder is the same is known when it is walked.
+"""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
-from typing import TYPE_CHECKING
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imnet_data.archives.containers import Entry, is_far
+import numpy as np
+
+from imnet_data.archives.containers import GzippedTar, Tar, is_far
+from imnet_data.archives.zipped import Zip
 from imnet_data.errors import SourceError
-from imnet_data.machine.files import appearing
+from imnet_data.machine.files import appearing, file_sha256
+from imnet_data.sources.boxes import BoxColumns
+from imnet_data.sources.images import Columns
+from imnet_data.sources.scan import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from imnet_data.archives.containers import Container
 
-_LEVEL = 1  # of compression: a million rows take a second
+_IMAGES, _TEXT, _BOXES, _ABOUT = "images", "text", "boxes", "about"
+_OF_IMAGES = ("keys", "wnids", "nbytes", "places")  # all images are in one container
 
 
-def entries(container: Container, folder: Path | None) -> Iterator[Entry]:
-    """Yield the entries of a container; of one in a store, those that `folder` has of it.
+class Listings(NamedTuple):
+    """Where what archives hold is kept."""
 
-    Where it has none, they are put there when all are listed. A container that was written to since
-    has another name there.
+    known: Path  # by earlier runs
+    new: Path | None  # by this one; None where others have kept all
 
-    Raises:
-        SourceError: if the container, or what the folder has of it, is damaged.
+
+class Kept(NamedTuple):
+    """What is kept of one archive."""
+
+    listings: Listings
+    name: str
+    is_walked: bool  # before its images are read
+
+    def read(self, number: int) -> Found | None:
+        """Return what was found; None if nothing is kept.
+
+        Args:
+            number: what the images are to carry as `Columns.containers`.
+
+        Raises:
+            SourceError: if it is damaged.
+        """
+        for path in self.listings.known.glob(f"{self.name}-*.npz"):
+            if file_sha256(path) != path.stem.rpartition("-")[2]:
+                raise SourceError(f"{path}: is damaged; remove it, and run again")
+            with np.load(path) as arrays:
+                return _found({name: arrays[name] for name in arrays.files}, number)
+        return None
+
+    def write(self, found: Found) -> None:
+        """Keep what was found, unless the archive has to be walked anyway."""
+        folder = self.listings.new
+        if folder is None or (self.is_walked and found.has_images):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = folder / f"{self.name}.npz"
+        with appearing(whole, sync=False) as part, part.open("wb") as file:
+            np.savez(file, **_arrays(found))
+        whole.rename(folder / f"{self.name}-{file_sha256(whole)}.npz")
+
+
+def kept(container: Container, listings: Listings | None, asked: tuple[object, ...]) -> Kept | None:
+    """Return what is kept of a container, or None where nothing can be.
+
+    Args:
+        container: not walked before.
+        listings: the folders.
+        asked: all that decides what is found in it.
     """
-    if folder is None or not is_far(container):
-        yield from container.entries()
-        return
-    which = f"{container.path} {container.identity()}"
-    path = folder / f"{hashlib.sha256(which.encode()).hexdigest()[:32]}.gz"
-    if path.exists():
-        try:
-            with gzip.open(path, "rt") as lines:
-                yield from (Entry(*json.loads(line)) for line in lines)
-        except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
-            raise SourceError(f"{path}: is damaged ({error}); remove it, and run again") from error
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with appearing(path) as part, gzip.open(part, "wt", _LEVEL) as file:
-        for entry in container.entries():
-            file.write(f"{json.dumps(entry)}\n")
-            yield entry
+    is_walked = isinstance(container, GzippedTar)
+    if listings is None or not (is_walked or isinstance(container, Tar | Zip) or is_far(container)):
+        return None
+    kind, version = type(container).__name__, metadata.version("imnet-data")
+    which = repr((version, kind, str(container.path), container.identity(), asked))
+    return Kept(listings, hashlib.sha256(which.encode()).hexdigest()[:32], is_walked)
+
+
+def _arrays(found: Found) -> dict[str, Any]:
+    """Return what was found as arrays, by name."""
+    arrays: dict[str, Any] = {}
+    for split, columns in found.images.items():
+        for name in _OF_IMAGES:
+            arrays[f"{_IMAGES}/{split}/{name}"] = getattr(columns, name)
+    for name, column in found.boxes.columns()._asdict().items():
+        arrays[f"{_BOXES}/{name}"] = column
+    for name, content in found.texts.items():
+        arrays[f"{_TEXT}/{name}"] = np.frombuffer(content, np.uint8)
+    about = {
+        "counts": found.counts,
+        "box_count": found.box_count,
+        "stranger": found.stranger,
+        "left_out": {
+            name: (each.count, each.example) for name, each in found.left_out.reasons.items()
+        },
+        "splits": list(found.images),
+        "texts": list(found.texts),
+    }
+    arrays[_ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    return arrays
+
+
+def _found(arrays: Mapping[str, NDArray[Any]], number: int) -> Found:
+    about = json.loads(arrays[_ABOUT].tobytes())
+    found = Found()
+    for split in about["splits"]:
+        columns = {name: arrays[f"{_IMAGES}/{split}/{name}"] for name in _OF_IMAGES}
+        containers = np.full(len(columns["keys"]), number, np.int16)
+        found.images[split] = Columns(**columns, containers=containers)
+    found.boxes.extend(BoxColumns(*(arrays[f"{_BOXES}/{name}"] for name in BoxColumns._fields)))
+    found.texts = {name: arrays[f"{_TEXT}/{name}"].tobytes() for name in about["texts"]}
+    found.counts, found.box_count = about["counts"], about["box_count"]
+    found.stranger = about["stranger"]
+    for reason, (count, example) in about["left_out"].items():
+        found.left_out.add(reason, example, count)
+    return found

@@ -93,12 +93,12 @@ def _check_set(layout: variants.Layout, progress: Progress) -> list[str]:
 def _check_structure(path: Place, progress: Progress) -> Iterator[str]:
     container, _ = archive.open_archive(path, spool_folder=None)
     with closing(container):
-        found = scan(container, 0, split=None, boxes_builder=None, progress=progress)
+        found = scan(container, 0, split=None, progress=progress)
         promised = find.split_of_name(path.name)
         if promised is not None and promised not in found.images:
             yield f"holds no {promised} images"
-        for split, builder in found.images.items():
-            columns, _ = sorted_by_key(builder.columns(), [container])
+        for split, images in found.images.items():
+            columns, _ = sorted_by_key(images, [container])
             check = _check_train if split == "train" else _check_numbered
             yield from check(split, columns)
         if devkit.META in found.texts or "devkit" in path.name:

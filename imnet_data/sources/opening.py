@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imnet_data.dataset.remote import RemoteFiles
     from imnet_data.machine.progress import Progress
     from imnet_data.sources import Source
+    from imnet_data.sources.listing import Listings
 
 
 def open_any(
@@ -31,7 +32,7 @@ def open_any(
     boxes: bool = False,
     labels: str | None = None,
     spool: Path | None = None,
-    listings: Path | None = None,
+    listings: Listings | None = None,
     progress: Progress = no_progress,
 ) -> Source:
     """Open sources, or one dataset as a source."""

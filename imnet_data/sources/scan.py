@@ -8,17 +8,15 @@ from imnet_data.errors import SourceError
 from imnet_data.imagenet.labels import is_wnid
 from imnet_data.imagenet.split_names import known_names
 from imnet_data.machine.progress import Step, no_progress
-from imnet_data.sources import boxes, first_bytes, listing, names
+from imnet_data.sources import boxes, first_bytes, names
+from imnet_data.sources.boxes import BoxesBuilder
 from imnet_data.sources.devkit import GROUND_TRUTH, META
-from imnet_data.sources.images import ColumnsBuilder
+from imnet_data.sources.images import Columns, ColumnsBuilder
 from imnet_data.sources.left_out import HIDDEN, NO_IMAGE, UNPACKED, LeftOut
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imnet_data.archives.containers import Container, Entry
     from imnet_data.machine.progress import Progress
-    from imnet_data.sources.boxes import BoxesBuilder
 
 VAL_CSV, TRAIN_CSV = "LOC_val_solution.csv", "LOC_train_solution.csv"
 _MAX_TEXT_NBYTES = {META: 1 << 24, GROUND_TRUTH: 1 << 20, VAL_CSV: 1 << 24, TRAIN_CSV: 1 << 27}
@@ -31,10 +29,11 @@ class Found:
     """What the walk over one container found."""
 
     def __init__(self) -> None:
-        self.images: dict[str, ColumnsBuilder] = {}
+        self.images: dict[str, Columns] = {}
         self.counts: dict[str, int] = {}  # of the images of each split, wanted or not
         self.texts: dict[str, bytes] = {}
         self.box_count = 0  # files of boxes
+        self.boxes = BoxesBuilder()  # what they say, where that is wanted
         self.left_out = LeftOut()
         self.stranger = ""  # the first file that is no image where official archives have only such
 
@@ -49,9 +48,8 @@ def scan(
     number: int,
     *,
     split: str | None,
-    boxes_builder: BoxesBuilder | None,
+    boxes: bool = False,
     promised: str = "",
-    listings: Path | None = None,
     progress: Progress = no_progress,
 ) -> Found:
     """Walk a container.
@@ -60,13 +58,12 @@ def scan(
         container: not walked before.
         number: what its images are to carry as `Columns.containers`.
         split: the one split that is wanted; None for all.
-        boxes_builder: takes boxes found in XML files; None where they are not wanted.
+        boxes: whether what XML files say is wanted.
         promised: the split that the container's name promises; "" where it does not.
-        listings: where what is listed in a store is kept; see `listing`.
         progress: called with place and extent of the container.
     """
     walk = _Walk(container, number, split, promised)
-    for count, entry in enumerate(listing.entries(container, listings)):
+    for count, entry in enumerate(container.entries()):
         if count % _PROGRESS_STEP == 0:
             progress(Step(f"list {container.name}", entry.place, container.extent))
         file = entry.path.rpartition("/")[2]
@@ -78,10 +75,10 @@ def scan(
         elif file in _MAX_TEXT_NBYTES:
             walk.take_text(entry, file)
         elif suffix == "xml":
-            walk.take_boxes(entry, file, boxes_builder)
+            walk.take_boxes(entry, file, wanted=boxes)
         else:
             walk.take_other(entry, file)
-    return walk.found
+    return walk.ended()
 
 
 class _Walk:
@@ -91,6 +88,7 @@ class _Walk:
         self._number = number
         self._split = split
         self._promised = promised
+        self._images: dict[str, ColumnsBuilder] = {}
         self._root: str | None = None  # the folders above all images
         self._first = ""  # the image that they were learnt from
 
@@ -109,9 +107,9 @@ class _Walk:
         counts = self.found.counts
         counts[image.split] = counts.get(image.split, 0) + 1
         if self._split in (None, image.split):
-            if image.split not in self.found.images:
-                self.found.images[image.split] = ColumnsBuilder(self._number)
-            self.found.images[image.split].add(image, place=entry.place, nbytes=entry.nbytes)
+            if image.split not in self._images:
+                self._images[image.split] = ColumnsBuilder(self._number)
+            self._images[image.split].add(image, place=entry.place, nbytes=entry.nbytes)
 
     def _learn_root(self, path: str, root: str) -> None:
         if self._root is not None:
@@ -130,16 +128,16 @@ class _Walk:
             raise SourceError(f"{name}: {file} has {entry.nbytes} bytes, too many for it")
         texts[file] = self._container.read(entry.place, entry.nbytes)
 
-    def take_boxes(self, entry: Entry, file: str, builder: BoxesBuilder | None) -> None:
+    def take_boxes(self, entry: Entry, file: str, *, wanted: bool) -> None:
         name = self._container.name
         self.found.box_count += 1
-        if builder is None:
+        if not wanted:
             return
         key = names.key_of(file.removesuffix(".xml"), path=entry.path)
         if entry.nbytes > _MAX_XML_NBYTES:
             raise SourceError(f"{name}: {entry.path} has {entry.nbytes} bytes, too many for boxes")
         content = self._container.read(entry.place, entry.nbytes)
-        builder.add(boxes.from_xml(content, key=key, archive=name))
+        self.found.boxes.add(boxes.from_xml(content, key=key, archive=name))
 
     def take_other(self, entry: Entry, file: str) -> None:
         """Add a file whose name does not show what it is, if it begins as an image does."""
@@ -154,3 +152,8 @@ class _Walk:
             folder, _, _ = entry.path.rpartition("/")
             if not self.found.stranger and (not folder or is_wnid(folder)):
                 self.found.stranger = entry.path
+
+    def ended(self) -> Found:
+        """Return all that was found."""
+        self.found.images = {split: one.columns() for split, one in self._images.items()}
+        return self.found

@@ -22,6 +22,7 @@ from imnet_data.inspection.summary import summary
 from imnet_data.record import Record
 from imnet_data.sources import open_sources
 from imnet_data.sources.in_order import in_order
+from imnet_data.sources.listing import Listings
 from imnet_data.storage import apart
 from imnet_data.verification.verify import verify
 
@@ -260,13 +261,31 @@ def test_a_kept_listing_that_is_damaged_is_one_line(
     url: str, store: store_kit.Front, tmp_path: Path
 ) -> None:
     name = f"{url}/ILSVRC2012_img_val.tar"
-    open_sources(name, listings=tmp_path / "kept").close()
+    listings = Listings(tmp_path / "kept", tmp_path / "kept")
+    open_sources(name, listings=listings).close()
     (kept,) = (tmp_path / "kept").iterdir()
     kept.write_bytes(kept.read_bytes()[:-9])
-    with pytest.raises(SourceError, match=f"^{kept}: is damaged .*; remove it, and run again$"):
-        open_sources(name, listings=tmp_path / "kept")
+    with pytest.raises(SourceError, match=f"^{kept}: is damaged; remove it, and run again$"):
+        open_sources(name, listings=listings)
     kept.unlink()
-    open_sources(name, listings=tmp_path / "kept").close()
+    open_sources(name, listings=listings).close()
+
+
+def test_a_kept_listing_of_shards_is_of_the_labels_that_were_asked_for(
+    store: store_kit.Front, tmp_path: Path
+) -> None:
+    jpeg = source_layouts.train()[0].jpeg
+    source_layouts.write_tar(tmp_path / "local/train-0.tar", {"1.jpg": jpeg, "1.cls": b"1"})
+    place = f"s3://bucket/{tmp_path.name}"
+    upload(tmp_path / "local", place)
+    listings = Listings(tmp_path / "kept", tmp_path / "kept")
+    found = []
+    for labels in ("sorted", "ilsvrc", "sorted"):
+        with closing(open_sources(place, labels=labels, listings=listings)) as source:
+            found += source.splits["train"].listing.wnids.tolist()
+    assert found[0] == found[2] == b"n01443537"
+    assert found[1] not in found[::2]
+    assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
 def test_a_folder_in_a_store_is_what_it_is_on_a_disk(
