@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from click.testing import CliRunner
 from imnet_data import convert_part
 from imnet_data.cli import main
 from imnet_data.conversion import on_ray
-from imnet_data.conversion.convert import convert
 from imnet_data.conversion.sharing import Place
 from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import description
@@ -38,13 +37,24 @@ import source_layouts
 import store_kit
 from ray_kit import RayCluster
 
-SHARDS = Options(shard_nbytes=64_000)
-SMALL = Options(shard_nbytes=4_000)
+SHARDS, SHARD_COUNT = Options(shard_nbytes=64_000), 17
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    """A cluster with one machine of two CPUs."""
+def store(store_port: int) -> Iterator[store_kit.Front]:
+    """A server in front of the store, for the commands and the tasks."""
+    front = store_kit.Front(store_port)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store_kit.environment(front.port).items():
+            patch.setenv(name, value)
+        yield front
+    front.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(store: store_kit.Front) -> Iterator[RayCluster]:
+    """A cluster with two CPUs on one machine, and none on the head."""
+    del store
     with ray_kit.cluster() as started:
         yield started
 
@@ -67,7 +77,7 @@ def said(message: str) -> list[str]:
     return [line for line in message.splitlines() if line and not line.startswith(progress)]
 
 
-def convert_words(source: Path, out: Path | str, *more: str) -> list[str]:
+def convert_words(source: Path | str, out: Path | str, *more: str) -> list[str]:
     return [sys.executable, "-m", "imnet_data", "convert", str(source), str(out), *more]
 
 
@@ -164,7 +174,7 @@ def test_a_relative_path_is_the_same_file_for_every_machine(
     words = convert_words(Path("tarballs"), Path("out"), "--shard-size", "64000", "--ray")
     done = run(words, cwd=tmp_path, env=os.environ | {"RAY_ADDRESS": cluster.address})
     assert (done.returncode, said(done.stderr)) == (0, [])
-    assert "Ray: 2 CPUs on 1 machine\n" in done.stdout
+    assert "Ray: 2 CPUs on 2 machines\n" in done.stdout
     assert sums(tmp_path / "out") == sums(made["webdataset"])
 
 
@@ -172,12 +182,11 @@ def test_a_relative_path_is_the_same_file_for_every_machine(
 
 
 @pytest.fixture(scope="module")
-def many_shards(tarballs: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """SHA256SUMS of a dataset of shards with hardly more than one image."""
-    root = tmp_path_factory.mktemp("one") / "out"
-    about = convert([tarballs], root, options=SMALL, workers=1)
-    assert sum(len(split.shards) for split in about.splits.values()) > 80
-    return sums(root)
+def source(tarballs: Path, store: store_kit.Front) -> str:
+    """The tarballs in the store."""
+    url = f"s3://{store_kit.BUCKET}/tarballs-for-ray"
+    store_kit.upload(tarballs, url)
+    return url
 
 
 def start(words: list[str]) -> "subprocess.Popen[str]":
@@ -188,80 +197,78 @@ def journals(out: Path) -> int:
     return len(list(Place(out).journals.glob("*.json")))
 
 
+def some_are_done(out: Path, method: str, path: str) -> bool:
+    """Return whether a request is for images of a shard, three or more others being done."""
+    return method == "GET" and path.endswith(".tar") and journals(out) >= 3
+
+
 def test_ctrl_c_ends_the_tasks_and_the_same_command_goes_on(
-    tarballs: Path, many_shards: bytes, tmp_path: Path, cluster: RayCluster
+    source: str,
+    made: dict[str, Path],
+    tmp_path: Path,
+    store: store_kit.Front,
+    cluster: RayCluster,
 ) -> None:
     out = tmp_path / "out"
-    words = convert_words(tarballs, out, "--shard-size", "4000", f"--ray={cluster.address}")
+    words = convert_words(source, out, "--shard-size", "64000", f"--ray={cluster.address}")
     process = start(words)
-    busy = cluster.head.stopped_at_work(Place(out).attempts, process)
-    assert busy
-    process.send_signal(signal.SIGINT)
-    cluster.head.goes_on()
-    _, message = process.communicate(timeout=60)
+    with store.holding(partial(some_are_done, out)):
+        busy = cluster.machine.at_work(Place(out).attempts)
+        assert busy
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+        deadline = time.monotonic() + 60
+        while not set(busy).isdisjoint(cluster.machine.workers()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     assert process.returncode == 130, message
     assert said(message) == ["stopped; run the same command again to resume"]
-    deadline = time.monotonic() + 60
-    while not set(busy).isdisjoint(cluster.head.workers()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert journals(out) < 80
+    assert journals(out) < SHARD_COUNT
     assert {path.name for path in out.iterdir()} == {".part"}
-    assert convert_part([tarballs], out, part="1/2", options=SMALL, workers=1) is None
+    part = run(convert_words(source, out, "--shard-size", "64000", "--part", "1/2"))
+    assert "this part is done, and others are not yet" in part.stdout
     done = run(words)
     assert (done.returncode, said(done.stderr)) == (0, [])
-    assert sums(out) == many_shards
+    assert sums(out) == sums(made["webdataset"])
 
 
 def test_a_lost_machine_means_tasks_that_run_again_elsewhere(
-    tarballs: Path, many_shards: bytes, tmp_path: Path, cluster: RayCluster
+    source: str,
+    made: dict[str, Path],
+    tmp_path: Path,
+    store: store_kit.Front,
+    cluster: RayCluster,
 ) -> None:
     out = tmp_path / "out"
-    machine = cluster.add(num_cpus=2)
-    words = convert_words(tarballs, out, "--shard-size", "4000", f"--ray={cluster.address}")
-    for _ in range(5):
-        process = start(words)
-        busy = machine.stopped_at_work(Place(out).attempts, process)
-        if (before := journals(out)) < 80:
-            break
-        machine.goes_on()  # the other one has done the rest: once more
-        process.communicate(timeout=120)
-        shutil.rmtree(out)
-    machine.is_lost()
+    words = convert_words(source, out, "--shard-size", "64000", f"--ray={cluster.address}")
+    process = start(words)
+    with store.holding(partial(some_are_done, out)):
+        busy, before = cluster.machine.at_work(Place(out).attempts), journals(out)
+        cluster.lose_machine()
     _, message = process.communicate(timeout=120)
     assert busy
+    assert before < SHARD_COUNT
     assert process.returncode == 0, message
     assert said(message) == []
-    assert before < 80
-    assert sums(out) == many_shards
+    assert sums(out) == sums(made["webdataset"])
 
 
 def test_a_machine_that_is_lost_while_it_uploads_leaves_nothing_on_the_stage(
     tarballs: Path,
     made: dict[str, Path],
     tmp_path: Path,
-    front: store_kit.Front,
+    store: store_kit.Front,
     store_folder: Path,
+    cluster: RayCluster,
 ) -> None:
     stage, url = tmp_path / "stage", f"s3://{store_kit.BUCKET}/{tmp_path.name}"
-    uploads, is_lost = set[str](), threading.Event()
-    with ray_kit.cluster() as cluster:
-        machine = cluster.add(num_cpus=2)
-
-        def lose(method: str, path: str) -> str:
-            if method == "PUT" and path.endswith(".tar") and not is_lost.is_set():
-                uploads.add(path)
-                if len(uploads) > 2:  # more than the other machine has CPUs
-                    machine.is_lost()
-                    is_lost.set()
-                is_lost.wait(60)
-            return ""
-
-        front.fault = lose
-        words = convert_words(tarballs, url, "--shard-size", "64000", "--stage", str(stage))
-        done = run([*words, f"--ray={cluster.address}"])
-    assert is_lost.is_set()
-    assert done.returncode == 0, done.stderr
+    words = convert_words(tarballs, url, "--shard-size", "64000", "--stage", str(stage))
+    process = start([*words, f"--ray={cluster.address}"])
+    with store.holding(lambda method, path: method == "PUT" and path.endswith(".tar")):
+        assert list(stage.rglob("*.tar"))
+        cluster.lose_machine()
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 0, message
     assert sums(store_folder / store_kit.BUCKET / tmp_path.name) == sums(made["webdataset"])
     assert list(stage.iterdir()) == []
 

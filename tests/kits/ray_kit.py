@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,34 +35,15 @@ class Machine:
         path = Path(f"/proc/{self.raylet}/task/{self.raylet}/children")
         return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
-    def stopped_at_work(self, folder: Path, command: "subprocess.Popen[str]") -> list[int]:
-        """Stop the workers at a moment when one has a file below `folder` open; return those."""
-        deadline = time.monotonic() + 60
-        while True:
-            workers = self.workers()
-            signalled(workers, signal.SIGSTOP)
-            busy = [pid for pid in workers if _has_open(pid, folder)]
-            assert command.poll() is None, "the command ended before a task was seen"
-            if busy:
-                return busy
-            signalled(workers, signal.SIGCONT)
-            assert time.monotonic() < deadline, "no task of this machine comes"
-            time.sleep(0.002)
-
-    def goes_on(self) -> None:
-        signalled(self.workers(), signal.SIGCONT)
+    def at_work(self, folder: Path) -> list[int]:
+        """Return the workers that have a file below `folder` open."""
+        return [pid for pid in self.workers() if _has_open(pid, folder)]
 
     def is_lost(self) -> None:
-        """Kill all of it at once."""
-        signalled([self.raylet, *self.workers()], signal.SIGKILL)
-
-
-def signalled(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+        """Kill all of it at once: first it is stopped, so that it starts no more workers."""
+        os.kill(self.raylet, signal.SIGSTOP)
+        for pid in [*self.workers(), self.raylet]:
+            os.kill(pid, signal.SIGKILL)
 
 
 def _has_open(pid: int, folder: Path) -> bool:
@@ -75,14 +55,19 @@ def _has_open(pid: int, folder: Path) -> bool:
 
 
 class RayCluster:
-    """A head with two CPUs."""
+    """A head without CPUs, and a machine with two; it may be lost after another has come."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
-        self.head = self.add(num_cpus=2)
+        self._add(num_cpus=0)
+        self.machine = self._add(num_cpus=2)
 
-    def add(self, num_cpus: int) -> Machine:
-        """Add a machine."""
+    def lose_machine(self) -> None:
+        """Kill the machine, in whose place another one has come."""
+        lost, self.machine = self.machine, self._add(num_cpus=2)
+        lost.is_lost()
+
+    def _add(self, num_cpus: int) -> Machine:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{num_cpus}\n")
@@ -100,7 +85,9 @@ def environment() -> Iterator[dict[str, str]]:
         named = os.environ.items()
         yield {name: value for name, value in named if name != "RAY_ADDRESS"} | {
             "RAY_TMPDIR": folder,
-            "RAY_raylet_start_wait_time_s": "120",  # beside other work
+            "RAY_raylet_start_wait_time_s": "120",  # beside other work, as is the next
+            "RAY_worker_register_timeout_seconds": "300",
+            "RAY_health_check_period_ms": "100",  # a machine that is lost refuses five times
         }
 
 

@@ -15,6 +15,15 @@ from pathlib import Path
 
 import pytest
 
+_UPLOAD = """
+import sys
+from pathlib import Path
+from imnet_data.storage.store import open_store
+store, root = open_store(sys.argv[1]), Path(sys.argv[2])
+for path in sorted(root.rglob("*")):
+    if path.is_file():
+        store.write(path.relative_to(root).as_posix(), path)
+"""
 KEY, SECRET = "test-key-id-of-nobody", "a-secret-that-no-message-may-have"
 BUCKET = "bucket"
 
@@ -61,6 +70,11 @@ def s3_server(folder: Path) -> Iterator[int]:
     finally:
         server.kill()
         server.wait()
+
+
+def upload(folder: Path, url: str) -> None:
+    """Copy the files of a folder, in a process of its own: pytest must stay one that can fork."""
+    subprocess.run([sys.executable, "-c", _UPLOAD, url, str(folder)], check=True)
 
 
 Fault = Callable[[str, str], str]  # method and path of a request -> what is done to it, or ""
@@ -176,6 +190,24 @@ class Front:
         connection.close()
         headers = dict(answer.getheaders())
         self._answer(request, answer.status, headers, content, what)
+
+    @contextmanager
+    def holding(self, is_held: Callable[[str, str], bool]) -> Iterator[None]:
+        """Hold requests back, by method and path, from when the first has come until the end."""
+        has_come, goes_on = threading.Event(), threading.Event()
+
+        def hold(method: str, path: str) -> str:
+            if not goes_on.is_set() and is_held(method, path):
+                has_come.set()
+                goes_on.wait()
+            return ""
+
+        self.fault = hold
+        try:
+            assert has_come.wait(60), "the request that is waited for does not come"
+            yield
+        finally:
+            goes_on.set()
 
     def _answer(
         self,

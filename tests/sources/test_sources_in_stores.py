@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -26,22 +24,8 @@ from imnet_data.sources.listing import Listings
 from imnet_data.storage import apart
 from imnet_data.verification.verify import verify
 
-_UPLOAD = """
-import sys
-from pathlib import Path
-from imnet_data.storage.store import open_store
-store, root = open_store(sys.argv[1]), Path(sys.argv[2])
-for path in sorted(root.rglob("*")):
-    if path.is_file():
-        store.write(path.relative_to(root).as_posix(), path)
-"""
 SHARDS = Options(shard_nbytes=64_000, boxes=True)
 QUERY = "X-Amz-Credential=of-nobody&X-Amz-Signature=a-signature-of-nobody"
-
-
-def upload(folder: Path, url: str) -> None:
-    """Copy the files of a folder, in a process of its own: pytest must stay one that can fork."""
-    subprocess.run([sys.executable, "-c", _UPLOAD, url, str(folder)], check=True)
 
 
 def read_all(place: str | Path, *, spool: Path | None = None) -> dict[str, list[Record]]:
@@ -78,7 +62,7 @@ def url(tarballs: Path, store_port: int) -> str:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in store_kit.environment(store_port).items():
             patch.setenv(name, value)
-        upload(tarballs, "s3://bucket/tarballs")
+        store_kit.upload(tarballs, "s3://bucket/tarballs")
     return "s3://bucket/tarballs"
 
 
@@ -163,7 +147,7 @@ def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     tarballs: Path, store: store_kit.Front, tmp_path: Path, expected: str
 ) -> None:
     mine, out = f"s3://bucket/{tmp_path.name}", tmp_path / "out"
-    upload(tarballs, mine)
+    store_kit.upload(tarballs, mine)
     seen = []
 
     def fault(method: str, path: str) -> str:
@@ -181,10 +165,10 @@ def test_an_object_that_was_replaced_between_stop_and_continuation_is_refused(
     train = tmp_path / "changed/ILSVRC2012_img_train.tar"
     train.parent.mkdir()
     train.write_bytes((tarballs / train.name).read_bytes() + bytes(512))
-    upload(train.parent, mine)
+    store_kit.upload(train.parent, mine)
     with pytest.raises(ConvertError, match=r"source has changed since then: s3://bucket/.*_train"):
         convert(mine, out, options=SHARDS, workers=1)
-    upload(tarballs, mine)
+    store_kit.upload(tarballs, mine)
     assert whole_of_train(store.ranges)  # to list it
     store.ranges.clear()
     convert(mine, out, options=SHARDS, workers=1)
@@ -212,7 +196,7 @@ def test_shards_of_other_tools_a_tar_of_tars_a_gzipped_one_and_a_zip_are_read_in
     (local / "gzip").mkdir()
     packed = gzip.compress((tarballs / "ILSVRC2012_img_val.tar").read_bytes())
     (local / "gzip/ILSVRC2012_img_val.tar.gz").write_bytes(packed)
-    upload(local, f"s3://bucket/{tmp_path.name}")
+    store_kit.upload(local, f"s3://bucket/{tmp_path.name}")
     for name in ("whole", "shards", "gzip", "zip"):
         assert read_all(f"s3://bucket/{tmp_path.name}/{name}") == read_all(local / name)
     gzipped, spool = f"s3://bucket/{tmp_path.name}/gzip", tmp_path / "spool"
@@ -251,7 +235,7 @@ def test_what_is_not_read_in_a_store_is_refused_in_one_line(
     path.write_bytes(b"\xff\xd8\xff")
     (local / "train-0.parquet").write_bytes(b"PAR1")
     (local / "val_data.npz").write_bytes(b"PK")
-    upload(local, f"s3://bucket/{tmp_path.name}")
+    store_kit.upload(local, f"s3://bucket/{tmp_path.name}")
     place = f"s3://bucket/{tmp_path.name}/{name}"
     with pytest.raises((SourceError, StorageError), match=f"^{place}: .*{said}$"):
         open_sources(place)
@@ -277,7 +261,7 @@ def test_a_kept_listing_of_shards_is_of_the_labels_that_were_asked_for(
     jpeg = source_layouts.train()[0].jpeg
     source_layouts.write_tar(tmp_path / "local/train-0.tar", {"1.jpg": jpeg, "1.cls": b"1"})
     place = f"s3://bucket/{tmp_path.name}"
-    upload(tmp_path / "local", place)
+    store_kit.upload(tmp_path / "local", place)
     listings = Listings(tmp_path / "kept", tmp_path / "kept")
     found = []
     for labels in ("sorted", "ilsvrc", "sorted"):
@@ -301,7 +285,7 @@ def test_a_folder_in_a_store_is_what_it_is_on_a_disk(
     (local / "val").mkdir()
     (local / "val" / val.name).hardlink_to(val)
     there = f"s3://bucket/{tmp_path.name}"
-    upload(local, there)
+    store_kit.upload(local, there)
     for root in (str(local), there):
         with closing(open_sources(f"{root}/mixed")) as source:
             assert [*source.splits] == ["val"]
