@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import killed
+import paused
 import pytest
 
 from imnet_data.conversion import staging
@@ -30,79 +31,29 @@ def sums(root: Path) -> bytes:
     return (root / "SHA256SUMS").read_bytes()
 
 
-def run_until(
-    words: list[str], ready: Callable[[int], bool], **options: Any
-) -> subprocess.Popen[str]:
-    """Start a command and return it as soon as `ready`, given its process id, says so.
-
-    It yields to whoever waits for it, and must not end before: else nothing is interrupted.
-    """
-    process = subprocess.Popen(["nice", "-n", "19", *words], text=True, **options)
-    deadline = time.monotonic() + 60
-    while not ready(process.pid):
-        ended = process.poll() is not None
-        assert not ended or ready(process.pid), "the command ended before it could be interrupted"
-        assert time.monotonic() < deadline, "what is waited for does not come"
-        time.sleep(0.001)
-    return process
-
-
-def workers_of(pid: int) -> list[str]:
-    """Return the child processes of a process, [] if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def is_running(pid: str) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"  # dead, and only not yet waited for
-
-
 def assert_nothing_final(out: Path) -> None:
     assert not out.exists() or {path.name for path in out.iterdir()} <= {staging.NAME}
 
 
 @pytest.mark.parametrize("name", ["webdataset", "folder", "lmdb"])
 def test_killed_at_twenty_moments_and_gone_on_ends_in_the_same_bytes(
-    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str, command: Command
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
     seed = 20121
-    chosen, out = random.Random(seed), tmp_path / "out"
-    boot, interrupted = out / staging.NAME / "boot", 0
+    chosen, out, interrupted = random.Random(seed), tmp_path / "out", 0
+    work = partial(convert, [tarballs], out, format=name, options=SHARDS, workers=2)
     for _ in range(20):
-        before = written_at(boot)
-        planned = partial(is_written_anew, boot, before)
-        process = run_until(command(tarballs, out, name), planned, stdout=subprocess.DEVNULL)
-        time.sleep(chosen.uniform(0, 0.08))
-        process.send_signal(signal.SIGKILL)
-        interrupted += process.wait() == -signal.SIGKILL
+        moment = killed.after_calls(chosen.randrange(60_000), since=f"{staging.NAME}/boot")
+        interrupted += killed.killed(work, moment)
         if (out / "dataset.json").exists():
             assert sums(out) == sums(made[name]), f"seed {seed}"
             shutil.rmtree(out)
         else:
             assert_nothing_final_but_moved(out)
-    subprocess.run(command(tarballs, out, name), check=True)
+    work()
     assert sums(out) == sums(made[name]), f"seed {seed}"
     assert interrupted >= 10
     assert not (out / staging.NAME).exists()
-
-
-def is_written_anew(boot: Path, before: int, pid: int) -> bool:
-    """Return whether a run has begun since, or has even ended, as one that little is left for."""
-    del pid
-    return written_at(boot) != before or (boot.parents[1] / "dataset.json").exists()
-
-
-def written_at(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
 
 
 def assert_nothing_final_but_moved(out: Path) -> None:
@@ -128,18 +79,13 @@ def test_killed_while_files_are_moved_into_place_goes_on(
 def test_workers_die_with_a_killed_command(
     tarballs: Path, tmp_path: Path, command: Command
 ) -> None:
-    out = tmp_path / "out"
-
-    def ready(pid: int) -> bool:
-        return any(out.glob(".part/journals/*.json")) and len(workers_of(pid)) == 2
-
-    process = run_until(command(tarballs, out, "webdataset", "--workers", "2"), ready)
-    workers = workers_of(process.pid)
-    assert [is_running(pid) for pid in workers] == [True, True]
+    words = command(tarballs, tmp_path / "out", "webdataset", "--workers", "2")
+    process, workers = paused.started(words, 2)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 60
-    while any(is_running(pid) for pid in workers):
+    while not {paused.state(pid) for pid in workers} <= {"", "Z", "X"}:
         assert time.monotonic() < deadline, "a worker outlives its command"
         time.sleep(0.01)
 
@@ -149,14 +95,12 @@ def test_an_interrupt_is_one_line_and_the_command_goes_on(
 ) -> None:
     out = tmp_path / "out"
     words = command(tarballs, out, "webdataset", "--workers", "1")
-    process = run_until(
-        words, lambda _: any(out.glob(".part/journals/*.json")), stderr=subprocess.PIPE
-    )
+    process, _ = paused.started(words, 1)
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130
     assert message.strip() == "stopped; run the same command again to resume"
-    assert (out / staging.NAME).is_dir()
+    assert len(list(out.glob(".part/journals/*.json"))) == 1
     assert_nothing_final(out)
     subprocess.run(words, check=True)
     assert sums(out) == sums(made["webdataset"])
@@ -286,17 +230,16 @@ def test_out_within_its_own_source_is_refused(tarballs: Path) -> None:
 
 
 def test_what_a_machine_that_went_down_has_lost_is_written_again(
-    tarballs: Path, made: dict[str, Path], tmp_path: Path, format_name: str, command: Command
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, format_name: str
 ) -> None:
     """Until all is synced, a shard's journal may be on disk while its bytes are not."""
     out = tmp_path / "out"
-    words = command(tarballs, out, format_name, "--workers", "1")
-    process = run_until(words, lambda _: len(list(out.glob(".part/journals/train-*.json"))) >= 4)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    work = partial(convert, [tarballs], out, format=format_name, options=SHARDS, workers=1)
+    assert killed.killed(work, killed.at_rename("journals/train-*.json", 5))
     stage = out / staging.NAME
     (stage / "boot").write_text("another boot\n")
-    done = sorted(stage.glob("journals/train-*.json"))[:4]
+    done = sorted(stage.glob("journals/train-*.json"))
+    assert len(done) == 4
     heads = [json.loads(path.read_bytes()) for path in done]
     files = [path for path in (stage / "train").rglob("*.JPEG") if format_name == "folder"]
     lost = files[0] if files else stage / "train" / heads[0]["name"]
@@ -304,7 +247,7 @@ def test_what_a_machine_that_went_down_has_lost_is_written_again(
     done[1].with_suffix(".lines").write_bytes(b"")
     done[2].with_suffix(".npy").unlink()
     done[3].write_bytes(done[3].read_bytes()[:9])
-    subprocess.run(command(tarballs, out, format_name), check=True)
+    work()
     assert sums(out) == sums(made[format_name])
     assert verify(out) == []
 
@@ -361,15 +304,6 @@ def test_a_run_that_is_killed_while_it_hashes_leaves_the_doubt(
     assert staging.is_trusted(stage)
 
 
-def stop(words: list[str], out: Path, shards: int) -> None:
-    """Run a command until it has written some shards."""
-    process = subprocess.Popen([*words, "--workers", "1"], stderr=subprocess.DEVNULL)
-    while len(list(out.glob(".part/journals/*.json"))) < shards and process.poll() is None:
-        time.sleep(0.001)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-
-
 def other_bytes(path: Path, *, at: int) -> None:
     """Change one byte of a file, and nothing else that is to be seen from outside."""
     with path.open("r+b") as file:
@@ -395,7 +329,9 @@ def test_a_source_that_has_changed_does_not_go_on(
         pytest.skip("of the files in a folder, names, sizes and times are looked at")
     out = tmp_path / "out"
     words = command(source, out, "webdataset", "--classes", "found")
-    stop(words, out, 3)
+    asked = Options(shard_nbytes=64_000, classes=("found",))
+    work = partial(convert, [source], out, options=asked, workers=1)
+    assert killed.killed(work, killed.at_rename("journals/*.json", 4))
     times = changed.stat()
     other_bytes(changed, at=1_900 if kind == "tarballs" else 10)
     if seen_by == "bytes":

@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import killed
+import paused
 import pytest
 from click.testing import CliRunner
 
@@ -105,73 +107,43 @@ def test_a_part_writes_every_so_manieth_shard(tarballs: Path, tmp_path: Path) ->
 # killed, and gone on
 
 
-def start(words: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        ["nice", "-n", "19", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
 @pytest.mark.parametrize("name", ["webdataset", "folder"])
 def test_a_part_killed_at_twenty_moments_goes_on_and_ends_in_the_same_bytes(
-    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str, command: Command
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    chosen, out, killed = random.Random(17), tmp_path / "out", 0
-    words = command(tarballs, out, name, "--workers", "1", "--part", "1/2")
+    chosen, out, interrupted = random.Random(17), tmp_path / "out", 0
+    work = partial(convert_part, [tarballs], out, format=name, options=SHARDS, workers=1)
     for _ in range(20):
         before = len(list(Place(out).journals.glob("*.json")))
-        process = start(words)
-        deadline = time.monotonic() + 60
-        while not any(Place(out).attempts.glob("00001-*/journals")) and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        time.sleep(chosen.uniform(0, 0.05))
-        process.kill()
-        killed += process.wait() == -signal.SIGKILL
+        calls = chosen.randrange(30_000)
+        moment = killed.after_calls(calls, since="attempts/00001-*/journals")
+        interrupted += killed.killed(partial(work, part="1/2"), moment)
         assert len(list(Place(out).journals.glob("*.json"))) >= before  # nothing done is undone
         assert {path.name for path in out.iterdir()} == {".part"}
-    assert killed >= 10
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    assert interrupted >= 10
+    work(part="1/2")
     assert not list(Place(out).attempts.glob("*"))  # what was killed is cleared away
-    convert_part([tarballs], out, part="2/2", format=name, options=SHARDS, workers=1)
+    work(part="2/2")
     assert sums(out) == sums(made[name])
     assert all_names(out) == all_names(made[name])
-
-
-# the process ends itself when it is about to make its n-th rename
-_KILLED_AT_RENAME = """
-import os, signal, sys
-left = int(sys.argv.pop(1))
-def seen(event, arguments):
-    global left
-    if event == "os.rename":
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(seen)
-from imnet_data.cli import main
-main()
-"""
 
 
 def test_a_join_killed_before_each_of_its_renames_is_finished_by_the_next(
     tarballs: Path, made: dict[str, Path], tmp_path: Path
 ) -> None:
     complete = complete_parts(tarballs, tmp_path / "complete")
-    killed, rename = 0, 0
+    interrupted = 0
     while True:
-        out = Path(shutil.copytree(complete, tmp_path / f"out-{rename}"))
-        words = [sys.executable, "-c", _KILLED_AT_RENAME, str(rename), "join", str(out)]
-        code = subprocess.run(words, capture_output=True, check=False).returncode
-        if code == 0:
+        out = Path(shutil.copytree(complete, tmp_path / f"out-{interrupted}"))
+        moment = killed.at_rename("*", 1 + 4 * interrupted)
+        if not killed.killed(partial(join, out, workers=1), moment):
             break
-        assert code == -signal.SIGKILL
-        killed += 1
+        interrupted += 1
         assert not (out / "dataset.json").exists()
         join(out, workers=1)
         assert sums(out) == sums(made["webdataset"])
         assert all_names(out) == all_names(made["webdataset"])
-        rename += 4
-    assert killed >= 5
+    assert interrupted >= 5
 
 
 def complete_parts(tarballs: Path, out: Path) -> Path:
@@ -206,17 +178,11 @@ def test_a_second_run_of_a_part_takes_over_from_the_first(
 ) -> None:
     out = tmp_path / "out"
     words = command(tarballs, out, "webdataset", "--workers", "1", "--part", "1/2")
-    first = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    deadline = time.monotonic() + 60
-    while not any(Place(out).journals.glob("*.json")):
-        assert first.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    first.send_signal(signal.SIGSTOP)
-    left = len(list(Place(out).journals.glob("*.json")))
+    first, (worker,) = paused.started(words, 1)
+    assert not list(Place(out).journals.glob("*.json"))
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    assert len(list(Place(out).journals.glob("*.json"))) > left
-    first.send_signal(signal.SIGCONT)
+    assert list(Place(out).journals.glob("*.json"))
+    os.kill(worker, signal.SIGCONT)
     _, message = first.communicate(timeout=60)
     assert first.returncode == 1
     assert "another run of the same part has begun since" in message
