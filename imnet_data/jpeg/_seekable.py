@@ -2,7 +2,7 @@
 
 The same quantised coefficients, with a restart marker every n MCUs (ITU-T T.81, B.2.4.4, E.1.4);
 n divides the MCUs of a row, so that a crop is a set of whole intervals. What it takes to have the
-original bytes back travels in a segment of 14 bytes.
+original bytes back travels in a segment of its own, some 400 bytes long for a photograph.
 """
 
 from imnet_data.native import _native
@@ -27,11 +27,16 @@ def seekable(jpeg: bytes | memoryview, *, target_width: int = TARGET_WIDTH) -> b
     return _native.jpeg_seekable(jpeg, target_width)
 
 
-def restore(jpeg: bytes | memoryview) -> bytes:
+def restore(jpeg: bytes | memoryview, *, is_hashed: bool = False) -> bytes:
     """Return the original bytes of a file that `seekable` made.
+
+    Args:
+        jpeg: what `seekable` has returned.
+        is_hashed: you compare the hash of what is returned, so that the image data need not be
+            walked to find damage in it; takes a third of the time.
 
     Raises:
         NotSeekable: `seekable` did not make it, or it is damaged since.
         ImageError: the header is damaged.
     """
-    return _native.jpeg_restore(jpeg)
+    return _native.jpeg_restore(jpeg, is_hashed)

@@ -197,7 +197,7 @@ class _RecordsCheck:
         contents, fault = [image], ""
         if stored in ("seekable", "packed"):
             try:
-                contents.append(restored(image, stored))
+                contents.append(restored(image, stored, is_hashed=True))
             except ImageError as error:
                 fault = f"cannot be restored: {error}"
         found, *originals = self._digests(*contents)

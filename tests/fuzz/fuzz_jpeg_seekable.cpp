@@ -10,8 +10,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
   std::vector<uint8_t> made, back;
   const int target = nbytes % 2 == 0 ? 128 : 8;
   if (rewriter.seekable(data, nbytes, target, made)) {
-    require(bool(rewriter.restore(made.data(), made.size(), back)));
-    require(back == exact_copy(data, nbytes));
+    for (const bool is_hashed : {false, true}) {
+      back.clear();
+      require(bool(rewriter.restore(made.data(), made.size(), is_hashed, back)));
+      require(back == exact_copy(data, nbytes));
+    }
     if (decoder.open(data, nbytes, kFuzzPixels)) {
       const Box whole = whole_box(decoder.header());
       const Pixels before = pixels_of(decoder, whole);
@@ -21,7 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
       if (before.status) require(before.rows == after.rows);
     }
   }
-  back.clear();
-  if (!rewriter.restore(data, nbytes, back)) require(back.empty());
+  for (const bool is_hashed : {false, true}) {
+    back.clear();
+    if (!rewriter.restore(data, nbytes, is_hashed, back)) require(back.empty());
+  }
   return 0;
 }

@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import random
 
 import numpy as np
@@ -19,11 +21,29 @@ SAMPLINGS = [
     [(2, 2), (2, 1), (1, 2)],
 ]
 
+# a photo of 40 x 17 pixels, with intervals of 16
+FIRST_VERSION = (
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV02>k%7Zed27Zw*D92+1gLMtdGB`8rkJupIGRb^yfRb5+Zc$tA}agcLcU4^xV"
+    "ke;Kft*d8%yve$z$C;?Br2pFhLjfEf9w;LyPAe-;q;6eqq@<*zq@<*zq@<*zq@<*zq@<*zq@<*zq@<*zq@<*zq@<*z"
+    "q@<*zq@<*zq@<*zq@@4A01*fP5dbIy0U`hb5di}c0sq7R8UO(S00IL50000000000000040|fyB2LHqW8V~^h0s{d6"
+    "0000000000000010s|2-1pmYU836$R0|5a50000000000000C51qK2G|HJ?u5dZ-L1Oos70000000000000341OgHv"
+    "F%c6o|LOn?X>D$0bN~Sd0RaEq00aO5|Jncy0|5X65d#qbKLFgz23gXJBlJ$T5<T04x}CQt|Ip2n(4O{(8ErdHYs<K?"
+    "?Oslro0I?1!8U<B++3w2l42kK(%oB#y&RBKM)Y|-qyN*#m$H`q1%nzZTiO5A*GLP*Jdpp{"
+)
+FIRST_VERSION_ORIGINAL = "a48b5a60eff1c77b78b5021e61857e4053df2c5ae31f8e9bd1016b81209e76da"
+
+
+def segment_of_ours(made):
+    """The APP10 segment that holds what restoring needs."""
+    start = made.index(b"imnet\0") - 4
+    return made[start : start + 2 + int.from_bytes(made[start + 2 : start + 4], "big")]
+
 
 def check(data, rng):
     """Rewritten, restored, cut: all as the original, by every decoder."""
     made = jpeg.seekable(data, target_width=rng.choice([1, 16, 32, 128]))
     assert jpeg.restore(made) == data
+    assert jpeg.restore(made, is_hashed=True) == data
     expected = by_pillow(data)
     assert np.array_equal(by_pillow(made), expected)
     assert np.array_equal(jpeg.decode(made), expected)
@@ -69,6 +89,7 @@ def test_every_ff_is_stuffed_wherever_it_lies(variant):
         assert data.count(b"\xff\x00") > width // 8
         made = jpeg.seekable(data, target_width=64)
         assert jpeg.restore(made) == data
+        assert jpeg.restore(made, is_hashed=True) == data
         assert np.array_equal(by_pillow(made), by_pillow(data))
 
 
@@ -77,6 +98,7 @@ def test_sample_images_come_back_and_are_cut_exactly(samples):
     for name, data in samples.items():
         made = jpeg.seekable(data)
         assert jpeg.restore(made) == data
+        assert jpeg.restore(made, is_hashed=True) == data
         expected = by_pillow(data)
         assert np.array_equal(jpeg.decode(made), expected), name
         height, width = expected.shape[:2]
@@ -101,7 +123,9 @@ def test_bits_that_fill_the_last_byte_come_back():
         other = bytearray(data)
         other[-3] ^= 1 << bit
         try:
-            assert jpeg.restore(jpeg.seekable(bytes(other))) == other
+            made = jpeg.seekable(bytes(other))
+            assert jpeg.restore(made) == other
+            assert jpeg.restore(made, is_hashed=True) == other
             changed += np.array_equal(by_pillow(other), by_pillow(data))
         except ImageError:
             break
@@ -113,7 +137,8 @@ def test_dc_tables_that_lack_categories_get_them_and_lose_them_again():
     ramp = Image.fromarray(np.linspace(0, 255, 600, dtype=np.uint8)[None].repeat(40, 0))
     data = encoded(ramp, optimize=True, quality=90)
     made = jpeg.seekable(data, target_width=8)
-    codes = len(made[: jpeg.header(made).scan_offset]) - jpeg.header(data).scan_offset - 20
+    added = 6 + len(segment_of_ours(made))
+    codes = jpeg.header(made).scan_offset - jpeg.header(data).scan_offset - added
     assert 1 <= codes <= 12
     check(data, random.Random(1))
 
@@ -201,5 +226,53 @@ def test_damage_to_a_seekable_file_is_told_by_crop_and_restore():
     wrong = made[:place] + b"\xff\xd6" + made[place + 2 :]
     with pytest.raises(ImageError, match=f"damaged at byte {place}: not the restart marker"):
         jpeg.crop(wrong, (200, 30, 210, 60))
-    with pytest.raises(NotSeekable, match="its image data is damaged"):
-        jpeg.restore(wrong)
+    for is_hashed in (False, True):
+        with pytest.raises(NotSeekable, match="its image data is damaged"):
+            jpeg.restore(wrong, is_hashed=is_hashed)
+
+
+def test_a_file_of_the_first_version_is_restored():
+    made = base64.b85decode(FIRST_VERSION)
+    assert segment_of_ours(made)[4:11] == b"imnet\0\1"
+    original = jpeg.restore(made)
+    assert jpeg.restore(made, is_hashed=True) == original
+    assert hashlib.sha256(original).hexdigest() == FIRST_VERSION_ORIGINAL
+    assert np.array_equal(jpeg.decode(made), by_pillow(original))
+    again = jpeg.seekable(original, target_width=16)
+    assert again != made
+    assert jpeg.restore(again) == original
+
+
+def test_a_file_of_too_many_intervals_is_restored_without_joints():
+    image = Image.fromarray(np.zeros((2700, 2700), np.uint8))
+    image.paste(photo(1800, 300, mode="L"), (0, 700))
+    data = encoded(image)
+    made = jpeg.seekable(data, target_width=1)
+    assert segment_of_ours(made)[10] == 1
+    assert jpeg.restore(made) == data
+    assert jpeg.restore(made, is_hashed=True) == data
+
+
+def test_joints_that_do_not_fit_the_data_are_damage():
+    data = encoded(photo(300, 60))
+    made = jpeg.seekable(data, target_width=32)
+    segment = segment_of_ours(made)
+    assert segment[10] == 2
+    joints = segment[11:-5]
+    told = restored = 0
+    for at in range(len(joints)):
+        for bit in range(8):
+            wrong = bytearray(made)
+            wrong[made.index(joints) + at] ^= 1 << bit
+            try:
+                assert jpeg.restore(bytes(wrong), is_hashed=True) != data
+                restored += 1  # to other bytes, whose hash is not that of the original
+            except NotSeekable as error:
+                assert "its image data is damaged" in str(error)
+                told += 1
+    assert told > restored / 4
+    for cut_short in (joints[:-1], joints[:-2], b"", joints + b"\x7f"):
+        size = (len(segment) - len(joints) + len(cut_short) - 2).to_bytes(2, "big")
+        other = segment[:2] + size + segment[4:11] + cut_short + segment[-5:-2] + size
+        with pytest.raises(NotSeekable, match="its image data is damaged"):
+            jpeg.restore(made.replace(segment, other), is_hashed=True)

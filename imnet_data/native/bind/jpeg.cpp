@@ -176,9 +176,9 @@ nb::bytes unpack(nb::handle packed) {
                                    });
 }
 
-nb::bytes restore(nb::handle jpeg) {
-  return rewritten<JpegRewriter>(jpeg, [](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
-    return rewriter.restore(data, nbytes, out);
+nb::bytes restore(nb::handle jpeg, bool is_hashed) {
+  return rewritten<JpegRewriter>(jpeg, [&](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
+    return rewriter.restore(data, nbytes, is_hashed, out);
   });
 }
 
@@ -207,7 +207,7 @@ void bind_jpeg(nb::module_& m) {
   m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a);
   m.def("jpeg_pack", &pack, "jpeg"_a, "target_width"_a);
   m.def("jpeg_unpack", &unpack, "packed"_a);
-  m.def("jpeg_restore", &restore, "jpeg"_a);
+  m.def("jpeg_restore", &restore, "jpeg"_a, "is_hashed"_a = false);
   m.def("jpeg_header", &header, "jpeg"_a);
   m.attr("MAX_PIXELS") = JpegDecoder::kMaxPixels;
   m.def("jpeg_examine", &examine, "jpeg"_a, "max_pixels"_a, "is_sound"_a = false);

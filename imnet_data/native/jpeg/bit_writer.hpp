@@ -39,10 +39,11 @@ class BitWriter {
       copy_few(data, begin, end - begin < 56 ? int(end - begin) : 56);
   }
 
-  // Completes the last byte with the low bits of `pad`.
-  void finish(unsigned pad) {
+  // Completes the last byte with the low bits of `pad`; returns how many.
+  int finish(unsigned pad) {
     const int missing = (8 - count_) & 7;
     if (missing != 0) put(pad & ((1u << missing) - 1), missing);
+    return missing;
   }
 
   // A marker, after `finish`.

@@ -47,7 +47,7 @@ JpegStatus JpegIntervals::plan(const JpegHeader& header, int interval) {
   }
   if (!walk_.plan(header)) return not_seekable(kNoTable);
   mcus_ = int64_t(header.mcu_columns()) * header.mcu_rows();
-  interval_ = interval;
+  interval_ = walked_ = interval;
   longest_ = std::min<int64_t>(interval, mcus_) * block_count_ + kSkipSlack;
   return {};
 }
@@ -60,7 +60,7 @@ void JpegIntervals::reserve(size_t nbytes) {
 
 void JpegIntervals::start(SkipLane& lane, uint64_t* starts, size_t interval, uint64_t bit,
                           const uint8_t* end) const {
-  const int64_t mcus = std::min<int64_t>(interval_, mcus_ - int64_t(interval) * interval_);
+  const int64_t mcus = std::min<int64_t>(walked_, mcus_ - int64_t(interval) * interval_);
   lane = SkipLane();
   lane.state.bit = starts[0] = bit;
   lane.state.block = walk_.ring();
@@ -82,7 +82,8 @@ void JpegIntervals::take(const uint64_t* starts, const uint64_t* last,
       int& value = values[block.component];
       value = int(unsigned(value) + unsigned(found.value));
       if (mcu == starts && block.first)
-        interval.places[interval.place_count++] = {mcu[i], mcu[i] + found.bits, value, block.table};
+        interval.places[interval.place_count++] = {
+            {mcu[i], mcu[i] + found.bits}, {}, value, block.table};
     }
   interval.values = values;
 }
@@ -109,8 +110,32 @@ JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const 
   return check_end(intervals_.back().end, last);
 }
 
-JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const uint8_t** stop) {
+// Reads the joints, and finds the end of each interval, whose first MCU was walked.
+bool JpegIntervals::join(const Joints& joints) {
+  uint64_t bit = 0;
+  for (size_t i = 0; i < intervals_.size(); ++i) {
+    JpegInterval& interval = intervals_[i];
+    DcPlace* place = interval.places.data();
+    for (int k = 0; i > 0 && k < block_count_; ++k) {
+      if (!blocks_[k].first) continue;
+      const Difference found = read_difference(*blocks_[k].dc, joints.data, bit);
+      place->before = {bit, bit + found.bits};
+      bit = place++->before.end;
+      if (bit > 8 * joints.nbytes) return false;
+    }
+    const uint64_t pad = load_big_endian(joints.data + (bit >> 3)) << (bit & 7) >> (64 - kPadBits);
+    const uint64_t end = 8 * uint64_t(ends_[i] - data_) - pad;
+    if (end < interval.end) return false;
+    interval.end = end;
+    bit += kPadBits;
+  }
+  return (bit + 7) / 8 == joints.nbytes;
+}
+
+JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const Joints& joints,
+                               const uint8_t** stop) {
   reserve(end - data);
+  if (joints.data != nullptr) walked_ = 1;
   ends_.clear();
   uint8_t* last = data_;
   const UnstuffFunction unstuff = kernels().unstuff;
@@ -127,8 +152,9 @@ JpegStatus JpegIntervals::find(const uint8_t* data, const uint8_t* end, const ui
   const size_t count = ends_.size();
   intervals_.resize(count);
   const JpegStatus status = walk_in_turn();
-  if (status && int64_t(count) * interval_ < mcus_) return not_seekable(kDamagedScan);
-  return status;
+  if (!status) return status;
+  const bool sound = int64_t(count) * interval_ >= mcus_ && (joints.data == nullptr || join(joints));
+  return sound ? status : not_seekable(kDamagedScan);
 }
 
 // An interval that has ended makes room for the next one.
@@ -150,8 +176,9 @@ JpegStatus JpegIntervals::walk_in_turn() {
     const SkipLane& lane = lanes[i];
     const bool sound = lane.complete() && lane.sound && lane.last[-1] <= lane.limit;
     if (sound) take(&starts_[i * longest_], lane.last - 1, {}, interval);
-    const JpegStatus now =
-        sound ? check_end(interval.end, ends_[walked[i]]) : not_seekable(kDamagedScan);
+    const JpegStatus now = !sound ? not_seekable(kDamagedScan)
+                           : walked_ < interval_ ? JpegStatus()
+                                                 : check_end(interval.end, ends_[walked[i]]);
     if (now || walked[i] > first_fault) return;
     first_fault = walked[i];
     status = now;

@@ -16,10 +16,15 @@ namespace imnet {
 
 constexpr const char* kDamagedScan = "its image data is damaged";
 
-struct DcPlace {        // the first DC difference of a component in an interval
-  uint64_t begin, end;  // its bits in the unstuffed data
-  int value;            // the DC value after it, if the prediction is right
-  int table;
+struct BitRange {
+  uint64_t begin = 0, end = 0;
+};
+
+struct DcPlace {    // the first DC difference of a component in an interval
+  BitRange bits;    // in the unstuffed data
+  BitRange before;  // in the joints: what it was before there were intervals
+  int value = 0;    // the DC value after it, if the prediction is right
+  int table = 0;
 };
 
 struct JpegInterval {
@@ -29,6 +34,13 @@ struct JpegInterval {
   std::array<int, 3> values{};  // the last DC values, in the order of places
 };
 
+constexpr int kPadBits = 3;  // of the number of bits that fill a byte
+
+struct Joints {  // unstuffed, kScanZeros zeros after them
+  const uint8_t* data = nullptr;
+  size_t nbytes = 0;
+};
+
 // Keeps its workspace between images. Statuses are `not_seekable` with the reason.
 class JpegIntervals {
  public:
@@ -36,8 +48,10 @@ class JpegIntervals {
   JpegStatus plan(const JpegHeader& header, int interval);
   // Divides the scan at `data`, which has no restart markers; `*stop` is the marker after it.
   JpegStatus divide(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
-  // The same for a scan that has them.
-  JpegStatus find(const uint8_t* data, const uint8_t* end, const uint8_t** stop);
+  // The same for a scan that has them. Where there are joints (see jpeg/seekable.hpp), only the first
+  // MCU of each interval is walked, and there are no last DC values.
+  JpegStatus find(const uint8_t* data, const uint8_t* end, const Joints& joints,
+                  const uint8_t** stop);
 
   const std::vector<JpegInterval>& all() const { return intervals_; }
   // The DC value before a place, as if there were no restarts.
@@ -62,6 +76,7 @@ class JpegIntervals {
             JpegInterval& interval) const;
   JpegStatus check_end(uint64_t bit, const uint8_t* end);
   JpegStatus walk_in_turn();
+  bool join(const Joints& joints);
 
   TableCache<DcTable> dc_tables_;
   ScanWalk walk_;
@@ -72,7 +87,7 @@ class JpegIntervals {
   std::vector<const uint8_t*> ends_;  // of the data of each interval
   std::vector<JpegInterval> intervals_;
   std::array<Block, kMaxBlocksInMcu> blocks_;
-  int block_count_ = 0, interval_ = 0;
+  int block_count_ = 0, interval_ = 0, walked_ = 0;  // MCUs of an interval
   int64_t mcus_ = 0;
   unsigned pad_ = 0;
 };

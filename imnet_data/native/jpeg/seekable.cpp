@@ -10,10 +10,30 @@
 namespace imnet {
 namespace {
 
-constexpr uint8_t kMark[] = {0xFF, 0xEA, 0x00, 0x0C, 'i', 'm', 'n', 'e', 't', 0x00, 0x01};
-constexpr size_t kMarkSize = sizeof kMark + 3;  // pad, added codes of tables 0 and 1, of 2 and 3
+constexpr uint8_t kApp[] = {0xFF, 0xEA};
+constexpr uint8_t kName[] = {'i', 'm', 'n', 'e', 't', 0x00};
+constexpr size_t kLengthSize = 2, kAddedSize = 2;
+constexpr size_t kNameOffset = sizeof kApp + kLengthSize, kJointsOffset = kNameOffset + sizeof kName + 1;
+constexpr size_t kFirstSize = kJointsOffset + 1 + kAddedSize;  // of the first version
+constexpr size_t kSecondSize = kFirstSize + kLengthSize;       // without the joints
+constexpr size_t kMostJoints = 0xFFFF - (kSecondSize - sizeof kApp);
 constexpr uint8_t kRestart[] = {0xFF, 0xDD, 0x00, 0x04};
 constexpr size_t kRestartSize = sizeof kRestart + 2;
+
+unsigned load16(const uint8_t* bytes) { return unsigned(bytes[0]) << 8 | bytes[1]; }
+
+void append16(std::vector<uint8_t>& out, size_t value) {
+  out.push_back(uint8_t(value >> 8));
+  out.push_back(uint8_t(value));
+}
+
+// Whether a segment of this version and size begins at `mark`.
+bool is_mark(const uint8_t* mark, uint8_t version, size_t nbytes) {
+  return std::memcmp(mark, kApp, sizeof kApp) == 0 &&
+         load16(mark + sizeof kApp) == nbytes - sizeof kApp &&
+         std::memcmp(mark + kNameOffset, kName, sizeof kName) == 0 &&
+         mark[kJointsOffset - 1] == version;
+}
 
 }  // namespace
 
@@ -49,37 +69,64 @@ bool JpegRewriter::missing_categories(const DcSpecs& specs,
   return true;
 }
 
-bool JpegRewriter::write_scan(const DcSpecs& specs, bool restarts, unsigned pad,
-                              std::vector<uint8_t>& out) {
-  const DcEncoder encoders[4] = {DcEncoder(specs[0]), DcEncoder(specs[1]), DcEncoder(specs[2]),
-                                 DcEncoder(specs[3])};
-  const std::vector<JpegInterval>& intervals = intervals_.all();
-  const uint8_t* const data = intervals_.data();
+// Room for all intervals, written anew.
+uint8_t* JpegRewriter::scan_buffer() {
   // each new difference has at most 31 bits, each interval is padded to a byte and has a marker, each
   // byte may be stuffed
-  uint8_t* const begin =
-      rewritten_.reserve(2 * (intervals.back().end / 8 + intervals.size() * 16) + 64);
-  BitWriter writer(begin);
-  for (size_t i = 0; i < intervals.size(); ++i) {
-    const JpegInterval& interval = intervals[i];
-    if (restarts && i > 0) {
-      writer.finish(0xFF);
-      writer.mark(uint8_t(0xD0 + ((i - 1) & 7)));
-    }
+  const size_t count = intervals_.all().size();
+  return rewritten_.reserve(2 * (intervals_.all().back().end / 8 + count * 16) + 64);
+}
+
+// Makes rewritten_ the scan with restart markers; notes how many bits fill each last byte.
+bool JpegRewriter::write_intervals(const DcSpecs& specs) {
+  const DcEncoder encoders[4] = {DcEncoder(specs[0]), DcEncoder(specs[1]), DcEncoder(specs[2]),
+                                 DcEncoder(specs[3])};
+  BitWriter writer(scan_buffer());
+  pads_.clear();
+  for (const JpegInterval& interval : intervals_.all()) {
+    if (!pads_.empty()) writer.mark(uint8_t(0xD0 + ((pads_.size() - 1) & 7)));
     uint64_t at = interval.begin;
     for (int k = 0; k < interval.place_count; ++k) {
       const DcPlace& place = interval.places[k];
-      writer.copy(data, at, place.begin);
-      const int before = restarts ? 0 : intervals_.before(i, k);
-      if (!encoders[place.table].put(int(unsigned(place.value) - unsigned(before)), writer))
-        return false;
-      at = place.end;
+      writer.copy(intervals_.data(), at, place.bits.begin);
+      if (!encoders[place.table].put(place.value, writer)) return false;
+      at = place.bits.end;
     }
-    writer.copy(data, at, interval.end);
+    writer.copy(intervals_.data(), at, interval.end);
+    pads_.push_back(uint8_t(writer.finish(0xFF)));
   }
-  writer.finish(restarts ? 0xFF : pad);
-  append(out, begin, begin + writer.size());
+  rewritten_nbytes_ = writer.size();
   return true;
+}
+
+void JpegRewriter::write_joints() {
+  const std::vector<JpegInterval>& intervals = intervals_.all();
+  // a difference has at most 31 bits, each byte may be stuffed
+  BitWriter writer(joints_.reserve(intervals.size() * 32 + kStuffingSlack));
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    for (int k = 0; i > 0 && k < intervals[i].place_count; ++k) {
+      const BitRange& bits = intervals[i].places[k].bits;
+      writer.copy(intervals_.data(), bits.begin, bits.end);
+    }
+    writer.put(pads_[i], kPadBits);
+  }
+  writer.finish(0xFF);
+  joints_nbytes_ = writer.size();
+}
+
+void JpegRewriter::append_mark(const std::array<std::vector<uint8_t>, 4>& missing,
+                               std::vector<uint8_t>& out) {
+  const bool joined = joints_nbytes_ <= kMostJoints;
+  const size_t nbytes = joined ? kSecondSize + joints_nbytes_ : kFirstSize;
+  append(out, std::begin(kApp), std::end(kApp));
+  append16(out, nbytes - sizeof kApp);
+  append(out, std::begin(kName), std::end(kName));
+  out.push_back(joined ? 2 : 1);
+  if (joined) append(out, joints_.data(), joints_.data() + joints_nbytes_);
+  out.push_back(uint8_t(intervals_.pad()));
+  for (int id = 0; id < 4; id += 2)
+    out.push_back(uint8_t(missing[id].size() << 4 | missing[id + 1].size()));
+  if (joined) append16(out, nbytes - sizeof kApp);
 }
 
 JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target_width,
@@ -108,16 +155,14 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
       return not_seekable("no room for more codes in a DC table");
 
   const size_t start = out.size();
-  bool written = append_header(data, header.scan.sos_offset, header, specs, out);
-  append(out, std::begin(kMark), std::end(kMark));
-  out.push_back(uint8_t(intervals_.pad()));
-  for (int id = 0; id < 4; id += 2)
-    out.push_back(uint8_t(missing[id].size() << 4 | missing[id + 1].size()));
+  const bool written = append_header(data, header.scan.sos_offset, header, specs, out) &&
+                       write_intervals(specs);
+  if (written) write_joints();
+  append_mark(missing, out);
   append(out, std::begin(kRestart), std::end(kRestart));
-  out.push_back(uint8_t(interval >> 8));
-  out.push_back(uint8_t(interval));
+  append16(out, size_t(interval));
   append(out, data + header.scan.sos_offset, data + header.scan.data_offset);
-  written = written && write_scan(specs, true, 0, out);
+  append(out, rewritten_.data(), rewritten_.data() + rewritten_nbytes_);
   append(out, stop, data + nbytes);
 
   // The AC bits were copied, and added codes change no existing one, so what is left to check is
@@ -135,21 +180,40 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
   return {};
 }
 
+// Finds what append_mark() wrote; false where seekable() did not write this file.
+bool JpegRewriter::read_mark(const JpegHeader& header, const uint8_t* data) {
+  if (header.restart_interval == 0 || header.scan.sos_offset < kRestartSize) return false;
+  const size_t end = header.scan.sos_offset - kRestartSize;
+  if (std::memcmp(data + end, kRestart, sizeof kRestart) != 0) return false;
+  mark_ = Mark();
+  if (end >= kFirstSize && is_mark(data + end - kFirstSize, 1, kFirstSize)) {
+    mark_.nbytes = kFirstSize;
+    mark_.added = data + end - kAddedSize;
+  } else {
+    if (end < kSecondSize) return false;
+    mark_.nbytes = load16(data + end - kLengthSize) + sizeof kApp;
+    if (mark_.nbytes < kSecondSize || mark_.nbytes > end ||
+        !is_mark(data + end - mark_.nbytes, 2, mark_.nbytes))
+      return false;
+    mark_.joints = data + end - mark_.nbytes + kJointsOffset;
+    mark_.joints_nbytes = mark_.nbytes - kSecondSize;
+    mark_.added = data + end - kLengthSize - kAddedSize;
+  }
+  mark_.pad = mark_.added[-1];
+  return true;
+}
+
 // Appends the original header; false where seekable() did not write this one.
 bool JpegRewriter::restore_header(const JpegHeader& header, const uint8_t* data,
                                   std::vector<uint8_t>& out) {
-  const size_t sos = header.scan.sos_offset, added = kMarkSize + kRestartSize;
-  if (header.restart_interval == 0 || sos < added + 2) return false;
-  const uint8_t* const mark = data + sos - added;
-  if (std::memcmp(mark, kMark, sizeof kMark) != 0 ||
-      std::memcmp(mark + kMarkSize, kRestart, sizeof kRestart) != 0)
-    return false;
-  restored_pad_ = mark[sizeof kMark];
-  const uint8_t* const counts = mark + sizeof kMark + 1;
+  if (!read_mark(header, data)) return false;
   restored_dc_ = header.dc;
   for (int id = 0; id < 4; ++id)
-    if (!remove_codes(restored_dc_[id], counts[id / 2] >> (id % 2 == 0 ? 4 : 0) & 15)) return false;
-  if (!append_header(data, sos - added, header, restored_dc_, out)) return false;
+    if (!remove_codes(restored_dc_[id], mark_.added[id / 2] >> (id % 2 == 0 ? 4 : 0) & 15))
+      return false;
+  const size_t sos = header.scan.sos_offset;
+  if (!append_header(data, sos - kRestartSize - mark_.nbytes, header, restored_dc_, out))
+    return false;
   append(out, data + sos, data + header.scan.data_offset);
   return true;
 }
@@ -164,11 +228,11 @@ bool JpegRewriter::differences_are_canonical(const DcSpecs& specs) {
       const DcPlace& place = intervals[k].places[i];
       const int difference = int(unsigned(place.value) - unsigned(intervals_.before(k, i)));
       const DcEncoder& encoder = encoders[place.table];
-      if (encoder.length(difference) != int(place.end - place.begin)) return false;
+      if (encoder.length(difference) != int(place.bits.end - place.bits.begin)) return false;
       uint8_t again[16], there[16];
       BitWriter writer(again), copy(there);
       encoder.put(difference, writer);
-      copy.copy(intervals_.data(), place.begin, place.end);
+      copy.copy(intervals_.data(), place.bits.begin, place.bits.end);
       writer.finish(0);
       copy.finish(0);
       if (std::memcmp(again, there, writer.size()) != 0) return false;
@@ -176,7 +240,47 @@ bool JpegRewriter::differences_are_canonical(const DcSpecs& specs) {
   return true;
 }
 
-JpegStatus JpegRewriter::restore(const uint8_t* data, size_t nbytes, std::vector<uint8_t>& out) {
+// Appends the scan without restart markers.
+bool JpegRewriter::write_joined(const uint8_t* joints, std::vector<uint8_t>& out) {
+  const DcEncoder encoders[4] = {DcEncoder(restored_dc_[0]), DcEncoder(restored_dc_[1]),
+                                 DcEncoder(restored_dc_[2]), DcEncoder(restored_dc_[3])};
+  const std::vector<JpegInterval>& intervals = intervals_.all();
+  const uint8_t* const data = intervals_.data();
+  uint8_t* const begin = scan_buffer();
+  BitWriter writer(begin);
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    const JpegInterval& interval = intervals[i];
+    uint64_t at = interval.begin;
+    for (int k = 0; i > 0 && k < interval.place_count; ++k) {
+      const DcPlace& place = interval.places[k];
+      writer.copy(data, at, place.bits.begin);
+      at = place.bits.end;
+      if (joints != nullptr)
+        writer.copy(joints, place.before.begin, place.before.end);
+      else if (!encoders[place.table].put(
+                   int(unsigned(place.value) - unsigned(intervals_.before(i, k))), writer))
+        return false;
+    }
+    writer.copy(data, at, interval.end);
+  }
+  writer.finish(mark_.pad);
+  append(out, begin, begin + writer.size());
+  return true;
+}
+
+// The joints of what is restored; no data where there are none.
+Joints JpegRewriter::read_joints() {
+  if (mark_.joints == nullptr) return {};
+  uint8_t* const begin = joints_.reserve(mark_.joints_nbytes + kScanPadding);
+  const uint8_t* stop = nullptr;
+  const size_t nbytes =
+      kernels().unstuff(mark_.joints, mark_.joints + mark_.joints_nbytes, begin, &stop);
+  std::memset(begin + nbytes, 0, kScanZeros);
+  return {begin, nbytes};
+}
+
+JpegStatus JpegRewriter::restore(const uint8_t* data, size_t nbytes, bool is_hashed,
+                                 std::vector<uint8_t>& out) {
   JpegHeader header;
   JpegStatus status = header.read(data, nbytes);
   if (!status) return status;
@@ -185,11 +289,11 @@ JpegStatus JpegRewriter::restore(const uint8_t* data, size_t nbytes, std::vector
     out.resize(start);
     return not_seekable("it was not made seekable here, or is damaged");
   }
+  const Joints joints = is_hashed ? read_joints() : Joints();
   const uint8_t* stop = data;
   status = intervals_.plan(header, header.restart_interval);
-  if (status) status = intervals_.find(data + header.scan.data_offset, data + nbytes, &stop);
-  if (status && !write_scan(restored_dc_, false, restored_pad_, out))
-    status = not_seekable(kDamagedScan);
+  if (status) status = intervals_.find(data + header.scan.data_offset, data + nbytes, joints, &stop);
+  if (status && !write_joined(joints.data, out)) status = not_seekable(kDamagedScan);
   if (status)
     append(out, stop, data + nbytes);
   else

@@ -6,14 +6,22 @@
 // codes stay as they are.
 //
 // Two new segments come before the scan header: ours (APP10), then the restart interval.
-//   FF EA 00 0C "imnet" 00 01 PAD ADDED-0-1 ADDED-2-3
+//   FF EA LENGTH "imnet" 00 02 JOINTS PAD ADDED-0-1 ADDED-2-3 LENGTH
 //   FF DD 00 04 INTERVAL
 // PAD is the bits that filled the scan's last byte; ADDED counts the codes added to DC tables, four
 // bits per table. Everything before them except the DC tables, and everything after the scan, is
 // unchanged.
 //
+// JOINTS is what it takes to join the intervals again without walking through them: bits, stuffed as
+// those of a scan and padded with ones. Of each interval, in order: but of the first one, the first
+// DC differences of its components as they were, coded by the tables of the file; then, in three
+// bits, how many bits fill the last byte of the interval. Where LENGTH would not fit, and in files of
+// the first version, there are none, and the last LENGTH is left out:
+//   FF EA 00 0C "imnet" 00 01 PAD ADDED-0-1 ADDED-2-3
+//
 // Measured: with intervals of 64 to 256 pixels, boxes of RandomResizedCrop decode equally fast
-// (within 5 %); the files grow by 1.2 % at 64, 0.4 % at 128, 0.3 % at 256.
+// (within 5 %). Files grow by 2.1 % at 64, 0.8 % at 128 and 0.6 % at 256, of which joints are 0.9, 0.4
+// and 0.3; by them a photograph is restored in a third of the time.
 //
 // Source: ITU-T T.81, B.2.4.4, E.1.4, F.1.2.1.
 #pragma once
@@ -38,20 +46,37 @@ class JpegRewriter {
   JpegStatus seekable(const uint8_t* data, size_t nbytes, int target_width,
                       std::vector<uint8_t>& out);
 
-  // Appends the original of what seekable() made; `not_seekable` where it did not make it.
-  JpegStatus restore(const uint8_t* data, size_t nbytes, std::vector<uint8_t>& out);
+  // Appends the original of what seekable() made; `not_seekable` where it did not make it, or the data
+  // is damaged. `is_hashed`: the caller will find damage by a hash, so that intervals which have joints
+  // are not walked.
+  JpegStatus restore(const uint8_t* data, size_t nbytes, bool is_hashed, std::vector<uint8_t>& out);
 
  private:
+  struct Mark {  // the segment of ours
+    size_t nbytes = 0;
+    const uint8_t* joints = nullptr;
+    size_t joints_nbytes = 0;
+    const uint8_t* added = nullptr;
+    unsigned pad = 0;
+  };
+
   bool missing_categories(const DcSpecs& specs, std::array<std::vector<uint8_t>, 4>& missing) const;
+  void append_mark(const std::array<std::vector<uint8_t>, 4>& missing, std::vector<uint8_t>& out);
+  bool read_mark(const JpegHeader& header, const uint8_t* data);
   bool restore_header(const JpegHeader& header, const uint8_t* data, std::vector<uint8_t>& out);
   bool differences_are_canonical(const DcSpecs& specs);
-  bool write_scan(const DcSpecs& specs, bool restarts, unsigned pad, std::vector<uint8_t>& out);
+  uint8_t* scan_buffer();
+  bool write_intervals(const DcSpecs& specs);
+  void write_joints();
+  bool write_joined(const uint8_t* joints, std::vector<uint8_t>& out);
+  Joints read_joints();
 
   JpegIntervals intervals_;
-  GrowingBuffer rewritten_;
-  std::vector<uint8_t> check_;
+  GrowingBuffer rewritten_, joints_;
+  size_t rewritten_nbytes_ = 0, joints_nbytes_ = 0;
+  std::vector<uint8_t> check_, pads_;
+  Mark mark_;  // of what is restored
   DcSpecs restored_dc_;
-  unsigned restored_pad_ = 0;
 };
 
 // The divisor of `columns` MCUs whose width is nearest to `target` pixels, by ratio.
