@@ -3,7 +3,7 @@
 from imnet_data import jpeg
 
 
-def restored(image: bytes, stored: str, *, is_hashed: bool = False) -> bytes:
+def restored(image: bytes | memoryview, stored: str, *, is_hashed: bool = False) -> bytes:
     """Return the published JPEG of an image that is stored as `stored` says; see manifest.STORED.
 
     Args:
@@ -16,4 +16,4 @@ def restored(image: bytes, stored: str, *, is_hashed: bool = False) -> bytes:
     """
     if stored == "seekable":
         return jpeg.restore(image, is_hashed=is_hashed)
-    return jpeg.unpack(image) if stored == "packed" else image
+    return jpeg.unpack(image) if stored == "packed" else bytes(image)

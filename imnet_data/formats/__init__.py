@@ -67,7 +67,7 @@ class Stored(NamedTuple):
     wnid: str | None
     label: int | None
     offset: int
-    image: bytes  # the JPEG; raw pixels where the format holds those
+    image: bytes | memoryview  # the JPEG; raw pixels where the format holds those
 
 
 class Shard(Protocol):
@@ -81,8 +81,8 @@ class Shard(Protocol):
 
         Args:
             seen: given what is read of the shard's file from its start on without a gap: position
-                and bytes, which stay as they are until the next call. No more than a help: a format
-                may pass nothing, or stop.
+                and bytes, which do not change. No more than a help: a format may pass nothing, or
+                stop.
         """
 
     def close(self) -> None:

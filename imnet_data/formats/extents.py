@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from imnet_data.errors import REPAIR, FormatError
 from imnet_data.machine.open_file import OpenFile, explained
 
@@ -70,6 +72,10 @@ class ShardFile:
             raise self._cut_short(offset + len(content))
         return content
 
+    def view(self, offset: int, nbytes: int) -> memoryview:
+        """Return the same without a copy, where there is one already; it does not change."""
+        return memoryview(ShardFile.read(self, offset, nbytes))
+
     def fault(self, what: str) -> FormatError:
         """Return the error that says `what` is wrong with this file, and what to do."""
         return FormatError(f"{self._file.path}: {what}; {REPAIR}")
@@ -95,30 +101,33 @@ class _Ahead(ShardFile):
         self.path, self.nbytes, self._file = file.path, file.nbytes, file._file
         self._seen = seen
         self._ahead_nbytes = self._file.ahead_nbytes
-        self._pieces = [memoryview(bytearray(self._ahead_nbytes)) for _ in range(2)]  # this, before
-        self._start = self._stop = 0  # what the piece has of the file
+        self._piece = memoryview(b"")  # a new one each time, as there may be views of it
+        self._start = self._stop = 0  # what it has of the file
 
     def read(self, offset: int, nbytes: int) -> bytes:
+        return bytes(self.view(offset, nbytes))
+
+    def view(self, offset: int, nbytes: int) -> memoryview:
         if offset + nbytes > self._stop and not self._go_on(offset, nbytes):
-            return super().read(offset, nbytes)
+            return super().view(offset, nbytes)
         at = offset - self._start
         if at < 0 or nbytes < 0:
-            return super().read(offset, nbytes)
-        return bytes(self._pieces[0][at : at + nbytes])
+            return super().view(offset, nbytes)
+        return self._piece[at : at + nbytes]
 
     def _go_on(self, offset: int, nbytes: int) -> bool:
         """Make the next piece, which begins with what is asked; False where that is not next."""
         begin, end = min(offset, self._stop), offset + nbytes
         if begin < self._start or offset > self._stop + self._ahead_nbytes or end > self.nbytes:
             return False
-        before, piece = self._pieces
-        kept = before[begin - self._start : self._stop - self._start]
-        if end - begin > len(piece):
-            piece = memoryview(bytearray(end - begin + self._ahead_nbytes))
-        new = piece[len(kept) : self.nbytes - begin]
+        kept = self._piece[begin - self._start : self._stop - self._start]
+        more = self._ahead_nbytes if end - begin > self._ahead_nbytes else 0
+        size = min(max(end - begin + more, self._ahead_nbytes), self.nbytes - begin)
+        piece = np.empty(size, np.uint8).data
         piece[: len(kept)] = kept
+        new = piece[len(kept) :]
         self._read_into(new, self._stop)
-        self._pieces = [piece, before]
+        self._piece = piece.toreadonly()
         self._seen(self._stop, new)
         self._start, self._stop = begin, self._stop + len(new)
         return True

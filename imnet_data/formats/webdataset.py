@@ -154,13 +154,13 @@ def walk(file: ShardFile) -> Iterator[Stored]:
             raise file.fault(f"record {key} has the members {', '.join(sorted(members))}")
         about: dict[str, object] = {}
         if "json" in members:
-            text = members["json"].content.decode()
+            text = str(members["json"].content, "utf-8")
             about, end = _decode(text)
             if about["key"] != key or end != len(text):
                 raise file.fault(f"record {key} is described as {text!r}")
         label = -1
         if "cls" in members:
-            label = int(members["cls"].content.decode("ascii"))
+            label = int(str(members["cls"].content, "ascii"))
         if about.get("label", label) != label:
             raise file.fault(f"record {key} has the labels {label} and {about['label']}")
         wnid = about.get("wnid")
@@ -171,7 +171,7 @@ def walk(file: ShardFile) -> Iterator[Stored]:
 
 class _Content(NamedTuple):
     offset: int
-    content: bytes
+    content: memoryview
 
 
 def _groups(file: ShardFile) -> Iterator[tuple[str, dict[str, _Content]]]:
@@ -186,7 +186,7 @@ def _groups(file: ShardFile) -> Iterator[tuple[str, dict[str, _Content]]]:
             group = {}
         current = key
         nbytes = member.nbytes if extension in _EXTENSIONS else 0
-        group[extension] = _Content(member.offset, file.read(member.offset, nbytes))
+        group[extension] = _Content(member.offset, file.view(member.offset, nbytes))
     if group:
         yield current, group
 

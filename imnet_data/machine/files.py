@@ -20,13 +20,10 @@ from imnet_data.machine.open_file import plain
 from imnet_data.native import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from io import FileIO
 
-    from imnet_data.machine.open_file import ReadAt
-
 PART = ".part"  # at the end of the name of what is not whole
-_MORE_NBYTES = 1 << 11  # about what a format writes beside an image
 _END_NBYTES = 1 << 16
 _MAX_PIECES = 1024  # IOV_MAX of Linux
 _MAX_WAITING_NBYTES = 16 << 20
@@ -148,57 +145,6 @@ def write_new(path: Path, content: bytes, *, overwrite: bool = False) -> None:
     except (OSError, RuntimeError) as error:  # of a loop of links, pathlib raises RuntimeError
         reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(f"{path}: cannot be written ({reason}); choose another place") from error
-
-
-class FileHash(Closing):
-    """The sha256 of a file that is read from start to end, beside those of its records.
-
-    Three streams at once take a processor with SHA instructions little longer than one.
-    """
-
-    def __init__(self, file: ReadAt) -> None:
-        self._file = file
-        self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
-        self._sum = hashlib.sha256()  # where there are no such instructions
-        self._taken_nbytes = 0  # from the file's start: hashed, or waiting
-        self._waiting = memoryview(b"")
-
-    def offer(self, position: int, piece: memoryview) -> None:
-        """Return bytes of the file that were read anyway; they stay as they are until the next."""
-        self._hash([], self._waiting)
-        known = self._taken_nbytes - position
-        self._waiting = piece[known:] if known >= 0 else piece[:0]
-        self._taken_nbytes += len(self._waiting)
-
-    def digests_beside(self, *contents: bytes | memoryview) -> list[bytes]:
-        """Return the sha256 of each; as much of the file as the first has is hashed beside them."""
-        nbytes = len(contents[0]) + _MORE_NBYTES
-        if not self._waiting:
-            self._waiting = self._read()
-        piece, self._waiting = self._waiting[:nbytes], self._waiting[nbytes:]
-        return self._hash(contents, piece)
-
-    def _hash(self, contents: Sequence[bytes | memoryview], piece: memoryview) -> list[bytes]:
-        if self._stream is None:
-            self._sum.update(piece)
-            return digests(contents)
-        return _native.sha256_beside([*contents], self._stream, [piece])
-
-    def _read(self) -> memoryview:
-        piece = self._file.read(self._taken_nbytes, self._file.ahead_nbytes)
-        self._taken_nbytes += len(piece)
-        return memoryview(piece)
-
-    def hexdigest(self) -> str:
-        """Return the sha256 of the whole file."""
-        while piece := self._waiting or self._read():
-            self._hash([], piece)
-            self._waiting = self._waiting[:0]
-        return (self._stream.digest() if self._stream else self._sum.digest()).hex()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class Output(Closing):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imnet_data import formats, jpeg
 from imnet_data.dataset import manifest
-from imnet_data.dataset.stored import restored
-from imnet_data.errors import FormatError, ImageError
+from imnet_data.errors import FormatError
 from imnet_data.jpeg import Verdict
-from imnet_data.machine.files import FileHash, digests
+from imnet_data.verification.hashing import RecordHashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from imnet_data.formats import Place, Shard, Stored
     from imnet_data.machine.pool import Counter
     from imnet_data.verification.expected import Expectation
+    from imnet_data.verification.hashing import Hashed
     from imnet_data.verification.location import Location
 
 
@@ -84,8 +84,8 @@ def check(checking: Checking, job: FileJob | RecordsJob) -> list[Difference]:
 def _check_file(checking: Checking, file: str) -> Iterator[Difference]:
     try:
         opened = checking.location.open(file)
-        with FileHash(opened) as sum_of_file:
-            sha256 = sum_of_file.hexdigest()
+        with RecordHashes(opened) as hashes:
+            sha256 = hashes.hexdigest()
             checking.counter.add(0, opened.nbytes)
     except OSError as error:
         yield Difference(file, f"cannot be read ({error.strerror})")
@@ -98,7 +98,7 @@ def _check_sum(checking: Checking, file: str, sha256: str) -> Iterator[Differenc
         yield Difference(file, "its sha256 is not the one in SHA256SUMS")
 
 
-def _decoding_fault(image: bytes, recorded: str | None) -> str:
+def _decoding_fault(image: bytes | memoryview, recorded: str | None) -> str:
     """Return what is wrong with an image whose verdict was `recorded`, None where none was."""
     found = jpeg.examine(image)
     if not found.verdict.decodable:
@@ -123,7 +123,6 @@ class _RecordsCheck:
         self._name = checking.about.splits[job.split].shards[job.shard].name
         self._format = formats.get(checking.about.format)
         self._file = f"{job.split}/{self._name}"
-        self._sum: FileHash | None = None  # of the file, where the records share one
 
     def differences(self) -> Iterator[Difference]:
         location = self._checking.location
@@ -134,33 +133,36 @@ class _RecordsCheck:
             return
         with closing(shard):
             if self._format.record_file is not None:  # single files have no order to be walked in
-                yield from self._look(shard, self._rows)
+                with RecordHashes(None, keeps_restored=self._checking.decode) as hashes:
+                    yield from self._look(shard, hashes, self._rows)
                 return
             try:
-                with FileHash(location.open(self._file)) as self._sum:
-                    yield from self._read(shard, self._sum)
+                opened = location.open(self._file)
+                with RecordHashes(opened, keeps_restored=self._checking.decode) as hashes:
+                    yield from self._read(shard, hashes)
             except OSError as error:
                 yield self._difference(f"cannot be read ({error.strerror})")
 
-    def _read(self, shard: Shard, sum_of_file: FileHash) -> Iterator[Difference]:
+    def _read(self, shard: Shard, hashes: RecordHashes) -> Iterator[Difference]:
         reached = self._rows.start
-        for found in self._walk(shard, sum_of_file):
+        for found in self._walk(shard, hashes):
             if isinstance(found, Difference):
                 yield found
             else:
                 reached = found
-        yield from self._look(shard, range(reached, self._rows.stop))
-        yield from _check_sum(self._checking, self._file, sum_of_file.hexdigest())
+        yield from self._look(shard, hashes, range(reached, self._rows.stop))
+        yield from _check_sum(self._checking, self._file, hashes.hexdigest())
 
-    def _walk(self, shard: Shard, sum_of_file: FileHash) -> Iterator[Difference | int]:
+    def _walk(self, shard: Shard, hashes: RecordHashes) -> Iterator[Difference | int]:
         """Yield differences, and after each record the number of the next."""
         row = self._rows.start
         try:
-            for stored in shard.walk(sum_of_file.offer):
+            for stored in shard.walk(hashes.offer):
                 if row == self._rows.stop:
                     yield self._difference(f"holds more than its {len(self._rows)} records")
                     return
                 yield from self._compare(stored, row)
+                yield from self._add(hashes, row, stored.image)
                 row += 1
                 yield row
         except FormatError as error:
@@ -179,42 +181,45 @@ class _RecordsCheck:
         ):
             if found is not None and found != wanted:
                 yield self._difference(f"{name} is {found}, the manifest says {wanted}", row)
-        yield from self._check_image(stored.image, row)
 
-    def _look(self, shard: Shard, rows: range) -> Iterator[Difference]:
-        """Check records by their places alone."""
+    def _look(self, shard: Shard, hashes: RecordHashes, rows: range) -> Iterator[Difference]:
+        """Check records by their places alone, and all that wait to be hashed."""
         for row in rows:
             try:
                 image = shard.read(self._place(row))
             except FormatError as error:
                 yield self._difference(str(error), row)
             else:
-                yield from self._check_image(image, row)
+                yield from self._add(hashes, row, image)
+        yield from self._check_images(hashes)
 
-    def _check_image(self, image: bytes, row: int) -> Iterator[Difference]:
-        self._checking.counter.add(1, len(image))
-        stored = self._stored(row)
-        contents, fault = [image], ""
-        if stored in ("seekable", "packed"):
-            try:
-                contents.append(restored(image, stored, is_hashed=True))
-            except ImageError as error:
-                fault = f"cannot be restored: {error}"
-        found, *originals = self._digests(*contents)
-        if found != self._expected.stored_sha256[row].tobytes():
-            fault = "the image is not the one that was stored"
-        elif originals and originals[0] != self._expected.sha256[row].tobytes():
-            fault = "the image that is restored is not the original"
-        elif not fault and self._checking.decode and stored != "pixels":
-            fault = _decoding_fault(
-                contents[-1] if stored == "packed" else image, self._verdict(row)
-            )
-        if fault:
-            yield self._difference(fault, row)
+    def _add(
+        self, hashes: RecordHashes, row: int, image: bytes | memoryview
+    ) -> Iterator[Difference]:
+        hashes.add(row, image, self._stored(row))
+        if hashes.is_full:
+            yield from self._check_images(hashes)
 
-    def _digests(self, *contents: bytes) -> list[bytes]:
-        """Return the sha256 of each, and go on with that of the shard where it has a file."""
-        return digests(contents) if self._sum is None else self._sum.digests_beside(*contents)
+    def _check_images(self, hashes: RecordHashes) -> Iterator[Difference]:
+        hashed = hashes.hashed()
+        self._checking.counter.add(len(hashed), sum(len(each.image) for each in hashed))
+        for each in hashed:
+            if fault := self._fault(each):
+                yield self._difference(fault, each.row)
+
+    def _fault(self, found: Hashed) -> str:
+        row, stored = found.row, self._stored(found.row)
+        if found.stored != self._expected.stored_sha256[row].tobytes():
+            return "the image is not the one that was stored"
+        if found.fault:
+            return f"cannot be restored: {found.fault}"
+        if found.original and found.original != self._expected.sha256[row].tobytes():
+            return "the image that is restored is not the original"
+        if not self._checking.decode or stored == "pixels":
+            return ""
+        return _decoding_fault(
+            found.jpeg if stored == "packed" else found.image, self._verdict(row)
+        )
 
     def _verdict(self, row: int) -> str | None:
         if self._checking.about.version < 2:

@@ -14,7 +14,6 @@ from imnet_data.dataset import index, index_file, manifest
 from imnet_data.dataset.manifest import Entry
 from imnet_data.errors import ManifestError
 from imnet_data.machine import files
-from imnet_data.machine.open_file import OpenFile
 from imnet_data.native import _native
 from imnet_data.record import Box
 
@@ -162,42 +161,6 @@ def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "pipe"]
     with pytest.raises(IsADirectoryError):
         files.write_whole(tmp_path, b"")
-
-
-@pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 40_000])
-def test_the_hash_of_a_growing_file_is_that_of_hashlib(tmp_path: Path, chunk: int) -> None:
-    rng = random.Random(chunk)
-    path = tmp_path / "file"
-    with path.open("wb", buffering=0) as file:
-        sum_of_file = files.FileHash(OpenFile(path))
-        for _ in range(20):
-            file.write(rng.randbytes(rng.randrange(2 * chunk)))
-            content = rng.randbytes(rng.randrange(2 * chunk))
-            assert sum_of_file.digests_beside(content) == [hashlib.sha256(content).digest()]
-        file.write(rng.randbytes(3 << 20))  # far more than is hashed beside a record
-    assert sum_of_file.hexdigest() == files.file_sha256(path)
-    sum_of_file.close()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_pieces_that_were_read_anyway_make_no_other_hash(tmp_path: Path, seed: int) -> None:
-    rng = random.Random(seed)
-    path = tmp_path / "file"
-    whole = rng.randbytes(2_000_000)
-    path.write_bytes(whole)
-    with files.FileHash(OpenFile(path)) as sum_of_file:
-        end, piece = 0, bytearray()
-        while end < len(whole) * rng.random():
-            if rng.random() < 0.5:
-                before = piece
-                begin = max(0, end + rng.choice([0, 0, 0, -1, 1, -5000, 5000]))
-                end = begin + rng.randrange(100_000)
-                piece = bytearray(whole[begin:end])
-                sum_of_file.offer(begin, memoryview(piece))
-                before[:] = bytes(len(before))  # it stays as it is until then, and no longer
-            content = rng.randbytes(rng.randrange(60_000))
-            assert sum_of_file.digests_beside(content) == [hashlib.sha256(content).digest()]
-        assert sum_of_file.hexdigest() == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize("chunk", [1, 63, 64, 65, 1000, 9 << 20])

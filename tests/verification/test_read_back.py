@@ -69,7 +69,7 @@ def rewrite(root: Path, change: Change) -> str:
         )
         index = dataset.index
         with closing(module.open(path)) as shard:
-            images = [stored.image for stored in shard.walk(lambda position, piece: None)]
+            images = [bytes(stored.image) for stored in shard.walk(lambda position, piece: None)]
         samples = [
             Sample(
                 Record(index.key[row].decode(), dataset.classes[index.label[row]], image),

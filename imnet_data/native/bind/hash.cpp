@@ -1,5 +1,6 @@
 // What Python sees of sha256 and crc32c.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
 
 #include <deque>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 #include "bind/module.hpp"
 #include "hash/sha256.hpp"
 #include "kernels.hpp"
+#include "verify/record_hashes.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -15,10 +17,11 @@ using namespace nb::literals;
 namespace imnet {
 namespace {
 
-nb::bytes digest(const Sha256& sum) {
-  const Sha256::Digest bytes = sum.digest();
-  return nb::bytes(bytes.data(), bytes.size());
+nb::bytes to_python(const Sha256::Digest& digest) {
+  return nb::bytes(digest.data(), digest.size());
 }
+
+nb::bytes digest(const Sha256& sum) { return to_python(sum.digest()); }
 
 nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
   std::deque<Bytes> held;
@@ -40,6 +43,41 @@ nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
   nb::list digests;
   for (const Sha256& sum : sums) digests.append(digest(sum));
   return digests;
+}
+
+// [(image, form)] -> [(digest, digest of the original or b"", why it cannot be restored or "", the
+// original if it is kept)]
+nb::list record_sha256(nb::list images, nb::list pieces, Sha256* stream, bool keeps_restored) {
+  std::deque<Bytes> held;
+  std::vector<StoredRecord> records;
+  std::vector<Sha256Input> inputs;
+  for (nb::handle each : images) {
+    const Bytes& bytes = held.emplace_back(each[0]);
+    records.push_back({bytes.data(), bytes.size(), StoredForm(nb::cast<int>(each[1]))});
+  }
+  if (stream != nullptr) {
+    inputs.emplace_back(*stream);
+    for (nb::handle piece : pieces) {
+      const Bytes& bytes = held.emplace_back(piece);
+      inputs.back().append(bytes.data(), bytes.size());
+    }
+  }
+  std::vector<RecordHashes> found;
+  thread_local RecordHasher hasher;
+  {
+    const Unlocked unlocked;
+    found = hasher.run(records, std::move(inputs));
+  }
+  nb::list hashes;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const bool has_original = records[i].form != StoredForm::plain && found[i].restored;
+    const nb::bytes original = has_original ? to_python(found[i].original) : nb::bytes("", 0);
+    const auto [data, nbytes] = keeps_restored ? hasher.original(i) : RecordHasher::Original();
+    hashes.append(nb::make_tuple(to_python(found[i].stored), original,
+                                 found[i].restored ? std::string() : message(found[i].restored),
+                                 nb::bytes(data, nbytes)));
+  }
+  return hashes;
 }
 
 // The scalar code is slower than hashlib.
@@ -65,6 +103,8 @@ void bind_hashes(nb::module_& m) {
       .def(nb::new_(&new_stream))
       .def("digest", &digest);
   m.def("sha256_beside", &sha256_beside, "contents"_a, "stream"_a, "pieces"_a);
+  m.def("record_sha256", &record_sha256, "images"_a, "pieces"_a, "stream"_a.none(),
+        "keeps_restored"_a);
   m.def("crc32c", &crc32c, "message"_a);
 }
 

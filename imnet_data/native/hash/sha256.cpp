@@ -8,8 +8,6 @@
 namespace imnet {
 namespace {
 
-constexpr size_t kTurn = 4096;  // bytes, after which other inputs may have more left
-
 void compress_one(uint32_t* state, const uint8_t*& data, size_t blocks) {
   kernels().sha256[0](&state, &data, blocks);
 }
@@ -89,37 +87,37 @@ void Sha256Input::skip(size_t nbytes) {
 }
 
 template <int kLanes>
-void Sha256Input::advance(Sha256Input* inputs) {
+void Sha256Input::advance(Sha256Input* const* inputs) {
   Sha256* sums[kLanes];
   const uint8_t* data[kLanes];
-  size_t taken = kTurn;
+  size_t taken = SIZE_MAX;
   for (int i = 0; i < kLanes; ++i) {
-    sums[i] = inputs[i].sum_;
-    data[i] = inputs[i].first().data;
-    taken = std::min(taken, inputs[i].first().nbytes);
+    sums[i] = inputs[i]->sum_;
+    data[i] = inputs[i]->first().data;
+    taken = std::min(taken, inputs[i]->first().nbytes);
   }
   Sha256::update_all<kLanes>(sums, data, taken);
-  for (int i = 0; i < kLanes; ++i) inputs[i].skip(taken);
+  for (int i = 0; i < kLanes; ++i) inputs[i]->skip(taken);
 }
 
 void Sha256Input::run(std::vector<Sha256Input>& inputs) {
-  const auto has_more = [](const Sha256Input& a, const Sha256Input& b) {
-    return a.nbytes_ > b.nbytes_;
-  };
+  std::sort(inputs.begin(), inputs.end(),
+            [](const Sha256Input& a, const Sha256Input& b) { return a.nbytes_ > b.nbytes_; });
+  std::array<Sha256Input*, kMaxShaStreams> lanes;
+  auto last = lanes.begin();
+  auto next = inputs.begin();
   for (;;) {
-    const size_t sorted = std::min<size_t>(3, inputs.size());
-    std::partial_sort(inputs.begin(), inputs.begin() + sorted, inputs.end(), has_more);
-    if (sorted > 2 && inputs[2].nbytes_ != 0)
-      advance<3>(inputs.data());
-    else if (sorted > 1 && inputs[1].nbytes_ != 0)
-      advance<2>(inputs.data());
+    for (; last != lanes.end() && next != inputs.end() && next->nbytes_ != 0; ++next) *last++ = &*next;
+    if (last - lanes.begin() == 3)
+      advance<3>(lanes.data());
+    else if (last - lanes.begin() == 2)
+      advance<2>(lanes.data());
+    else if (last - lanes.begin() == 1)
+      advance<1>(lanes.data());
     else
       break;
-  }
-  Sha256Input& last = inputs[0];
-  while (last.nbytes_ != 0) {
-    last.sum_->update(last.first().data, last.first().nbytes);
-    last.skip(last.first().nbytes);
+    last = std::remove_if(lanes.begin(), last,
+                          [](const Sha256Input* input) { return input->nbytes_ == 0; });
   }
 }
 

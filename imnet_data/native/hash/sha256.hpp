@@ -42,7 +42,7 @@ class Sha256Input {
   explicit Sha256Input(Sha256& sum) : sum_(&sum) {}
   void append(const uint8_t* data, size_t nbytes);
 
-  // Hashes all inputs (at least one) to their ends, always the three that have most left.
+  // Hashes all inputs to their ends, three at a time, those that have most first.
   static void run(std::vector<Sha256Input>& inputs);
 
  private:
@@ -52,7 +52,7 @@ class Sha256Input {
   };
 
   template <int kLanes>
-  static void advance(Sha256Input* inputs);  // the first kLanes of them
+  static void advance(Sha256Input* const* inputs);  // up to the end of a piece
 
   const Piece& first() const { return pieces_[first_]; }
   void skip(size_t nbytes);  // within the first piece
