@@ -1,4 +1,5 @@
 import random
+import re
 
 import numpy as np
 import pytest
@@ -106,6 +107,28 @@ def test_decoding_and_examining_name_the_first_of_several_damaged_intervals(vari
                 with pytest.raises(ImageError, match=f"damaged at byte {place}: {bad_code}"):
                     jpeg.decode(wrong)
                 assert jpeg.examine(wrong).reason.startswith(f"{bad_code} at byte {place}")
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_box_has_the_fault_of_all_that_comes_before_its_end(subsampling, variant):
+    # the blocks before the narrow box are stepped over, those before the wide one are decoded
+    data = encoded(photo(240, 176), subsampling=subsampling, quality=80)
+    rng, scan = random.Random(9), jpeg.header(data).scan_offset
+    narrow, wide = (176, 112, 224, 160), (0, 0, 224, 160)
+    refused = 0
+    for number in range(300):
+        damaged = bytearray(data)
+        damaged[rng.randrange(scan, len(data))] ^= 1 << rng.randrange(8)
+        wrong = bytes(damaged if number % 3 else damaged[: rng.randrange(scan, len(data))])
+        try:
+            whole = jpeg.decode(wrong, wide)
+        except ImageError as error:
+            with pytest.raises(ImageError, match=re.escape(str(error))):
+                jpeg.decode(wrong, narrow)
+            refused += 1
+        else:
+            assert np.array_equal(jpeg.decode(wrong, narrow), whole[112:, 176:])
+    assert 50 < refused < 250
 
 
 def test_sizes_that_the_data_cannot_fill_are_refused_before_memory_is_asked_for():

@@ -14,8 +14,8 @@
 //   two or four components, a structure that they may read otherwise, no JPEG at all): pass the
 //   same bytes to another decoder. `damaged` is entropy-coded data that breaks the standard.
 // - No exceptions but std::bad_alloc, from the growth of the workspace: one byte per sample of the
-//   MCUs that the box needs, and the size of the compressed data; check() takes 16 bytes per block in
-//   place of the samples. It never shrinks.
+//   MCUs that the box needs, the size of the compressed data, and 16 bytes for each block before the
+//   end of the box, or of the image for check(). It never shrinks.
 #pragma once
 
 #include <cstddef>

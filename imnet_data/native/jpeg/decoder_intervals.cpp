@@ -9,9 +9,6 @@ namespace {
 
 constexpr const char* kBadCode = "image data has a code that cannot be there";
 
-// Restart intervals that are decoded together: one waits for another only at their end.
-constexpr size_t kIntervalsTogether = 8;
-
 // The place in the file of an unstuffed byte.
 size_t stuffed_offset(const uint8_t* data, size_t offset, size_t end, ptrdiff_t unstuffed) {
   for (; unstuffed > 0 && offset < end; --unstuffed)
@@ -134,6 +131,7 @@ JpegStatus JpegDecoder::Workspace::decode_interval(Job job) {
     if (walk.sound(begin, ends, job.last, job.last)) return {};
     if (const JpegStatus status = look_closer(); !status) return status;
   }
+  if (keep && header->restart_interval == 0 && decode_runs(begin, end)) return {};
   ScanStream stream;
   stream.start(begin, end);
   for (int64_t first = job.first; first < job.last;) {

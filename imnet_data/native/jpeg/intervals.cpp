@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/big_endian.hpp"
+#include "jpeg/dc_difference.hpp"
 #include "jpeg/scan.hpp"
 #include "kernels.hpp"
 
@@ -11,23 +11,6 @@ namespace imnet {
 namespace {
 
 constexpr const char* kNoTable = "a Huffman table is missing, or is none";
-
-struct Difference {
-  int value, bits;
-};
-
-Difference read_difference(const DcTable& table, const uint8_t* data, uint64_t bit) {
-  const uint64_t word = load_big_endian(data + (bit >> 3)) << (bit & 7);
-  const uint32_t entry = table.entries[word >> (64 - kLookupBits)];
-  int bits = entry & 63, size = entry >> 8 & 255;
-  if (entry == 0) {
-    const HuffmanCodes::Symbol found = table.codes.find(uint32_t(word >> 48));
-    size = found.value;
-    bits = found.bits + size;
-  }
-  const int value = int(word >> (64 - bits) & ((1u << size) - 1));
-  return {entry == 0 ? extend(value, size) : value + (int32_t(entry) >> 16), bits};
-}
 
 }  // namespace
 
@@ -78,7 +61,7 @@ void JpegIntervals::take(const uint64_t* starts, const uint64_t* last,
   for (const uint64_t* mcu = starts; mcu < last; mcu += block_count_)
     for (int i = 0; i < block_count_; ++i) {
       const Block& block = blocks_[i];
-      const Difference found = read_difference(*block.dc, data_, mcu[i]);
+      const DcDifference found = read_difference(*block.dc, data_, mcu[i]);
       int& value = values[block.component];
       value = int(unsigned(value) + unsigned(found.value));
       if (mcu == starts && block.first)
@@ -99,7 +82,7 @@ JpegStatus JpegIntervals::divide(const uint8_t* data, const uint8_t* end, const 
   reserve(end - data);
   uint8_t* const last = data_ + kernels().unstuff(data, end, data_, stop);
   std::memset(last, 0, kScanZeros);
-  if (!walk_.find_blocks(data_, last - data_, mcus_)) return not_seekable(kDamagedScan);
+  if (!walk_.find_blocks(data_, last - data_, mcus_, last - data_)) return not_seekable(kDamagedScan);
   std::array<int, 3> values{};
   for (int64_t mcu = 0; mcu < mcus_; mcu += interval_) {
     JpegInterval& interval = intervals_.emplace_back();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/big_endian.hpp"
 #include "jpeg/huffman.hpp"
 #include "jpeg/idct.hpp"
 
@@ -51,6 +52,13 @@ struct ScanStream {  // one restart interval, or all of a scan that has none
     *this = ScanStream();
     reader.next = begin;
     end = stop;
+  }
+  // The same from a bit of the data on.
+  void start(const uint8_t* begin, uint64_t bit, const uint8_t* stop) {
+    start(begin + (bit >> 3), stop);
+    reader.bits = load_big_endian(reader.next) << (bit & 7);
+    reader.next += 7;
+    reader.count = 56 - (bit & 7);
   }
   // Bits that were used beyond the end; 0 or less in sound data.
   ptrdiff_t overrun(const uint8_t* begin) const {

@@ -62,7 +62,7 @@ bool ScanWalk::sound(const uint8_t* data, const std::vector<size_t>& ends, int64
                      int64_t mcus) {
   data_ = data;
   skip_ = kernels().skip;
-  return ends.size() == 1 ? find_blocks(data, ends[0], mcus) : sound_intervals(ends, interval, mcus);
+  return ends.size() == 1 ? find_blocks(data, ends[0], mcus, ends[0]) : sound_intervals(ends, interval, mcus);
 }
 
 bool ScanWalk::sound_intervals(const std::vector<size_t>& ends, int64_t interval, int64_t mcus) {
@@ -93,7 +93,7 @@ bool ScanWalk::sound_intervals(const std::vector<size_t>& ends, int64_t interval
   return true;
 }
 
-bool ScanWalk::find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus) {
+bool ScanWalk::find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus, size_t likely) {
   data_ = data;
   skip_ = kernels().skip;
   const int64_t blocks = mcus * block_count_;
@@ -101,10 +101,11 @@ bool ScanWalk::find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus) {
   if (uint64_t(blocks) > limit / 2) return false;  // each takes two bits at least
   reserve_starts(blocks);
   SkipLane& at = lanes_[0];
-  if (nbytes < kGuessNbytes) {
+  likely = std::min(likely, nbytes - std::min(nbytes, kTailNbytes));
+  if (likely < kGuessNbytes) {
     guess(0, 0, limit);
   } else {
-    if (!walk_parts(nbytes - kTailNbytes)) return false;
+    if (!walk_parts(likely)) return false;
     for (int i = 1; i < kSkipLanes && fall_in(i, limit); ++i) continue;
   }
   at.limit = limit;

@@ -29,8 +29,9 @@ class ScanWalk {  // keeps its tables between images
   // to the last one. The data is unstuffed, and kScanPadding bytes after it can be read, the first
   // of them 0.
   bool sound(const uint8_t* data, const std::vector<size_t>& ends, int64_t interval, int64_t mcus);
-  // Whether `mcus` MCUs are in the `nbytes` bytes of `data`, which has no restarts.
-  bool find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus);
+  // Whether `mcus` MCUs are in the `nbytes` bytes of `data`, which has no restarts; they are likely
+  // to be in the first `likely` ones.
+  bool find_blocks(const uint8_t* data, size_t nbytes, int64_t mcus, size_t likely);
   // What find_blocks has found: the first bit of each block, then the one after the last block.
   const uint64_t* starts() const { return starts_.data(); }
 

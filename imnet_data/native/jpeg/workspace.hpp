@@ -17,6 +17,15 @@ struct JpegDecoder::Workspace {
     int64_t first, last;         // MCUs
   };
 
+  struct RunStart {  // an MCU of a scan without restart intervals
+    int64_t mcu;
+    const uint64_t* bit;  // of its first block, in what the walk has found
+    int predictions[kMaxComponents];
+  };
+
+  // Restart intervals, or rows, that are decoded together: one waits for another only at their end.
+  static constexpr size_t kIntervalsTogether = 8;
+
   TableCache<DcTable> dc_tables;
   TableCache<AcTable> ac_tables;
   ScanPlan plan;
@@ -61,6 +70,8 @@ struct JpegDecoder::Workspace {
   bool intervals_are_sound();
   JpegStatus decode_intervals();
   JpegStatus decode_interval(Job job);
+  bool decode_runs(const uint8_t* begin, const uint8_t* end);
+  void pass_blocks(const uint8_t* begin, int64_t mcu, RunStart& from) const;
   JpegStatus decode_waiting();
   bool decode_together();
   ScanJob unstuffed_job(Job& job, uint8_t* to);
