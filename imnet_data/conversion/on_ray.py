@@ -84,6 +84,7 @@ def convert_on_ray(
     if urls.is_url(out):
         asked = to_store.asked_here(format, split, options, stage, pool.worker_count(None))
         with ray_cluster.Cluster(address) as cluster:
+            cluster.prepare(_write_to_store)
             _log.info("%s", cluster.text())
             asked = asked._replace(
                 run=_listing_refused(cluster.run), write=partial(_write_to_store, asked.stage)
@@ -92,6 +93,7 @@ def convert_on_ray(
     to_store.refuse_stage(stage)
     place = Place(arguments.path("out", out).absolute())
     with ray_cluster.Cluster(address) as cluster:
+        cluster.prepare(_write_shard)
         share = Share(
             name="ray",
             part=Part(1, 1),

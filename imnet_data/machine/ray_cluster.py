@@ -11,6 +11,8 @@ import functools
 import logging
 import os
 import socket
+import threading
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +34,7 @@ _VARIABLE = "RAY_ADDRESS"
 _SAME_PATHS = "all machines of the cluster need the same files at the same paths"
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_ASK_SECONDS = 1.0  # for the number of CPUs
 _LEAST_WAITING = 16  # tasks that are handed out at a time
 
 
@@ -49,6 +52,7 @@ class Cluster(Closing):
             MissingExtra: if Ray is not installed.
         """
         self._ray = _import_ray()
+        self._closing: threading.Thread | None = None
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             _connect(self._ray, address)
@@ -61,7 +65,7 @@ class Cluster(Closing):
         counter: Counter,
         poll: Callable[[], None],
     ) -> Iterator[Result]:
-        """Run `task(job)` for each job; return the results as they come, then disconnect.
+        """Run `task(job)` for each job; return the results as they come, then begin to disconnect.
 
         Args:
             task: anything that can be pickled; `counter`, if it has it, counts in each process.
@@ -72,24 +76,47 @@ class Cluster(Closing):
         Raises:
             ImnetError: what a task raised, or that Ray has given up.
         """
+        try:
+            yield from self._results(task, jobs, counter, poll)
+        except BaseException:
+            self.close()
+            raise
+        if self._is_ours:  # Ray waits for 0.3 s, without work
+            self._closing = threading.Thread(target=self._ray.shutdown)
+            self._closing.start()
+            os.register_at_fork(before=self._closing.join)  # Ray has threads until then
+
+    def _results(
+        self,
+        task: Callable[[Job], Result],
+        jobs: Sequence[Job],
+        counter: Counter,
+        poll: Callable[[], None],
+    ) -> Iterator[Result]:
         do = self._ray.remote(_do)
         shared = self._ray.put((task, counter))
         todo, waiting = iter(jobs), list[Any]()
-        try:
-            while True:
-                room = max(_LEAST_WAITING, 2 * self._cpu_count()) - len(waiting)
-                # in a list, so that Ray does not load it for each task
-                waiting += [do.remote([shared], job) for job in islice(todo, max(0, room))]
-                if not waiting:
-                    break
-                ended, waiting = self._ray.wait(waiting, timeout=_POLL_SECONDS)
-                for each in ended:
-                    result, counted = self._result(each)
-                    counter.add(*counted)
-                    yield result
-                poll()
-        finally:
-            self.close()
+        most, asked_at = 0, -_ASK_SECONDS
+        while True:
+            if time.monotonic() - asked_at >= _ASK_SECONDS:  # it may have grown
+                most, asked_at = max(_LEAST_WAITING, 2 * self._cpu_count()), time.monotonic()
+            room = max(0, most - len(waiting))
+            # in a list, so that Ray does not load it for each task
+            waiting += [do.remote([shared], job) for job in islice(todo, room)]
+            if not waiting:
+                break
+            ended, waiting = self._ray.wait(waiting, timeout=_POLL_SECONDS)
+            for each in ended:
+                result, counted = self._result(each)
+                counter.add(*counted)
+                yield result
+            poll()
+
+    def prepare(self, task: Callable[..., object]) -> None:
+        """Have processes start that import what `task` needs, while the jobs are still planned."""
+        get_ready = self._ray.remote(_get_ready)
+        for _ in range(self._cpu_count()):
+            get_ready.remote(task)
 
     def text(self) -> str:
         """Return how large the cluster is now."""
@@ -116,7 +143,9 @@ class Cluster(Closing):
         """Disconnect, unless the caller had connected before; then Ray kills tasks that run."""
         # not with ray.cancel: if a task ends at that moment, Ray 2.60 aborts this process, as it
         # did in ray-project/ray#54798
-        if self._is_ours:
+        if self._closing is not None:
+            self._closing.join()
+        elif self._is_ours:
             self._ray.shutdown()
 
 
@@ -168,6 +197,10 @@ def _connect(ray: Any, address: str) -> None:
             f"{what} ({str(error).strip().partition('. ')[0]}); start one with `ray start --head`, "
             f"or pass the address of its head as --ray=HOST:6379, or in {_VARIABLE}"
         ) from error
+
+
+def _get_ready(task: Callable[..., object]) -> None:
+    """Do nothing: to come here, a process has imported the module of `task`."""
 
 
 def _do(shared: list[Any], job: Any) -> tuple[Any, tuple[int, int]]:
