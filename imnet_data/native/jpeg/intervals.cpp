@@ -101,7 +101,7 @@ bool JpegIntervals::join(const Joints& joints) {
     DcPlace* place = interval.places.data();
     for (int k = 0; i > 0 && k < block_count_; ++k) {
       if (!blocks_[k].first) continue;
-      const Difference found = read_difference(*blocks_[k].dc, joints.data, bit);
+      const DcDifference found = read_difference(*blocks_[k].dc, joints.data, bit);
       place->before = {bit, bit + found.bits};
       bit = place++->before.end;
       if (bit > 8 * joints.nbytes) return false;
