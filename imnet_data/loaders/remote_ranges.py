@@ -4,6 +4,9 @@ For each of the next batches, threads ask for those of its records whose shards 
 cache, ranges that lie near each other together. Meanwhile, as long as there is room, other threads
 bring whole shards into the cache, in the order in which the epoch comes to them; what this loader
 has used does not make room for them. A batch whose shards are all there is read from the disk.
+
+Of a small dataset, all records would be asked for before the first shard is there, and come twice.
+So its batches wait for their shards.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ READERS = 64  # requests at a time: most of them are for one record, and last as
 WARMERS = 4  # shards that are brought at a time
 _MOST_NBYTES = 128 << 20  # of records that are read ahead
 _MOST_BATCHES = 32
+_SMALL_NBYTES = 128 << 20  # of a dataset whose records are not read by themselves
 
 
 class RemoteRanges(RemoteEpoch):
@@ -62,13 +66,16 @@ class RemoteRanges(RemoteEpoch):
         self._next = start
         nbytes = max(1.0, float(np.mean(store.source.nbytes))) * schedule.batch_size
         self._batches = max(1, min(_MOST_BATCHES, int(_MOST_NBYTES / nbytes)))
+        limit, total = store.paths.remote.limit_nbytes, int(store.source.nbytes.sum())
+        fits = limit is None or limit >= 2 * total  # shards have more than records
+        self._waits_for_shards = fits and total <= _SMALL_NBYTES
         self._asked: dict[int, list[tuple[NDArray[np.int64], Future[Contents]]] | None] = {}
         self._stopped = threading.Event()
         self._wanted = deque(self._shards_in_order(range(start, len(schedule))))
         self._warming = [warmers.submit(self._warm) for _ in range(WARMERS)]
 
     def contents(self, step: int, indices: NDArray[np.int64]) -> Contents | None:
-        """Return what is stored of a batch's records; None if all their shards are in the cache.
+        """Return what is stored of a batch's records; None if they are read from shards.
 
         Raises:
             StorageError: if it cannot be had, or its bytes are wrong.
@@ -101,7 +108,9 @@ class RemoteRanges(RemoteEpoch):
     def _asked_for(
         self, indices: NDArray[np.int64]
     ) -> list[tuple[NDArray[np.int64], Future[Contents]]] | None:
-        """Ask for the records of a batch, piece by piece; None if all shards are in the cache."""
+        """Ask for the records of a batch, piece by piece; None if they are read from shards."""
+        if self._waits_for_shards:
+            return None
         paths, shards = self._store.paths, self._store.source.shard[indices]
         cached = {
             number: paths.remote.has(paths.names[number]) for number in np.unique(shards).tolist()

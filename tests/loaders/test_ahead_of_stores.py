@@ -1,5 +1,6 @@
 """What is asked of a store, and when: early, in few requests, and never too much at a time."""
 
+import itertools
 import operator
 import time
 from collections.abc import Callable, Iterator
@@ -172,6 +173,7 @@ def test_no_more_connections_are_open_than_threads_read(
     order: schedule.Order,
     most: int,
 ) -> None:
+    monkeypatch.setattr(remote_ranges, "_SMALL_NBYTES", 0)
     monkeypatch.setattr(remote_ahead, "READERS", 6)
     monkeypatch.setattr(remote_ahead, "_BLOCKS", 3)
     with opened(in_store["webdataset"], tmp_path, order=order) as loader:
@@ -201,6 +203,20 @@ def test_no_more_is_read_ahead_than_memory_is_given_for(
             due = int(nbytes[order[: batches * BATCH]].sum())
             until(lambda: asked_nbytes(front), due.__le__)  # without another being taken
             assert asked_nbytes(front) == due
+
+
+@pytest.mark.parametrize("order", ["shuffled", "block"])
+def test_no_byte_of_a_small_dataset_comes_twice(
+    in_store: dict[str, str], front: store_kit.Front, tmp_path: Path, order: schedule.Order
+) -> None:
+    with opened(in_store["webdataset"], tmp_path, order=order) as loader:
+        front.ranges.clear()
+        assert list(loader.epoch(0))
+        assert list(loader.epoch(1))
+    asked = sorted(front.ranges)
+    assert len({path for path, *_ in asked}) > 2
+    for (path, _, stop), (after, start, _) in itertools.pairwise(asked):
+        assert path != after or stop <= start
 
 
 def asked_nbytes(front: store_kit.Front) -> int:

@@ -24,6 +24,12 @@ from imnet_data.loaders.cpu import CpuLoader
 RECIPE = TrainRecipe(size=32)
 
 
+@pytest.fixture(autouse=True)
+def by_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let records be read by themselves, as those of large datasets are."""
+    monkeypatch.setattr("imnet_data.loaders.remote_ranges._SMALL_NBYTES", 0)
+
+
 def opened(url: str | Path, cache: Path | None = None) -> CpuLoader:
     return open_loader(url, RECIPE, batch_size=16, threads=1, cache=cache)
 
