@@ -16,7 +16,7 @@ from ray_kit import RayCluster
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    """A cluster with one machine of two CPUs."""
+    """A cluster with two CPUs on one machine, and none on the head."""
     with ray_kit.cluster() as started:
         yield started
 
@@ -45,7 +45,7 @@ def test_processes_have_imported_what_tasks_need_before_there_is_one(cluster: Ra
     process = subprocess.Popen(words, stdin=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 120
-        while not (ready := [pid for pid in cluster.head.workers() if _has_imported(pid)]):
+        while not (ready := [pid for pid in cluster.machine.workers() if _has_imported(pid)]):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
