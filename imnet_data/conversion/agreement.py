@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imnet_data.conversion import software
 from imnet_data.dataset import description, opened
 from imnet_data.errors import ConvertError
 from imnet_data.machine import files
@@ -29,7 +30,7 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
     """
     identities = conversion.source.identities()
     document = {
-        "version": description.VERSION,
+        "software": software.versions(conversion.format_name),
         "format": conversion.format_name,
         "options": conversion.options.to_json(),
         "classes": conversion.classes,
@@ -138,4 +139,4 @@ def difference(name: str, have: Any, want: Any) -> str:
             for key in differing
         )
         return f"{name} ({'; '.join(texts)})"
-    return f"{name} ({have}, not {want})" if isinstance(have, str) else name
+    return f"{name} ({have}, not {want})" if isinstance(have, str | int) else name

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imnet_data import arguments, formats
-from imnet_data.conversion import join, parts, run_folder, shared_plan, to_store
+from imnet_data.conversion import join, parts, run_folder, shared_plan, software, to_store
 from imnet_data.conversion.agreement import difference
 from imnet_data.conversion.parts import Share
 from imnet_data.conversion.sharing import Place
@@ -118,7 +118,7 @@ def _write_shard(place: Place, writing: Writing, job: ShardJob) -> Mapping[str, 
 
 
 def _require_same_software(plan: SharedPlan) -> None:
-    ours = shared_plan.software(plan.format)
+    ours = software.versions(plan.format)
     if ours != plan.software:
         raise ClusterError(
             f"{socket.gethostname()}: has another {difference('software', plan.software, ours)}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imnet_data import jpeg
+from imnet_data.dataset.description import VERSION
 from imnet_data.errors import ImageError, NotPackable, NotSeekable
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 class Rewriting:
     """Rewrites images to one form; the last one is kept, so that it can be asked for again."""
 
-    def __init__(self, form: Jpeg) -> None:
+    def __init__(self, form: Jpeg, version: int = VERSION) -> None:
         self._form = form
+        self._joined = version > 2  # of the dataset
         self._image = b""
         self._outcome = b"", ""
 
@@ -27,9 +29,10 @@ class Rewriting:
         return self._outcome
 
     def _rewrite(self, image: bytes) -> tuple[bytes, str]:
-        rewrite = jpeg.pack if self._form == "packed" else jpeg.seekable
         try:
-            return rewrite(image), ""
+            if self._form == "packed":
+                return jpeg.pack(image), ""
+            return jpeg.seekable(image, joined=self._joined), ""
         except (NotSeekable, NotPackable) as error:
             return b"", str(error).removeprefix("left as it is: ")
         except ImageError:

@@ -60,7 +60,7 @@ class Writing(NamedTuple):
     stage: Path  # contains one folder per split
     journals: Path
     counter: Counter
-    version: int = VERSION  # of the dataset; 1 where one of then is repaired
+    version: int = VERSION  # of the dataset; an earlier one where one of then is repaired
     name: str = ILSVRC2012  # of the dataset
 
     def jobs(self) -> list[ShardJob]:
@@ -170,7 +170,7 @@ class _Samples(Closing):
         self._job = job
         self._out = out
         self._write_back = _WriteBack(out.path)
-        self._rewriting = Rewriting(writing.jpeg)
+        self._rewriting = Rewriting(writing.jpeg, writing.version)
         plan = writing.plans[job.split]
         self._indices = plan.rows[plan.starts[job.number] : plan.starts[job.number + 1]]
         self._opened = ExitStack()

@@ -8,12 +8,9 @@ of itself beside its records, so that shards that are done are joined without th
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import zstandard
-from PIL import features
-
+from imnet_data.conversion import software
 from imnet_data.conversion.agreement import difference
 from imnet_data.conversion.written import SplitOutline
 from imnet_data.dataset import description
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from imnet_data.dataset.description import Options
 
 FILE_NAME = "plan.json"
-_PARQUET = "parquet"  # the only format whose bytes are made by a library that changes
 
 
 class SharedPlan(NamedTuple):
@@ -52,24 +48,11 @@ class SharedPlan(NamedTuple):
         return (json.dumps(fields, indent=1) + "\n").encode()
 
 
-def software(format_name: str) -> dict[str, str]:
-    """Return the versions of what decides about bytes."""
-    found = {
-        "imnet-data": metadata.version("imnet-data"),
-        "pillow": metadata.version("pillow"),
-        "libjpeg-turbo": str(features.version("libjpeg_turbo")),
-        "zstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
-    }
-    if format_name == _PARQUET:
-        found["pyarrow"] = metadata.version("pyarrow")
-    return found
-
-
 def of(conversion: Conversion) -> SharedPlan:
     """Return the plan of a conversion."""
     source = conversion.source
     return SharedPlan(
-        software=software(conversion.format_name),
+        software=software.versions(conversion.format_name),
         dataset_version=description.VERSION,
         name=source.name,
         format=conversion.format_name,
@@ -178,7 +161,7 @@ def require_software(out: object, plan: SharedPlan) -> None:
     Raises:
         ConvertError: naming what differs.
     """
-    ours = software(plan.format)
+    ours = software.versions(plan.format)
     if ours != plan.software:
         raise ConvertError(
             f"{out}: its parts were written with another "

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FILE_NAME = "dataset.json"
-VERSION = 2  # of what is written; docs/dataset.md says what each version has
-_READABLE = (1, VERSION)
+VERSION = 3  # of what is written; docs/dataset.md says what each version has
+READABLE = range(1, VERSION + 1)
 _MAX_NBYTES = 256 << 20  # a million shards have a tenth of it
 _PLAIN_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
@@ -199,7 +199,7 @@ class Description:
     classes: tuple[str, ...]  # sorted wnids; a label is a position in it
     sources: tuple[tuple[str, int], ...]  # name and nbytes of the files it came from
     splits: dict[str, SplitDescription]
-    version: int = VERSION  # 1 where a dataset of then is repaired
+    version: int = VERSION  # an earlier one where a dataset of then is repaired
     left_out: dict[str, int] = field(default_factory=dict)  # why -> how many files of the source
 
     def to_bytes(self) -> bytes:
@@ -231,9 +231,9 @@ def read(root: Path) -> Description:
     try:
         document = json.loads(_content(path))
         version = document["version"]
-        if version not in _READABLE:
+        if version not in READABLE:
             raise ManifestError(
-                f"{path}: version {version}, this program knows {_READABLE[0]} to {VERSION}; "
+                f"{path}: version {version}, this program knows {READABLE[0]} to {VERSION}; "
                 "update it"
             )
         if document["format"] not in FORMATS:

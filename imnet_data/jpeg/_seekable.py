@@ -10,12 +10,15 @@ from imnet_data.native import _native
 TARGET_WIDTH = 128  # pixels of an interval
 
 
-def seekable(jpeg: bytes | memoryview, *, target_width: int = TARGET_WIDTH) -> bytes:
+def seekable(
+    jpeg: bytes | memoryview, *, target_width: int = TARGET_WIDTH, joined: bool = True
+) -> bytes:
     """Return the same image with restart markers; `restore` of it was checked to give `jpeg`.
 
     Args:
         jpeg: a baseline or extended sequential JPEG in one scan, without restart markers.
         target_width: wanted width of an interval in pixels; the nearest divisor of a row is taken.
+        joined: whether the file has joints; those of datasets before version 3 have none.
 
     Raises:
         NotSeekable: keep the file as it is; the text says why: progressive, CMYK, several scans,
@@ -24,7 +27,7 @@ def seekable(jpeg: bytes | memoryview, *, target_width: int = TARGET_WIDTH) -> b
     """
     if target_width < 1:
         raise ValueError(f"target_width is {target_width}; it must be at least 1")
-    return _native.jpeg_seekable(jpeg, target_width)
+    return _native.jpeg_seekable(jpeg, target_width, joined)
 
 
 def restore(jpeg: bytes | memoryview, *, is_hashed: bool = False) -> bytes:

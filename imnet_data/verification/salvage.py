@@ -53,7 +53,7 @@ def salvaged(root: Path, sums: Sums) -> Description:
         splits={
             split: SplitDescription(record_count=0, order="sorted", digest="") for split in splits
         },
-        version=version if version in (1, description.VERSION) else description.VERSION,
+        version=version if version in [*description.READABLE] else description.VERSION,
     )
 
 

@@ -19,7 +19,7 @@ import pytest
 from imnet_data.conversion import staging
 from imnet_data.conversion.convert import convert
 from imnet_data.dataset.description import Options
-from imnet_data.errors import ConvertError
+from imnet_data.errors import ConvertError, ImageError
 from imnet_data.machine.progress import Step
 from imnet_data.verification.verify import verify
 
@@ -189,6 +189,22 @@ def test_another_command_on_a_dataset_is_refused_unless_forced(
     about = convert([tarballs], tmp_path, format="lmdb", force=True)
     assert about.format == "lmdb"
     assert not list(tmp_path.rglob("*.tar"))
+
+
+@pytest.mark.parametrize("name", ["imnet-data", "dataset version", "pillow"])
+def test_what_another_version_began_is_refused_by_name_unless_forced(
+    tarballs: Path, made: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    plan = tmp_path / staging.NAME / "plan.json"
+    with pytest.raises(ImageError, match="--bad"):
+        convert([tarballs], tmp_path, options=Options(shard_nbytes=64_000, bad="error"))
+    plan.write_text(re.sub(rf'("{name}": )"[^"]*"', r'\1"0"', plan.read_text()))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    with pytest.raises(ConvertError, match=rf"unfinished .* other software \({name} 0, not "):
+        convert([tarballs], tmp_path, options=Options(shard_nbytes=64_000, bad="error"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+    convert([tarballs], tmp_path, options=SHARDS, force=True)
+    assert sums(tmp_path) == sums(made["webdataset"])
 
 
 def test_two_conversions_to_one_folder_are_refused(

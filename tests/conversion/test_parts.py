@@ -239,15 +239,16 @@ def test_a_part_with_another_source_is_refused_by_name(tarballs: Path, tmp_path:
         convert_part([source], out, part="2/2", options=SHARDS, workers=1)
 
 
+@pytest.mark.parametrize("name", ["imnet-data", "dataset version"])
 def test_a_part_and_a_join_of_another_version_are_refused_by_name(
-    tarballs: Path, tmp_path: Path
+    tarballs: Path, tmp_path: Path, name: str
 ) -> None:
     out = complete_parts(tarballs, tmp_path / "out")
     plan = Place(out).plan
-    plan.write_text(re.sub(r'("imnet-data": )"[^"]*"', r'\1"0.0.1"', plan.read_text()))
-    with pytest.raises(ConvertError, match=r"another software \(imnet-data 0.0.1, not "):
+    plan.write_text(re.sub(rf'("{name}": )"[^"]*"', r'\1"0"', plan.read_text()))
+    with pytest.raises(ConvertError, match=rf"another software \({name} 0, not "):
         convert_part([tarballs], out, part="2/2", options=SHARDS, workers=1)
-    with pytest.raises(ConvertError, match=r"another software \(imnet-data 0.0.1, not "):
+    with pytest.raises(ConvertError, match=rf"another software \({name} 0, not "):
         join(out)
 
 

@@ -29,6 +29,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
   static JpegRewriter rewriter;
   check(exact_copy(data, nbytes));
   std::vector<uint8_t> made;
-  if (rewriter.seekable(data, nbytes, 16, made)) check(made);
+  if (rewriter.seekable(data, nbytes, 16, true, made)) check(made);
   return 0;
 }

@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t nbytes) {
   static JpegDecoder decoder;
   std::vector<uint8_t> made, back;
   const int target = nbytes % 2 == 0 ? 128 : 8;
-  if (rewriter.seekable(data, nbytes, target, made)) {
+  const bool joined = nbytes % 4 < 2;
+  if (rewriter.seekable(data, nbytes, target, joined, made)) {
     for (const bool is_hashed : {false, true}) {
       back.clear();
       require(bool(rewriter.restore(made.data(), made.size(), is_hashed, back)));

@@ -5,7 +5,8 @@ goes unnoticed. Run `python tests/golden/generate.py` only where a format's byte
 then keep the old file under the name of the last version that wrote it, and read it in the tests.
 
 `dataset-v1.tar.zst` holds two whole datasets of version 1, written by the last code that wrote that
-version; see tests/dataset/test_version_1.py. Nothing can write it again.
+version; see tests/dataset/test_version_1.py. `dataset-v2.tar.zst` holds one of version 2. Nothing
+can write them again.
 """
 
 import base64

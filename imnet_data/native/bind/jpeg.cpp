@@ -157,9 +157,9 @@ nb::bytes rewritten(nb::handle jpeg, Rewrite rewrite) {
   return nb::bytes(out.data(), out.size());
 }
 
-nb::bytes seekable(nb::handle jpeg, int target_width) {
+nb::bytes seekable(nb::handle jpeg, int target_width, bool joined) {
   return rewritten<JpegRewriter>(jpeg, [&](JpegRewriter& rewriter, auto data, size_t nbytes, auto& out) {
-    return rewriter.seekable(data, nbytes, target_width, out);
+    return rewriter.seekable(data, nbytes, target_width, joined, out);
   });
 }
 
@@ -204,7 +204,7 @@ nb::tuple crop(nb::handle jpeg, const BoxTuple& part) {
 
 void bind_jpeg(nb::module_& m) {
   m.def("jpeg_crop", &crop, "jpeg"_a, "box"_a);
-  m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a);
+  m.def("jpeg_seekable", &seekable, "jpeg"_a, "target_width"_a, "joined"_a);
   m.def("jpeg_pack", &pack, "jpeg"_a, "target_width"_a);
   m.def("jpeg_unpack", &unpack, "packed"_a);
   m.def("jpeg_restore", &restore, "jpeg"_a, "is_hashed"_a = false);

@@ -114,9 +114,8 @@ void JpegRewriter::write_joints() {
   joints_nbytes_ = writer.size();
 }
 
-void JpegRewriter::append_mark(const std::array<std::vector<uint8_t>, 4>& missing,
+void JpegRewriter::append_mark(const std::array<std::vector<uint8_t>, 4>& missing, bool joined,
                                std::vector<uint8_t>& out) {
-  const bool joined = joints_nbytes_ <= kMostJoints;
   const size_t nbytes = joined ? kSecondSize + joints_nbytes_ : kFirstSize;
   append(out, std::begin(kApp), std::end(kApp));
   append16(out, nbytes - sizeof kApp);
@@ -129,7 +128,7 @@ void JpegRewriter::append_mark(const std::array<std::vector<uint8_t>, 4>& missin
   if (joined) append16(out, nbytes - sizeof kApp);
 }
 
-JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target_width,
+JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target_width, bool joined,
                                   std::vector<uint8_t>& out) {
   JpegHeader header;
   JpegStatus status = header.read(data, nbytes);
@@ -157,8 +156,8 @@ JpegStatus JpegRewriter::seekable(const uint8_t* data, size_t nbytes, int target
   const size_t start = out.size();
   const bool written = append_header(data, header.scan.sos_offset, header, specs, out) &&
                        write_intervals(specs);
-  if (written) write_joints();
-  append_mark(missing, out);
+  if (written && joined) write_joints();
+  append_mark(missing, joined && joints_nbytes_ <= kMostJoints, out);
   append(out, std::begin(kRestart), std::end(kRestart));
   append16(out, size_t(interval));
   append(out, data + header.scan.sos_offset, data + header.scan.data_offset);

@@ -16,7 +16,7 @@
 // those of a scan and padded with ones. Of each interval, in order: but of the first one, the first
 // DC differences of its components as they were, coded by the tables of the file; then, in three
 // bits, how many bits fill the last byte of the interval. Where LENGTH would not fit, and in files of
-// the first version, there are none, and the last LENGTH is left out:
+// datasets before version 3, there are none, and the last LENGTH is left out:
 //   FF EA 00 0C "imnet" 00 01 PAD ADDED-0-1 ADDED-2-3
 //
 // Measured: with intervals of 64 to 256 pixels, boxes of RandomResizedCrop decode equally fast
@@ -42,8 +42,9 @@ namespace imnet {
 class JpegRewriter {
  public:
   // Appends the seekable file to `out`; `not_seekable` with the reason where it cannot be made, or
-  // restore() would not return the same bytes. `target_width` is that of an interval, in pixels.
-  JpegStatus seekable(const uint8_t* data, size_t nbytes, int target_width,
+  // restore() would not return the same bytes. `target_width` is that of an interval, in pixels;
+  // `joined`: the file has joints.
+  JpegStatus seekable(const uint8_t* data, size_t nbytes, int target_width, bool joined,
                       std::vector<uint8_t>& out);
 
   // Appends the original of what seekable() made; `not_seekable` where it did not make it, or the data
@@ -61,7 +62,8 @@ class JpegRewriter {
   };
 
   bool missing_categories(const DcSpecs& specs, std::array<std::vector<uint8_t>, 4>& missing) const;
-  void append_mark(const std::array<std::vector<uint8_t>, 4>& missing, std::vector<uint8_t>& out);
+  void append_mark(const std::array<std::vector<uint8_t>, 4>& missing, bool joined,
+                   std::vector<uint8_t>& out);
   bool read_mark(const JpegHeader& header, const uint8_t* data);
   bool restore_header(const JpegHeader& header, const uint8_t* data, std::vector<uint8_t>& out);
   bool differences_are_canonical(const DcSpecs& specs);
