@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imnet_data.record import Listing, Records
     from imnet_data.sources import Source
 
-_FOUND = ("found",)
+FOUND = ("found",)  # the classes that have images, in whichever split
 
 
 def asked(options: Options, source: Source) -> tuple[str, ...] | None:
@@ -27,7 +27,7 @@ def asked(options: Options, source: Source) -> tuple[str, ...] | None:
     Raises:
         LabelError: if a hierarchy is no hierarchy, or nothing here is below a synset.
     """
-    if options.classes is None or options.classes == _FOUND:
+    if options.classes is None or options.classes == FOUND:
         return options.classes
     if options.hierarchy is not None:
         tree = hierarchy.read(Path(options.hierarchy))
@@ -57,7 +57,7 @@ def class_list(
     """
     if asked is None:
         return tuple(sorted(known)) if known is not None else labels.ilsvrc2012_wnids()
-    if tuple(asked) == _FOUND:
+    if tuple(asked) == FOUND:
         return found(splits)
     return tuple(sorted(asked))
 

@@ -158,7 +158,7 @@ def _class_list(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the class list, and notes on records and classes that do not go together."""
     if wanted is None and asked.min_images is not None and source.classes is None:
-        wanted = ("found",)
+        wanted = classes.FOUND
     listed = classes.class_list(wanted, source.classes, source.splits)
     notes: list[str] = []
     if asked.min_images is not None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from imnet_data import arguments
 from imnet_data.conversion import finish, planning, shards, staging
+from imnet_data.conversion.classes import FOUND
 from imnet_data.conversion.written import ShardJob
 from imnet_data.dataset import coco, description, index_file, layout, manifest
 from imnet_data.dataset.layout import COCO, LABELS, SUMS
@@ -228,6 +229,8 @@ class _Repair:
         """Plan some splits; those that decide on others are looked at, too."""
         about = self._about
         needed = {*splits, "train"} if about.options.selects_by_train else {*splits}
+        if about.options.classes == FOUND:
+            needed = {*about.splits}
         taken = {name: split for name, split in source.splits.items() if name in needed}
         planned = planning.plan_conversion(
             source._replace(splits=taken), format_name=about.format, options=about.options
