@@ -120,7 +120,7 @@ def record_sha256(
     images: list[tuple[bytes | memoryview, int]],
     pieces: list[memoryview],
     stream: Sha256 | None,
-    keeps_restored: bool,
+    for_decoding: bool,
 ) -> list[tuple[bytes, bytes, str, bytes]]: ...
 
 class Sha256:

@@ -30,15 +30,19 @@ class Hashed(NamedTuple):
     stored: bytes  # its sha256
     original: bytes  # the sha256 of the JPEG that was restored from it; b"" where there is none
     fault: str  # why it cannot be restored
-    jpeg: bytes  # that was restored, if these are kept
+    jpeg: bytes  # that was restored, if it is for decoding
 
 
 class RecordHashes(Closing):
-    """Hashes records as they come, and the file that they are in, if they share one."""
+    """Hashes records as they come, and the file that they are in, if they share one.
 
-    def __init__(self, file: ReadAt | None, *, keeps_restored: bool = False) -> None:
+    `for_decoding`: originals are kept, and restored by walking through all codes. By joints, an
+    original can be had from a seekable JPEG that decoders read as another image.
+    """
+
+    def __init__(self, file: ReadAt | None, *, for_decoding: bool = False) -> None:
         self._file = file
-        self._keeps_restored = keeps_restored
+        self._for_decoding = for_decoding
         self._stream = _native.Sha256() if _native.has_sha256_instructions() else None
         self._sum = hashlib.sha256()  # of the file, where there are no such instructions
         self._taken_nbytes = 0  # from the file's start: hashed, or waiting
@@ -90,11 +94,11 @@ class RecordHashes(Closing):
         pieces, self._pieces, self._pieces_nbytes = self._pieces, [], 0
         if self._stream is not None:
             stream = None if self._file is None else self._stream
-            return _native.record_sha256(images, pieces, stream, self._keeps_restored)
+            return _native.record_sha256(images, pieces, stream, self._for_decoding)
         for piece in pieces:
             self._sum.update(piece)
-        found = [_hash_one(*image) for image in images]
-        return found if self._keeps_restored else [(*hashes[:3], b"") for hashes in found]
+        found = [_hash_one(*image, walks=self._for_decoding) for image in images]
+        return found if self._for_decoding else [(*hashes[:3], b"") for hashes in found]
 
     def _read(self, nbytes: int) -> int:
         assert self._file is not None
@@ -115,11 +119,13 @@ class RecordHashes(Closing):
             self._file.close()
 
 
-def _hash_one(image: bytes | memoryview, form: int) -> tuple[bytes, bytes, str, bytes]:
+def _hash_one(
+    image: bytes | memoryview, form: int, *, walks: bool
+) -> tuple[bytes, bytes, str, bytes]:
     found, original = hashlib.sha256(image).digest(), b""
     for stored in (stored for stored, number in _FORMS.items() if number == form):
         try:
-            original = restored(image, stored, is_hashed=True)
+            original = restored(image, stored, is_hashed=not walks)
         except ImageError as error:
             return found, b"", str(error), b""
         return found, hashlib.sha256(original).digest(), "", original

@@ -133,12 +133,12 @@ class _RecordsCheck:
             return
         with closing(shard):
             if self._format.record_file is not None:  # single files have no order to be walked in
-                with RecordHashes(None, keeps_restored=self._checking.decode) as hashes:
+                with RecordHashes(None, for_decoding=self._checking.decode) as hashes:
                     yield from self._look(shard, hashes, self._rows)
                 return
             try:
                 opened = location.open(self._file)
-                with RecordHashes(opened, keeps_restored=self._checking.decode) as hashes:
+                with RecordHashes(opened, for_decoding=self._checking.decode) as hashes:
                     yield from self._read(shard, hashes)
             except OSError as error:
                 yield self._difference(f"cannot be read ({error.strerror})")

@@ -3,6 +3,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jpeg_images import encoded, photo
 
@@ -63,9 +64,9 @@ def test_pieces_that_were_read_anyway_make_no_other_hash(tmp_path: Path, seed: i
         assert hashes.hexdigest() == sha256(whole).hex()
 
 
-@pytest.mark.parametrize("keeps_restored", [False, True])
+@pytest.mark.parametrize("for_decoding", [False, True])
 def test_originals_are_restored_and_hashed_in_the_order_of_the_records(
-    keeps_restored: bool,
+    for_decoding: bool,
 ) -> None:
     originals = [encoded(photo(width, 40, seed=width)) for width in range(8, 200, 16)]
     forms: dict[str, Callable[[bytes], bytes]] = {
@@ -75,13 +76,13 @@ def test_originals_are_restored_and_hashed_in_the_order_of_the_records(
         "pixels": bytes,
     }
     wanted = []
-    with RecordHashes(None, keeps_restored=keeps_restored) as hashes:
+    with RecordHashes(None, for_decoding=for_decoding) as hashes:
         for row, original in enumerate(originals):
             stored = [*forms][row % len(forms)]
             image = forms[stored](original)
             hashes.add(row, memoryview(image), stored)
             restored = original if stored in ("seekable", "packed") else b""
-            kept = restored if keeps_restored else b""
+            kept = restored if for_decoding else b""
             of_restored = sha256(restored) if restored else b""
             wanted.append(Hashed(row, image, sha256(image), of_restored, "", kept))
         assert hashes.hashed() == wanted
@@ -90,7 +91,7 @@ def test_originals_are_restored_and_hashed_in_the_order_of_the_records(
 
 def test_what_cannot_be_restored_says_why_and_those_beside_it_are_restored() -> None:
     original = encoded(photo(90, 40))
-    with RecordHashes(None, keeps_restored=True) as hashes:
+    with RecordHashes(None, for_decoding=True) as hashes:
         for row, (image, stored) in enumerate(
             [
                 (original, "seekable"),
@@ -107,3 +108,23 @@ def test_what_cannot_be_restored_says_why_and_those_beside_it_are_restored() -> 
     assert found[0].fault == "left as it is: it was not made seekable here, or is damaged"
     assert "damaged" in found[2].fault
     assert found[4].fault
+
+
+def test_what_decoders_read_is_what_is_restored_for_decoding() -> None:
+    original = encoded(photo(300, 60), quality=50)
+    made = jpeg.seekable(original, target_width=32)
+    wanted, unlike = sha256(original), list[bytes]()
+    for bit in range(8 * (len(made) - 400), 8 * len(made)):
+        changed = bytearray(made)
+        changed[bit >> 3] ^= 128 >> (bit & 7)
+        with RecordHashes(None) as joined, RecordHashes(None, for_decoding=True) as walked:
+            joined.add(0, bytes(changed), "seekable")
+            walked.add(0, bytes(changed), "seekable")
+            (by_joints,), (by_walking,) = joined.hashed(), walked.hashed()
+        if by_walking.original == wanted:
+            assert by_joints.original == wanted
+            assert np.array_equal(jpeg.decode(bytes(changed)), jpeg.decode(original))
+        elif by_joints.original == wanted:
+            unlike.append(bytes(changed))
+    assert unlike  # a first difference of an interval is not the one that the joints have
+    assert any(not np.array_equal(jpeg.decode(each), jpeg.decode(original)) for each in unlike)

@@ -46,8 +46,8 @@ nb::list sha256_beside(nb::list contents, Sha256& stream, nb::list pieces) {
 }
 
 // [(image, form)] -> [(digest, digest of the original or b"", why it cannot be restored or "", the
-// original if it is kept)]
-nb::list record_sha256(nb::list images, nb::list pieces, Sha256* stream, bool keeps_restored) {
+// original if it is for decoding)]
+nb::list record_sha256(nb::list images, nb::list pieces, Sha256* stream, bool for_decoding) {
   std::deque<Bytes> held;
   std::vector<StoredRecord> records;
   std::vector<Sha256Input> inputs;
@@ -66,13 +66,13 @@ nb::list record_sha256(nb::list images, nb::list pieces, Sha256* stream, bool ke
   thread_local RecordHasher hasher;
   {
     const Unlocked unlocked;
-    found = hasher.run(records, std::move(inputs));
+    found = hasher.run(records, std::move(inputs), for_decoding);
   }
   nb::list hashes;
   for (size_t i = 0; i < found.size(); ++i) {
     const bool has_original = records[i].form != StoredForm::plain && found[i].restored;
     const nb::bytes original = has_original ? to_python(found[i].original) : nb::bytes("", 0);
-    const auto [data, nbytes] = keeps_restored ? hasher.original(i) : RecordHasher::Original();
+    const auto [data, nbytes] = for_decoding ? hasher.original(i) : RecordHasher::Original();
     hashes.append(nb::make_tuple(to_python(found[i].stored), original,
                                  found[i].restored ? std::string() : message(found[i].restored),
                                  nb::bytes(data, nbytes)));
@@ -104,7 +104,7 @@ void bind_hashes(nb::module_& m) {
       .def("digest", &digest);
   m.def("sha256_beside", &sha256_beside, "contents"_a, "stream"_a, "pieces"_a);
   m.def("record_sha256", &record_sha256, "images"_a, "pieces"_a, "stream"_a.none(),
-        "keeps_restored"_a);
+        "for_decoding"_a);
   m.def("crc32c", &crc32c, "message"_a);
 }
 

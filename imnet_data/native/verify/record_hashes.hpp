@@ -30,9 +30,9 @@ struct RecordHashes {
 class RecordHasher {
  public:
   // Restores the records and hashes all beside each other, and beside `stream`, which takes part with
-  // what was appended to it.
+  // what was appended to it. `walks`: not by joints, so that what decoders read is what is restored.
   std::vector<RecordHashes> run(const std::vector<StoredRecord>& records,
-                                std::vector<Sha256Input> stream);
+                                std::vector<Sha256Input> stream, bool walks);
 
   struct Original {
     const uint8_t* data = nullptr;
@@ -45,7 +45,7 @@ class RecordHasher {
   }
 
  private:
-  JpegStatus restore(const StoredRecord& record);
+  JpegStatus restore(const StoredRecord& record, bool walks);
 
   JpegRewriter rewriter_;
   PackedRestorer restorer_;
