@@ -18,19 +18,22 @@ OPTIONS = ["-std=c++17", "-O3", "-ffp-contract=off", "-static", f"-I{NATIVE}"]
 SIZES = [(1, 1), (3, 50), (64, 5), (97, 61), (224, 224)]  # as in pixels.cpp
 
 
-class Programs:
-    """The programs as one compiler makes them, run by this machine or by an emulator."""
+def compiled(compiler: str, folder: Path) -> Path:
+    """Compile the programs into a folder; return it."""
+    sources = [path for path in NATIVE.rglob("*.cpp") if path.parent.name not in {"bind", "loader"}]
+    subprocess.run([compiler, *OPTIONS, "-c", *sources], cwd=folder, check=True)
+    objects = list(folder.glob("*.o"))
+    for name in ("kernels", "pixels"):
+        own = sorted(FOLDER.glob(f"{name}*.cpp"))
+        subprocess.run([compiler, *OPTIONS, *own, *objects, "-o", folder / name], check=True)
+    return folder
 
-    def __init__(self, compiler: str, folder: Path, emulator: Sequence[str | Path] = ()) -> None:
+
+class Programs:
+    """The programs that are compiled in a folder, run by this machine or by an emulator."""
+
+    def __init__(self, folder: Path, emulator: Sequence[str | Path] = ()) -> None:
         self._folder, self._emulator = folder, emulator
-        sources = [
-            path for path in NATIVE.rglob("*.cpp") if path.parent.name not in {"bind", "loader"}
-        ]
-        subprocess.run([compiler, *OPTIONS, "-c", *sources], cwd=folder, check=True)
-        objects = list(folder.glob("*.o"))
-        for name in ("kernels", "pixels"):
-            own = sorted(FOLDER.glob(f"{name}*.cpp"))
-            subprocess.run([compiler, *OPTIONS, *own, *objects, "-o", folder / name], check=True)
 
     def kernels(self, cases: int) -> dict[tuple[str, str], str]:
         """Return what the check says of each kernel and variant: ok, scalar or differs."""

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from programs import Programs
+from programs import Programs, compiled
 
 COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def programs(tmp_path_factory):
     if COMPILER is None or EMULATOR is None:
         pytest.skip("needs aarch64-linux-gnu-g++ and qemu-aarch64")
-    return Programs(COMPILER, tmp_path_factory.mktemp("arm64"), [EMULATOR])
+    return Programs(compiled(COMPILER, tmp_path_factory.mktemp("arm64")), [EMULATOR])
 
 
 @pytest.mark.parametrize("arm64_variant", ["scalar", "neon"])

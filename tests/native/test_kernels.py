@@ -1,9 +1,15 @@
-"""Each kernel of each variant by itself, against the scalar one; see kernels.cpp."""
+"""Each kernel of each variant by itself, against the scalar one; see kernels.cpp.
+
+Those of AVX-512 run also on the processor of Bochs, where all of its code is held against this
+machine's.
+"""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
-from programs import Programs
+from programs import FOLDER, Programs, compiled
 
 from imnet_data.native import _native
 
@@ -42,11 +48,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory):
+def folder(tmp_path_factory):
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         pytest.skip("needs g++ or clang++")
-    return Programs(compiler, tmp_path_factory.mktemp("kernels")).kernels(cases=2000)
+    return compiled(compiler, tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(scope="module")
+def verdicts(folder):
+    return Programs(folder).kernels(cases=2000)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -62,3 +73,20 @@ def test_every_kernel_of_the_program_is_tested(verdicts):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_has_kernels_of_its_own(verdicts, variant):
     assert verdicts["scan", variant] == verdicts["idct", variant] == "ok"
+
+
+@pytest.fixture
+def bochs(folder):
+    pytest.importorskip("bochscpu", reason="needs bochscpu-python 0.3.1, an emulator of AVX-512")
+    emulator: list[str | Path] = [sys.executable, FOLDER / "bochs.py"]
+    return Programs(folder, emulator)
+
+
+def test_avx512_decodes_and_resizes_to_the_same_pixels(bochs, tmp_path):
+    assert bochs.same_pixels("avx512", tmp_path)
+
+
+def test_each_kernel_of_avx512_writes_what_the_scalar_one_writes(bochs):
+    found = bochs.kernels(cases=20)
+    assert {variant for _, variant in found} == {"avx2", "avx512"}
+    assert {key: verdict for key, verdict in found.items() if verdict == "differs"} == {}
