@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tokenize
+import zipfile
+import zlib
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +36,21 @@ if TYPE_CHECKING:
     from imnet_data.archives.containers import Container
 
 _IMAGES, _TEXT, _BOXES, _ABOUT = "images", "text", "boxes", "about"
+# what reading something else than a listing can end in
+_MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _OF_IMAGES = ("keys", "wnids", "nbytes", "places")  # all images are in one container
 
 
@@ -60,22 +78,38 @@ class Kept(NamedTuple):
             SourceError: if it is damaged.
         """
         for path in self.listings.known.glob(f"{self.name}-*.npz"):
+            damaged = SourceError(f"{path}: is damaged; remove it, and run again")
             if file_sha256(path) != path.stem.rpartition("-")[2]:
-                raise SourceError(f"{path}: is damaged; remove it, and run again")
-            with np.load(path) as arrays:
-                return _found({name: arrays[name] for name in arrays.files}, number)
+                raise damaged
+            try:
+                with path.open("rb") as file, np.load(file) as arrays:
+                    return _found({name: arrays[name] for name in arrays.files}, number)
+            except _MALFORMED as error:  # its hash is right: another build may have written it
+                raise damaged from error
         return None
 
     def write(self, found: Found) -> None:
-        """Keep what was found, unless the archive has to be walked anyway."""
+        """Keep what was found, unless the archive has to be walked anyway.
+
+        Raises:
+            SourceError: if the disk is full or cannot be written.
+        """
         folder = self.listings.new
         if folder is None or (self.is_walked and found.has_images):
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        whole = folder / f"{self.name}.npz"
-        with appearing(whole, sync=False) as part, part.open("wb") as file:
-            np.savez(file, **_arrays(found))
-        whole.rename(folder / f"{self.name}-{file_sha256(whole)}.npz")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            whole = folder / f"{self.name}.npz"
+            with appearing(whole, sync=False) as part, part.open("wb") as file:
+                np.savez(file, **_arrays(found))
+            whole.rename(folder / f"{self.name}-{file_sha256(whole)}.npz")
+        except FileNotFoundError:  # another run has taken over
+            raise
+        except OSError as error:
+            raise SourceError(
+                f"{folder}: cannot be written ({error.strerror or error}); make room there, then "
+                "run the same command again"
+            ) from error
 
 
 def kept(container: Container, listings: Listings | None, asked: tuple[object, ...]) -> Kept | None:

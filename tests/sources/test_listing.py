@@ -1,12 +1,17 @@
 """What was found in an archive is kept, and read by the next run in place of another walk."""
 
+import hashlib
+import io
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import source_layouts as layouts
 
@@ -119,3 +124,45 @@ def test_damage_to_what_is_kept_is_one_line_and_its_remedy_works(
             found(archive, both(kept))
     path.unlink()
     assert found(archive, both(kept)) == expected
+
+
+def test_a_listing_whose_hash_is_right_and_that_is_none_is_one_line(
+    tarballs: Path, tmp_path: Path
+) -> None:
+    archive, kept = tarballs / "ILSVRC2012_img_val.tar", tmp_path / "kept"
+    expected = found(archive, both(kept))
+    (path,) = kept.iterdir()
+    content, name = path.read_bytes(), path.name.rpartition("-")[0]
+    with np.load(path) as arrays:
+        columns = {column: arrays[column] for column in arrays.files}
+    others = [b"", b"PK", bytes(1000), content[: len(content) // 2], content[100:]]
+    for changed in ({"about": None}, {"about": b"[]"}, {"about": b"{"}, {"images/val/keys": None}):
+        file = io.BytesIO()
+        kinds = {key: value and np.frombuffer(value, np.uint8) for key, value in changed.items()}
+        np.savez(file, **{key: each for key, each in (columns | kinds).items() if each is not None})
+        others.append(file.getvalue())
+    for other in others:
+        path.unlink()
+        path = kept / f"{name}-{hashlib.sha256(other).hexdigest()}.npz"
+        path.write_bytes(other)
+        with pytest.raises(SourceError, match=f"^{path}: is damaged; remove it, and run again$"):
+            found(archive, both(kept))
+    path.unlink()
+    assert found(archive, both(kept)) == expected
+
+
+def test_where_a_listing_cannot_be_kept_its_folder_is_named(tarballs: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    code = (
+        "import resource, sys; from pathlib import Path;"
+        "from imnet_data.sources.listing import Listings;"
+        "from imnet_data.sources import open_sources;"
+        "kept = Path(sys.argv[2]);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200));"
+        "open_sources(sys.argv[1], listings=Listings(kept, kept))"
+    )
+    words = [sys.executable, "-c", code, str(tarballs), str(kept)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    said = f"SourceError: {kept}: cannot be written (File too large); make room there, then"
+    assert said in done.stderr
+    assert [path for path in kept.iterdir() if path.suffix == ".npz"] == []
