@@ -1,10 +1,11 @@
 """How fast is `imnet-data verify`, against `sha256sum` of the same files? On one core each.
 
-Both are pinned to one core and read from the page cache; they take turns, five rounds, medians
-count. `verify` hashes every file as sha256sum does, and every record besides; of a seekable dataset
-it also restores each original and hashes that. The last line is one JSON document.
+Both are pinned to one core and read from the page cache; they take turns, five rounds unless
+--rounds says otherwise, medians count. `verify` hashes every file as sha256sum does, and every
+record besides; of a seekable or packed dataset it also restores each original and hashes that. The
+last line is one JSON document.
 
-    python benchmarks/bench_verify.py DATASET [--cpu 0]
+    python benchmarks/bench_verify.py DATASET [--cpu 0] [--rounds N]
 """
 
 import argparse
@@ -16,8 +17,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-ROUNDS = 5
 
 
 def seconds(command, cwd, cpu):
@@ -31,13 +30,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--cpu", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     nbytes = sum(path.stat().st_size for path in args.dataset.rglob("*") if path.is_file())
     verify = [sys.executable, "-m", "imnet_data", "verify", "--workers", "1", "."]
     commands = {"sha256sum": ["sha256sum", "--check", "--quiet", "SHA256SUMS"], "verify": verify}
     times = {name: [] for name in commands}
     seconds(commands["sha256sum"], args.dataset, args.cpu)  # into the page cache
-    for _ in range(ROUNDS):
+    for _ in range(args.rounds):
         for name, command in commands.items():
             times[name].append(seconds(command, args.dataset, args.cpu))
     medians = {name: statistics.median(rounds) for name, rounds in times.items()}
