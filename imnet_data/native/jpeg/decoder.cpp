@@ -30,6 +30,10 @@ JpegStatus JpegDecoder::open_any(const uint8_t* data, size_t nbytes, uint64_t ma
   return {};
 }
 
+ByteRange JpegDecoder::needed(const Box& box) const {
+  return is_packed_ ? packed_file_.range(header_, McuRegion(header_, box)) : ByteRange{0, 0};
+}
+
 JpegStatus JpegDecoder::decode(const Box& box, uint8_t* out, ptrdiff_t out_stride) {
   if (!box_within(box, header_.width, header_.height))
     return bad_box();

@@ -44,6 +44,10 @@ class JpegDecoder {
   JpegStatus open_any(const uint8_t* data, size_t nbytes, uint64_t max_pixels = kMaxPixels);
   const JpegHeader& header() const { return header_; }
 
+  // What decode() reads of a packed file's blocks, before which open() reads; nothing where the file
+  // is not packed, and all of it may be read.
+  ByteRange needed(const Box& box) const;
+
   JpegStatus decode(const Box& box, uint8_t* out, ptrdiff_t out_stride);
 
   // Reads all of the entropy-coded data and makes no pixels; header().readable() must hold. Where

@@ -1,23 +1,17 @@
 #include "loader/record.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
-#include <utility>
 
 #include "kernels.hpp"
 
 namespace imnet {
 namespace {
 
-// Kept between records; what a giant image needs beyond it is freed afterwards.
-constexpr size_t kKeptNbytes = 16 << 20;
+// Of a packed JPEG, the header and the table of offsets are seldom more than this.
+constexpr int64_t kHeadNbytes = 4096;
 
 std::string size_text(int width, int height) {
   return std::to_string(width) + " x " + std::to_string(height);
@@ -26,22 +20,6 @@ std::string size_text(int width, int height) {
 void require(bool claim, const char* text) {
   if (!claim) throw std::invalid_argument(text);
 }
-
-// A file that is open for as long as this lives; none for a null path.
-struct OpenFile {
-  // a pipe that nobody writes to would be waited for; its size is 0
-  explicit OpenFile(const char* path)
-      : descriptor(path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1) {}
-  ~OpenFile() {
-    if (descriptor >= 0) close(descriptor);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-
-  const int descriptor;
-};
-
-Outcome unreadable(std::string text) { return {RecordCode::unreadable, std::move(text)}; }
 
 Outcome outcome(const JpegStatus& status) {
   switch (status.code) {
@@ -74,15 +52,26 @@ Outcome RecordWorker::make(const RecordSource& source, const RecordGeometry* geo
   } catch (const std::exception& error) {
     result = {RecordCode::failed, error.what()};
   }
+  bytes_.close();
   return result;
 }
 
-Outcome RecordWorker::make_from_jpeg(const RecordSource& source) {
-  const uint8_t* jpeg = nullptr;
-  Outcome result = read(source, 0, source.nbytes, jpeg);
+// Reads what the header is in, and of a packed JPEG no more.
+Outcome RecordWorker::open_jpeg(const RecordSource& source) {
+  const int64_t nbytes = source.nbytes, head = std::min(nbytes, kHeadNbytes);
+  Outcome result = bytes_.open(source, 0, nbytes);
+  if (result.code == RecordCode::ok) result = bytes_.read(0, head);
   if (result.code != RecordCode::ok) return result;
-  JpegStatus status = decoder_.open(jpeg, static_cast<size_t>(source.nbytes));
-  if (!status) return outcome(status);
+  const auto before_blocks =
+      int64_t(packed_head_nbytes(bytes_.data(), static_cast<size_t>(nbytes)));
+  result = bytes_.read(head, before_blocks > 0 ? before_blocks : nbytes);
+  if (result.code != RecordCode::ok) return result;
+  return outcome(decoder_.open(bytes_.data(), static_cast<size_t>(nbytes)));
+}
+
+Outcome RecordWorker::make_from_jpeg(const RecordSource& source) {
+  Outcome result = open_jpeg(source);
+  if (result.code != RecordCode::ok) return result;
   const RecordGeometry& geometry = views_.front().geometry;
   const int width = decoder_.header().width, height = decoder_.header().height;
   if (width != geometry.width || height != geometry.height)
@@ -94,7 +83,10 @@ Outcome RecordWorker::make_from_jpeg(const RecordSource& source) {
   const ptrdiff_t stride = ptrdiff_t{part.width()} * 3;
   const size_t nbytes = static_cast<size_t>(stride) * part.height();
   if (pixels_.size() < nbytes) pixels_.resize(nbytes);
-  status = decoder_.decode(part, pixels_.data(), stride);
+  const ByteRange range = decoder_.needed(part);
+  result = bytes_.read(int64_t(range.begin), int64_t(range.end));
+  if (result.code != RecordCode::ok) return result;
+  const JpegStatus status = decoder_.decode(part, pixels_.data(), stride);
   if (!status) return outcome(status);
   resize(pixels_.data(), stride, part);
   return {};
@@ -108,44 +100,12 @@ Outcome RecordWorker::make_from_pixels(const RecordSource& source) {
                                      " bytes, but the index says " +
                                      size_text(geometry.width, geometry.height) + " pixels"};
   Box part = needed();
-  const uint8_t* rows = nullptr;
-  Outcome result = read(source, row_nbytes * part.upper, row_nbytes * part.height(), rows);
+  const int64_t first = row_nbytes * part.upper, last = row_nbytes * part.lower;
+  Outcome result = bytes_.open(source, first, last);
+  if (result.code == RecordCode::ok) result = bytes_.read(first, last);
   if (result.code != RecordCode::ok) return result;
   part.left = 0;  // whole rows were read
-  resize(rows, row_nbytes, part);
-  return {};
-}
-
-// Reads `nbytes` bytes of the record from `from` on; the record has that many.
-Outcome RecordWorker::read(const RecordSource& source, int64_t from, int64_t nbytes,
-                           const uint8_t*& bytes) {
-  if (source.data != nullptr) {
-    bytes = source.data + from;
-    return {};
-  }
-  const OpenFile opened(source.file < 0 ? source.path : nullptr);
-  const int file = source.file < 0 ? opened.descriptor : source.file;
-  if (file < 0) return unreadable(std::strerror(errno));
-  // before memory is asked for, and before the reading, which sees a file that shrinks meanwhile
-  struct stat about;
-  if (fstat(file, &about) != 0) return unreadable(std::strerror(errno));
-  if (source.offset < 0 || source.nbytes < 0 || source.nbytes > about.st_size - source.offset)
-    return unreadable("needed are " + std::to_string(source.nbytes) +
-                      " bytes, but the file ends at " + std::to_string(about.st_size));
-  if (source.whole && source.nbytes != about.st_size)
-    return unreadable("the file has " + std::to_string(about.st_size) + " bytes, not " +
-                      std::to_string(source.nbytes));
-  const auto count = static_cast<size_t>(nbytes);
-  if (file_.size() < count) file_.resize(count);
-  for (size_t done = 0; done < count;) {
-    const ssize_t got = pread(file, file_.data() + done, count - done,
-                              static_cast<off_t>(source.offset + from) + static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return unreadable(std::strerror(errno));
-    if (got == 0) return unreadable("the file was cut short while it was open");
-    done += static_cast<size_t>(got);
-  }
-  bytes = file_.data();
+  resize(bytes_.data(), row_nbytes, part);
   return {};
 }
 
@@ -215,7 +175,7 @@ void RecordWorker::resize_into(uint8_t* slot, View& view, const uint8_t* pixels,
 }
 
 void RecordWorker::free_excess() {
-  for (std::vector<uint8_t>* buffer : {&file_, &pixels_, &resized_})
+  for (std::vector<uint8_t>* buffer : {&pixels_, &resized_})
     if (buffer->size() > kKeptNbytes) std::vector<uint8_t>().swap(*buffer);
 }
 

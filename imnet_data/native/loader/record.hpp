@@ -8,20 +8,11 @@
 #include <vector>
 
 #include "jpeg/decoder.hpp"
+#include "loader/record_bytes.hpp"
 #include "pixels/normalize.hpp"
 #include "resize/resizer.hpp"
 
 namespace imnet {
-
-// Where the image is: in memory, or in a file.
-struct RecordSource {
-  const uint8_t* data = nullptr;  // null: read it from the file
-  int file = -1;                  // below 0: open `path` for as long as it is read
-  const char* path = "";
-  int64_t offset = 0;
-  int64_t nbytes = 0;
-  bool whole = false;  // there must be nothing else in the file
-};
 
 // What is done to the image; all in pixels, boxes half open.
 struct RecordGeometry {
@@ -45,19 +36,6 @@ struct Slots {
   uint8_t* of(size_t record) const { return first + record * slot_nbytes(); }
 };
 
-enum class RecordCode {
-  ok,
-  unsupported,  // a JPEG for another decoder
-  damaged,      // a fault in the image's bytes
-  unreadable,   // a fault in the file that holds it
-  failed,       // no fault in the data: memory, or a geometry that makes no sense
-};
-
-struct Outcome {
-  RecordCode code = RecordCode::ok;
-  std::string text;
-};
-
 // One per thread: keeps its workspace between records.
 class RecordWorker {
  public:
@@ -79,7 +57,7 @@ class RecordWorker {
 
   Outcome make_from_jpeg(const RecordSource& source);
   Outcome make_from_pixels(const RecordSource& source);
-  Outcome read(const RecordSource& source, int64_t from, int64_t nbytes, const uint8_t*& bytes);
+  Outcome open_jpeg(const RecordSource& source);
   static void plan(View& view, Filter filter);
   Box needed() const;
   void resize(const uint8_t* pixels, ptrdiff_t stride, const Box& part);
@@ -89,7 +67,8 @@ class RecordWorker {
   JpegDecoder decoder_;
   std::vector<View> views_;  // of the record that is being made
   const Normalization* normalization_ = nullptr;
-  std::vector<uint8_t> file_, pixels_, resized_;
+  RecordBytes bytes_;
+  std::vector<uint8_t> pixels_, resized_;
 };
 
 }  // namespace imnet

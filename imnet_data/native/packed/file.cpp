@@ -1,5 +1,6 @@
 #include "packed/file.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/little_endian.hpp"
@@ -13,6 +14,11 @@ constexpr uint64_t kLeastBlockNbytes = 2;  // which groups there are, and the DC
 
 bool is_packed(const uint8_t* data, size_t nbytes) {
   return nbytes >= sizeof kPackedMagic && std::memcmp(data, kPackedMagic, sizeof kPackedMagic) == 0;
+}
+
+size_t packed_head_nbytes(const uint8_t* data, size_t nbytes) {
+  PackedFile file;
+  return file.read(data, nbytes) ? size_t(file.blocks - data) : 0;
 }
 
 JpegStatus PackedFile::read(const uint8_t* data, size_t nbytes) {
@@ -58,6 +64,21 @@ bool PackedFile::find(uint32_t number, const uint8_t*& begin, const uint8_t*& st
   begin = blocks + first;
   stop = blocks + last;
   return true;
+}
+
+ByteRange PackedFile::range(const JpegHeader& header, const McuRegion& region) const {
+  const int per_row = packed_intervals_per_row(header.mcu_columns(), interval);
+  const uint8_t *first = end, *last = blocks;
+  for (int row = region.upper; row < region.lower; ++row)
+    for (int i = region.left / interval; i * interval < region.right; ++i) {
+      const uint8_t *begin, *stop;
+      if (!find(uint32_t(row) * uint32_t(per_row) + uint32_t(i), begin, stop)) continue;
+      first = std::min(first, begin);
+      last = std::max(last, stop);
+    }
+  const uint8_t* const data = offsets - kPackedHead;
+  const size_t stop = size_t(last - data) + kPackedPadding;
+  return {size_t(first - data), std::min(stop, size_t(end - data))};
 }
 
 bool PackedFile::find_padded(uint32_t number, const uint8_t*& begin, const uint8_t*& stop,

@@ -21,6 +21,11 @@ constexpr size_t kPackedHead = 32;
 // Bytes after the blocks of an MCU that may be read: ten blocks of at most 269 bytes are less.
 constexpr size_t kPackedPadding = 4096;
 
+// A part of a file.
+struct ByteRange {
+  size_t begin, end;
+};
+
 // The parts of a packed file, all within it.
 struct PackedFile {
   const uint8_t *prefix = nullptr, *offsets = nullptr, *blocks = nullptr, *suffix = nullptr;
@@ -38,13 +43,19 @@ struct PackedFile {
   bool fits(const JpegHeader& header) const;
   // Where the blocks of an interval are; false where they are not within the file.
   bool find(uint32_t number, const uint8_t*& begin, const uint8_t*& stop) const;
-  // The same, and kPackedPadding bytes after them can be read: where the file ends too early, they
+  // What find_padded() may read of the intervals of a region, in one piece.
+  ByteRange range(const JpegHeader& header, const McuRegion& region) const;
+  // The same as find(), and kPackedPadding bytes after them can be read: where the file ends too early, they
   // are copied to `tail`.
   bool find_padded(uint32_t number, const uint8_t*& begin, const uint8_t*& stop,
                    GrowingBuffer& tail) const;
 };
 
 bool is_packed(const uint8_t* data, size_t nbytes);
+
+// Where the blocks begin in a file of `nbytes` bytes, of which kPackedHead can be read; 0 where it is
+// not packed, or its head is damaged. Headers are read without what follows.
+size_t packed_head_nbytes(const uint8_t* data, size_t nbytes);
 
 // The header of a JPEG, packed or not.
 JpegStatus read_any_header(const uint8_t* data, size_t nbytes, JpegHeader& header);
