@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from imnet_data.arguments import MAX_THREADS, integer
 from imnet_data.errors import Stopped, WorkerKilled
@@ -181,8 +181,11 @@ def _executor(
                 "run the same command again, with fewer --workers"
             ) from error
         except BaseException:
+            manager: Any = executor._executor_manager_thread  # None before the first job
             executor.shutdown(wait=False, cancel_futures=True)
             _end(set(multiprocessing.active_children()) - others)
+            if manager:  # else it may close a pipe while Python, at its exit, writes to it
+                manager.join()
             raise
 
 
