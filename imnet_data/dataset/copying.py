@@ -21,6 +21,7 @@ from imnet_data.machine.progress import Step, no_progress
 from imnet_data.machine.temporary import TemporaryFolder
 from imnet_data.storage import address, apart, download
 from imnet_data.storage.store import open_store
+from imnet_data.storage.upload import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from imnet_data.storage.store import Store
 
 _THREADS = 4  # files at a time
-_ATTEMPTS = 3  # at a file that does not arrive as it was sent
 
 
 class Copied(NamedTuple):
@@ -157,23 +157,13 @@ class _Work(NamedTuple):
                 download.download(
                     self.origin, name, nbytes, path, sha256=sha256, is_stopped=self.is_stopped
                 )
-                self._send(name, path, nbytes)
+                upload(self.place, name, path, sha256)
         except OSError as error:
             raise StorageError(
                 f"{self.origin.where(name)}: cannot be written to {self.folder} "
                 f"({error.strerror}); set TMPDIR to a folder on a disk with room"
             ) from error
         return nbytes
-
-    def _send(self, name: str, path: Path, nbytes: int) -> None:
-        for _ in range(_ATTEMPTS):
-            self.place.write(name, path)
-            if self._is_there(name, nbytes):
-                return
-        raise StorageError(
-            f"{self.place.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; "
-            "run the same again"
-        )
 
     def _is_there(self, name: str, nbytes: int) -> bool:
         return (

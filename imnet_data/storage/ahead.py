@@ -35,13 +35,11 @@ class _Piece:
         return self._content
 
 
-class Ahead:
-    """ReadAt: an object that is read on; six pieces of it are in memory at most."""
-
-    ahead_nbytes = PIECE_NBYTES
+class Ahead(ObjectFile):
+    """An object that is read on; six pieces of it are in memory at most."""
 
     def __init__(self, file: ObjectFile) -> None:
-        self.path, self.nbytes = file.path, file.nbytes
+        super().__init__(file.store, file.name, file.nbytes)
         self._file = file
         self._begin(0)
 
@@ -77,18 +75,6 @@ class Ahead:
                 self._first_stop = stop
             self._stop = stop
             self._next_nbytes = min(2 * self._next_nbytes, PIECE_NBYTES)
-
-    def read_into(self, piece: memoryview, offset: int) -> int:
-        """Fill a piece with what comes from `offset` on; return how much that is."""
-        content = self.read(offset, len(piece))
-        piece[: len(content)] = content
-        return len(content)
-
-    def require_open(self) -> None:
-        """Nothing is held open."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def ahead_of(file: ReadAt) -> ReadAt:

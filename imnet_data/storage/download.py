@@ -44,6 +44,12 @@ def sha256(store: Store, name: str, nbytes: int, is_stopped: Callable[[], bool] 
     return digest.hexdigest()
 
 
+def has(store: Store, name: str, wanted: str, is_stopped: Callable[[], bool] = _never) -> bool:
+    """Return whether there is an object with this sha256; raise what `pieces` does."""
+    nbytes = store.nbytes(name)
+    return nbytes is not None and sha256(store, name, nbytes, is_stopped) == wanted
+
+
 def size(store: Store, name: str) -> int:
     """Return the size of an object.
 

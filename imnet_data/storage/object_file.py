@@ -45,17 +45,17 @@ class ObjectFile:
         if nbytes is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
         self.nbytes = nbytes
-        self._store, self._name = store, name
+        self.store, self.name = store, name
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return a range of it; less only where it ends."""
-        return self._store.read(self._name, offset, max(0, min(nbytes, self.nbytes - offset)))
+        return self.store.read(self.name, offset, max(0, min(nbytes, self.nbytes - offset)))
 
     def read_later(self, offset: int, nbytes: int) -> Callable[[], bytes]:
         """Return what returns a range of it, which is within it; it may be under way meanwhile."""
-        if isinstance(self._store, StoreApart):
-            return self._store.read_later(self._name, offset, nbytes)
-        return functools.partial(self._store.read, self._name, offset, nbytes)
+        if isinstance(self.store, StoreApart):
+            return self.store.read_later(self.name, offset, nbytes)
+        return functools.partial(self.store.read, self.name, offset, nbytes)
 
     def read_into(self, piece: memoryview, offset: int) -> int:
         """Fill a piece with what comes from `offset` on; return how much that is."""

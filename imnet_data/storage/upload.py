@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3  # at an object that does not become what was sent
 
 
-def upload(store: Store, name: str, path: Path) -> str:
+def upload(store: Store, name: str, path: Path, sha256: str | None = None) -> str:
     """Write a file to a store, and compare it there; return the identity that it has there.
 
     A store whose ETag is the MD5 of what it has received, as that of S3 is, need not send it back.
-    What is in any other is read again.
+    What is in any other is read again, and held against `sha256`, if that is known.
 
     Raises:
         StorageError: if it is not there afterwards, or has other bytes.
@@ -29,7 +29,7 @@ def upload(store: Store, name: str, path: Path) -> str:
     for _ in range(_ATTEMPTS):
         store.write(name, path)
         identity = store.identity(name)
-        if identity is not None and _is_same(store, name, path, identity):
+        if identity is not None and _is_same(store, name, path, identity, sha256):
             return identity
     raise StorageError(
         f"{store.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; run the "
@@ -37,13 +37,10 @@ def upload(store: Store, name: str, path: Path) -> str:
     )
 
 
-def _is_same(store: Store, name: str, path: Path, identity: str) -> bool:
-    nbytes = path.stat().st_size
-    if identity == f'{nbytes} "{_etag(path)}"':
+def _is_same(store: Store, name: str, path: Path, identity: str, sha256: str | None) -> bool:
+    if identity.endswith('"') and identity == f'{path.stat().st_size} "{_etag(path)}"':
         return True
-    return store.nbytes(name) == nbytes and download.sha256(store, name, nbytes) == file_sha256(
-        path
-    )
+    return download.has(store, name, sha256 or file_sha256(path))
 
 
 def _etag(path: Path) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from imnet_data.dataset import description, layout
 from imnet_data.dataset.layout import SUMS
 from imnet_data.dataset.mirror import mirror
-from imnet_data.errors import ManifestError, StorageError
+from imnet_data.errors import ManifestError
 from imnet_data.machine.files import file_sha256
-from imnet_data.storage.download import sha256
+from imnet_data.storage.download import has
+from imnet_data.storage.upload import upload
 from imnet_data.verification.witness import Sums, restore_description
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from imnet_data.storage.store import Store
     from imnet_data.verification.shard import Difference
 
-_ATTEMPTS = 3  # at a file that does not arrive as it was sent
 _LAST = (description.FILE_NAME, SUMS)
 
 
@@ -81,18 +81,7 @@ def _turn(name: str) -> tuple[bool, str]:
 def _send(store: Store, root: Path, name: str) -> bool:
     """Send a file, and check it there; return whether it was not there already."""
     wanted = file_sha256(root / name)
-    if _has(store, name, wanted):
+    if has(store, name, wanted):
         return False
-    for _ in range(_ATTEMPTS):
-        store.write(name, root / name)
-        if _has(store, name, wanted):
-            return True
-    raise StorageError(
-        f"{store.where(name)}: did not arrive as it was sent, {_ATTEMPTS} times in a row; run the "
-        "same again"
-    )
-
-
-def _has(store: Store, name: str, wanted: str) -> bool:
-    nbytes = store.nbytes(name)
-    return nbytes is not None and sha256(store, name, nbytes) == wanted
+    upload(store, name, root / name, wanted)
+    return True

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -78,6 +79,22 @@ def upload(folder: Path, url: str) -> None:
 
 
 Fault = Callable[[str, str], str]  # method and path of a request -> what is done to it, or ""
+
+
+class Some:
+    """A fault: of each request and how often it has come, `choose` says what is done to it."""
+
+    def __init__(self, choose: Callable[[str, str, int], str]) -> None:
+        self._choose, self._lock = choose, threading.Lock()
+        self._counts = Counter[tuple[str, str]]()
+        self.done = Counter[str]()  # how often what was done
+
+    def __call__(self, method: str, path: str) -> str:
+        with self._lock:
+            self._counts[method, path] += 1
+            what = self._choose(method, path, self._counts[method, path])
+            self.done[what] += bool(what)
+            return what
 
 
 class NoAnswer:
@@ -176,18 +193,17 @@ class Front:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
-        connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=60)
-        connection.putrequest(
-            request.command, request.path, skip_host=True, skip_accept_encoding=True
-        )
-        for name, value in request.headers.items():
-            connection.putheader(name, value)
         if what == "byte" and body:
             body = body[:-1] + bytes([body[-1] ^ 2])
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        with closing(http.client.HTTPConnection("127.0.0.1", behind, timeout=60)) as connection:
+            connection.putrequest(
+                request.command, request.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in request.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            content = answer.read()
         headers = dict(answer.getheaders())
         self._answer(request, answer.status, headers, content, what)
 

@@ -1,9 +1,9 @@
 """Sources in object stores and behind web servers: the same bytes as from the local files."""
 
 import gzip
+import itertools
 import json
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,20 +90,15 @@ def test_official_tarballs_in_a_store_give_the_same_dataset_in_few_requests(
 def test_faults_that_pass_change_nothing(
     url: str, store: store_kit.Front, tmp_path: Path, expected: str
 ) -> None:
-    lock, counts, faults = threading.Lock(), Counter[str](), []
+    kinds = itertools.cycle(["503", "reset", "short"])
 
-    def fault(method: str, path: str) -> str:
-        with lock:
-            counts[method] += 1
-            if method == "GET" and "tarballs/" in path and counts[method] % 4 == 1:
-                faults.append(path)
-                return ("503", "reset", "short")[len(faults) % 3]
-        return ""
+    def choose(method: str, path: str, number: int) -> str:
+        return next(kinds) if method == "GET" and "tarballs/" in path and number % 4 == 1 else ""
 
-    store.fault = fault
+    store.fault = faults = store_kit.Some(choose)
     convert(url, tmp_path / "out", options=SHARDS, workers=2)
     assert sums(tmp_path / "out") == expected
-    assert len(faults) > 6
+    assert faults.done.total() > 6
 
 
 @pytest.mark.parametrize(
