@@ -11,7 +11,6 @@ import functools
 import logging
 import os
 import socket
-import threading
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,7 +51,6 @@ class Cluster(Closing):
             MissingExtra: if Ray is not installed.
         """
         self._ray = _import_ray()
-        self._closing: threading.Thread | None = None
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
             _connect(self._ray, address)
@@ -65,7 +63,7 @@ class Cluster(Closing):
         counter: Counter,
         poll: Callable[[], None],
     ) -> Iterator[Result]:
-        """Run `task(job)` for each job; return the results as they come, then begin to disconnect.
+        """Run `task(job)` for each job; return the results as they come, then disconnect.
 
         Args:
             task: anything that can be pickled; `counter`, if it has it, counts in each process.
@@ -76,41 +74,27 @@ class Cluster(Closing):
         Raises:
             ImnetError: what a task raised, or that Ray has given up.
         """
-        try:
-            yield from self._results(task, jobs, counter, poll)
-        except BaseException:
-            self.close()
-            raise
-        if self._is_ours:  # Ray waits for 0.3 s, without work
-            self._closing = threading.Thread(target=self._ray.shutdown)
-            self._closing.start()
-            os.register_at_fork(before=self._closing.join)  # Ray has threads until then
-
-    def _results(
-        self,
-        task: Callable[[Job], Result],
-        jobs: Sequence[Job],
-        counter: Counter,
-        poll: Callable[[], None],
-    ) -> Iterator[Result]:
         do = self._ray.remote(_do)
         shared = self._ray.put((task, counter))
         todo, waiting = iter(jobs), list[Any]()
         most, asked_at = 0, -_ASK_SECONDS
-        while True:
-            if time.monotonic() - asked_at >= _ASK_SECONDS:  # it may have grown
-                most, asked_at = max(_LEAST_WAITING, 2 * self._cpu_count()), time.monotonic()
-            room = max(0, most - len(waiting))
-            # in a list, so that Ray does not load it for each task
-            waiting += [do.remote([shared], job) for job in islice(todo, room)]
-            if not waiting:
-                break
-            ended, waiting = self._ray.wait(waiting, timeout=_POLL_SECONDS)
-            for each in ended:
-                result, counted = self._result(each)
-                counter.add(*counted)
-                yield result
-            poll()
+        try:
+            while True:
+                if time.monotonic() - asked_at >= _ASK_SECONDS:  # it may have grown
+                    most, asked_at = max(_LEAST_WAITING, 2 * self._cpu_count()), time.monotonic()
+                room = max(0, most - len(waiting))
+                # in a list, so that Ray does not load it for each task
+                waiting += [do.remote([shared], job) for job in islice(todo, room)]
+                if not waiting:
+                    break
+                ended, waiting = self._ray.wait(waiting, timeout=_POLL_SECONDS)
+                for each in ended:
+                    result, counted = self._result(each)
+                    counter.add(*counted)
+                    yield result
+                poll()
+        finally:
+            self.close()
 
     def prepare(self, task: Callable[..., object]) -> None:
         """Have processes start that import what `task` needs, while the jobs are still planned."""
@@ -143,9 +127,7 @@ class Cluster(Closing):
         """Disconnect, unless the caller had connected before; then Ray kills tasks that run."""
         # not with ray.cancel: if a task ends at that moment, Ray 2.60 aborts this process, as it
         # did in ray-project/ray#54798
-        if self._closing is not None:
-            self._closing.join()
-        elif self._is_ours:
+        if self._is_ours:
             self._ray.shutdown()
 
 
