@@ -238,3 +238,15 @@ def test_a_stage_that_was_left_is_removed_and_what_its_lock_leads_to_stays(tmp_p
     with run_folder.made(tmp_path / "stage"):
         assert not left.exists()
     assert files(tmp_path) == {"thesis.tex": THESIS}
+
+
+def test_what_a_lock_leads_to_stays(tarballs: Path, tmp_path: Path) -> None:
+    locks = ("out/.part/lock", "cache/.locks/room", f"cache/.locks/{'a' * 32}--b")
+    theses = [tmp_path / f"{number}.tex" for number in range(len(locks))]
+    for lock, thesis in zip(locks, theses, strict=True):
+        thesis.write_bytes(THESIS)
+        (tmp_path / lock).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / lock).symlink_to(thesis)
+    convert([tarballs], tmp_path / "out", options=Options(limit=3))
+    Cache(tmp_path / "cache", 10).get(f"{'a' * 32}/b", 6, lambda part: None)
+    assert [thesis.read_bytes() for thesis in theses] == [THESIS] * len(locks)

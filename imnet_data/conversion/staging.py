@@ -76,7 +76,7 @@ def _locked(stage: Path, out: Path) -> Iterator[None]:
             raise busy
         _in_use.add(mine)
     try:
-        with (stage / _LOCK).open("w") as lock:
+        with (stage / _LOCK).open("a") as lock:  # a link may lead to what is not ours
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

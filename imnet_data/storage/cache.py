@@ -150,7 +150,7 @@ class Cache(NamedTuple):
     def _is_left(self, part: Path) -> bool:
         """Return whether a file that is not whole was left by a process that is gone."""
         name = part.relative_to(self.folder).as_posix().removesuffix(files.PART)
-        with (self.folder / _LOCKS / name.replace("/", "--")).open("w") as lock:
+        with (self.folder / _LOCKS / name.replace("/", "--")).open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -161,6 +161,6 @@ class Cache(NamedTuple):
     def _locked(self, name: str) -> Iterator[None]:
         path = self.folder / _LOCKS / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
+        with path.open("a") as lock:  # a link may lead to what is not ours
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
