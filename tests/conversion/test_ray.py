@@ -72,9 +72,13 @@ def run(words: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
 
 
 def said(message: str) -> list[str]:
-    """Return the lines on stderr but for those of progress, which a slow machine has."""
-    progress = ("convert ", "verify ", "manifest of ", "list ")
-    return [line for line in message.splitlines() if line and not line.startswith(progress)]
+    """Return the lines on stderr but for those of progress, which a slow machine has.
+
+    Ray's core writes lines of its own, such as that nobody was there any more to be told of a
+    task's error. The variable that stops them has a line of its own, for every command.
+    """
+    others = re.compile(r"convert |verify |manifest of |list |\[[^]]+\] \w+\.cc:\d+: ")
+    return [line for line in message.splitlines() if line and not others.match(line)]
 
 
 def convert_words(source: Path | str, out: Path | str, *more: str) -> list[str]:
