@@ -1,6 +1,5 @@
 """The source distribution builds, and the wheel that comes of it needs no compiler."""
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -9,12 +8,24 @@ import sysconfig
 import tarfile
 import zipfile
 from email.parser import Parser
+from importlib.metadata import distribution as installed_distribution
 from pathlib import Path
 
 import pytest
 
+from imnet_data.formats import FORMATS
+
 ROOT = Path(__file__).parent.parent
-DEPENDENCIES = ("numpy", "click", "zstandard", "lmdb", "webdataset", "PIL", "yaml", "braceexpand")
+DEPENDENCIES = (
+    "numpy",
+    "click",
+    "zstandard",
+    "lmdb",
+    "webdataset",
+    "pillow",
+    "PyYAML",
+    "braceexpand",
+)
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +86,7 @@ def test_a_wheel_is_for_this_python_or_for_each_from_3_12_on(wheel: Path) -> Non
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel beside the dependencies of this Python; return the folder of programs."""
+    """Install the wheel beside what it depends on, and no more; return the folder of programs."""
     root = tmp_path_factory.mktemp("venv")
     run([sys.executable, "-m", "venv", "--without-pip", root])
     programs = root / "bin"
@@ -94,11 +105,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(programs / "python"),
     ]
     run([*pip, "install", "--no-index", "--no-deps", wheel], **environment)
-    places = {
-        str(Path(str(importlib.import_module(name).__file__)).parents[1]) for name in DEPENDENCIES
-    }
     own = Path(sysconfig.get_path("purelib", vars={"base": str(root)}))
-    (own / "dependencies.pth").write_text("\n".join(sorted(places)))
+    for found in map(installed_distribution, DEPENDENCIES):
+        for name in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            (own / name).symlink_to(str(found.locate_file(name)))
     return programs
 
 
@@ -122,3 +132,11 @@ def test_a_wheel_installed_without_a_compiler_converts_verifies_and_loads(
     where, _, shape = run([installed / "python", "-P", "-c", code, dataset], **path).partition(" ")
     assert Path(where).is_relative_to(installed.parent)
     assert shape.strip() == "(4, 224, 224, 3)"
+
+
+def test_the_demo_needs_no_extra(installed: Path, tmp_path: Path) -> None:
+    path = {"PATH": str(installed), "PYTHONPATH": ""}
+    missing = "import importlib.util as u; print(u.find_spec('pyarrow'), u.find_spec('torch'))"
+    assert run([installed / "python", "-P", "-c", missing], **path) == "None None\n"
+    printed = run([installed / "imnet-data", "demo", tmp_path / "demo", "--workers", "1"], **path)
+    assert all(name in printed for name in FORMATS)

@@ -30,7 +30,7 @@ def agreed_plan(conversion: Conversion, path: Path) -> bytes:
     """
     identities = conversion.source.identities()
     document = {
-        "software": software.versions(conversion.format_name),
+        "software": software.versions(),
         "format": conversion.format_name,
         "options": conversion.options.to_json(),
         "classes": conversion.classes,

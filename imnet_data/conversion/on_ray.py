@@ -27,7 +27,7 @@ from imnet_data.machine.progress import no_progress
 from imnet_data.storage import address as urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imnet_data.arguments import StrPath
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imnet_data.conversion.shard import Writing
     from imnet_data.conversion.shared_plan import SharedPlan
     from imnet_data.conversion.written import ShardJob
-    from imnet_data.machine.pool import Run
+    from imnet_data.machine.pool import Counter, Run
     from imnet_data.machine.progress import Progress
 
 _log = logging.getLogger("imnet_data")
@@ -118,7 +118,7 @@ def _write_shard(place: Place, writing: Writing, job: ShardJob) -> Mapping[str, 
 
 
 def _require_same_software(plan: SharedPlan) -> None:
-    ours = software.versions(plan.format)
+    ours = software.versions()
     if ours != plan.software:
         raise ClusterError(
             f"{socket.gethostname()}: has another {difference('software', plan.software, ours)}; "
@@ -148,8 +148,14 @@ def _write_to_store(stage: Path | None, place: Bucket, writing: Writing, job: Sh
 def _listing_refused(run: Run) -> Run:
     """Return what runs tasks whose results are `_Written`, and lists here what they refused."""
 
-    def listing(*args: Any, **named: Any) -> Iterator[Any]:
-        for written in run(*args, **named):
+    def listing(
+        task: Callable[[Any], Any],
+        jobs: Sequence[Any],
+        *,
+        counter: Counter,
+        poll: Callable[[], None],
+    ) -> Iterator[Any]:
+        for written in run(task, jobs, counter=counter, poll=poll):
             if written.listed:
                 written.path.write_text(written.listed)
             yield written.counts

@@ -52,7 +52,7 @@ def of(conversion: Conversion) -> SharedPlan:
     """Return the plan of a conversion."""
     source = conversion.source
     return SharedPlan(
-        software=software.versions(conversion.format_name),
+        software=software.versions(),
         dataset_version=description.VERSION,
         name=source.name,
         format=conversion.format_name,
@@ -161,7 +161,7 @@ def require_software(out: object, plan: SharedPlan) -> None:
     Raises:
         ConvertError: naming what differs.
     """
-    ours = software.versions(plan.format)
+    ours = software.versions()
     if ours != plan.software:
         raise ConvertError(
             f"{out}: its parts were written with another "

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from importlib import metadata
 
+import PIL
 import zstandard
 from PIL import features
 
 from imnet_data.dataset import description
 
-_PARQUET = "parquet"  # the only format whose bytes are made by a library that changes
 
-
-def versions(format_name: str) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return the versions of what decides about bytes, by name."""
-    found = {
+    return {
         "imnet-data": metadata.version("imnet-data"),
         "dataset version": str(description.VERSION),  # builds of one release may write others
-        "pillow": metadata.version("pillow"),
+        "pillow": PIL.__version__,  # pillow-simd has this, too, and no distribution of that name
         "libjpeg-turbo": str(features.version("libjpeg_turbo")),
         "zstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
     }
-    if format_name == _PARQUET:
-        found["pyarrow"] = metadata.version("pyarrow")
-    return found

@@ -139,9 +139,15 @@ def running(address: str) -> Run:
     """
     _import_ray()
 
-    def run(*args: Any, **named: Any) -> Iterator[Any]:
+    def run(
+        task: Callable[[Job], Result],
+        jobs: Sequence[Job],
+        *,
+        counter: Counter,
+        poll: Callable[[], None],
+    ) -> Iterator[Result]:
         with Cluster(address) as cluster:
-            yield from cluster.run(*args, **named)
+            yield from cluster.run(task, jobs, counter=counter, poll=poll)
 
     return run
 
