@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BATCH_NBYTES = 1 << 20
 _MOST_WAITING_NBYTES = 4 << 20
-_FORMS = {"seekable": 1, "packed": 2}  # as the native core numbers them; all others are 0
+_FORMS = ("original", "seekable", "packed")  # in the order of the native core's numbers
 
 
 class Hashed(NamedTuple):
@@ -68,7 +68,7 @@ class RecordHashes(Closing):
     def add(self, row: int, image: bytes | memoryview, stored: str) -> None:
         """Take a record, whose bytes do not change; `stored` is its form, see manifest.STORED."""
         self._rows.append(row)
-        self._images.append((image, _FORMS.get(stored, 0)))
+        self._images.append((image, _FORMS.index(stored) if stored in _FORMS else 0))
         self._images_nbytes += len(image)
 
     @property
@@ -122,11 +122,11 @@ class RecordHashes(Closing):
 def _hash_one(
     image: bytes | memoryview, form: int, *, walks: bool
 ) -> tuple[bytes, bytes, str, bytes]:
-    found, original = hashlib.sha256(image).digest(), b""
-    for stored in (stored for stored, number in _FORMS.items() if number == form):
-        try:
-            original = restored(image, stored, is_hashed=not walks)
-        except ImageError as error:
-            return found, b"", str(error), b""
-        return found, hashlib.sha256(original).digest(), "", original
-    return found, b"", "", b""
+    found = hashlib.sha256(image).digest()
+    if form == 0:
+        return found, b"", "", b""
+    try:
+        original = restored(image, _FORMS[form], is_hashed=not walks)
+    except ImageError as error:
+        return found, b"", str(error), b""
+    return found, hashlib.sha256(original).digest(), "", original
